@@ -1,0 +1,47 @@
+# hvcifix: make help lists the targets.
+# Everything is built below $(BUILD); nothing is written into the source tree. Variables: CC CFLAGS CPPFLAGS
+# LDFLAGS SAN (e.g. SAN=address,undefined) BUILD DESTDIR PREFIX, and HVCIFIX_REQUIRE_ALL=1 for the tests.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+include scripts/build.mk
+include scripts/fixtures.mk
+include scripts/tests.mk
+include scripts/windows.mk
+
+.DEFAULT_GOAL := all
+.PHONY: help deps all demo test fixtures windows lint install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+deps: $(BUILD_DEPS_STAMP) ## install what the build needs (apt, through sudo when not root)
+
+all: $(BUILD)/hvcifix ## build the tool: build/hvcifix
+
+demo: $(BUILD)/hvcifix fixtures ## judge, repair and prove a defective driver made from source
+	@scripts/demo.sh $(BUILD)
+
+fixtures: $(FIXTURES_STAMP) ## build the defective drivers that the tests use, from source
+
+windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x64, static)
+
+test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
+	@$(RUN_TESTS)
+
+lint: ## clang-format, clang-tidy, cppcheck, and the project's own layout rules
+	@scripts/lint.sh $(BUILD)
+
+install: all ## install into DESTDIR PREFIX (default /usr/local)
+	install -D -m 755 $(BUILD)/hvcifix $(DESTDIR)$(PREFIX)/bin/hvcifix
+
+clean: ## remove what was built (downloads are kept in .cache)
+	rm -rf $(BUILD)

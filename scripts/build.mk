@@ -1,0 +1,43 @@
+# How the library and the tool are compiled. Objects go to $(BUILD)/obj, the library is $(BUILD)/libhvcifix.a.
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+BUILD_DEPS_STAMP := $(BUILD)/.deps-build
+
+# *_posix.c and *_windows.c implement the same header for one system each.
+LIBRARY_SOURCES := $(sort $(wildcard tool/*.c) $(filter-out tool/cli/% %_windows.c,$(wildcard tool/*/*.c)))
+CLI_SOURCES := $(sort $(filter-out %_windows.c,$(wildcard tool/cli/*.c)))
+LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/obj/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/obj/%.o)
+
+# Debian's Zydis 4.0 brings no .pc file, so it is named directly where pkg-config does not know it.
+# Both are looked up when a command runs, after `deps` has installed them.
+PACKAGES := libcjson inih zlib libcrypto
+LIBRARY_FLAGS = $$($(PKG_CONFIG) --cflags $(PACKAGES))
+LIBRARY_LIBS = $$($(PKG_CONFIG) --libs $(PACKAGES)) $$($(PKG_CONFIG) --libs zydis 2>/dev/null || echo -lZydis -lZycore)
+
+ifneq ($(SAN),)
+SAN_FLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+
+ALL_CFLAGS = -std=c17 $(WARNINGS) -Itool $(CPPFLAGS) $(CFLAGS) $(SAN_FLAGS)
+
+$(BUILD)/.deps-build: scripts/deps.sh
+	@mkdir -p $(@D)
+	@scripts/deps.sh build
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libhvcifix.a: $(LIBRARY_OBJECTS)
+	@echo "  AR      $@"
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BUILD)/hvcifix: $(CLI_OBJECTS) $(BUILD)/libhvcifix.a
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS)
+
+-include $(LIBRARY_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)

@@ -1,0 +1,29 @@
+# How the tests are built and run. Every tests/unit/test_NAME.c is a cmocka program of its own, linked with the
+# library. Two more builds lie below $(BUILD): checked/ (AddressSanitizer, UBSan, coverage counters) and clang/ (the
+# second compiler, which must be free of warnings too). tests/run.py runs them all.
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures
+RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
+
+$(BUILD)/.deps-tests: scripts/deps.sh
+	@mkdir -p $(@D)
+	@scripts/deps.sh tests
+	@touch $@
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libhvcifix.a | $(BUILD)/.deps-tests
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libhvcifix.a \
+		$(LDFLAGS) -lcmocka $(LIBRARY_LIBS)
+
+.PHONY: unit-tests checked-build clang-build
+unit-tests: $(UNIT_TESTS)
+
+checked-build: $(BUILD)/.deps-tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/checked SAN=address,undefined CFLAGS="-O1 -g --coverage" all unit-tests
+
+clang-build: $(BUILD)/.deps-tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang-19 all unit-tests
+
+-include $(UNIT_TESTS:=.d)

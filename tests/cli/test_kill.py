@@ -1,0 +1,118 @@
+"""Killed at any moment, or refused by the operating system, `fix` leaves the old file or the new one.
+
+strace stops the tool at each of its system calls that could leave a trace: once by a kill, once by an error.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from support import images, matrix, tool
+
+VARIANTS = ("plain",)  # a leak check cannot run below strace
+
+# What opens, writes, flushes, renames, removes, or changes rights and owners.
+CALLS = ("openat,open,creat,write,pwrite64,writev,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,"
+         "link,linkat,unlink,unlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,close")
+TEMPORARY = re.compile(r"\.hvcifix-\d+-\d+\.tmp")  # docs/DESIGN.md
+MODE = 0o640
+
+
+def can_trace():
+    done = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@unittest.skipUnless(can_trace(), "strace may not trace here")
+class Interrupted(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.target = os.path.join(self.folder, "driver.sys")
+        self.fixture = next(f for f in matrix.read() if f.file_name == "init_rwx_x64").path
+        self.old = images.read(self.fixture)
+        self.renew()
+        self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
+        self.new = images.read(self.target)
+        self.assertNotEqual(self.old, self.new)
+
+    def renew(self):
+        """The folder as it is before a run: only the unrepaired driver in it."""
+        for name in os.listdir(self.folder):
+            os.remove(os.path.join(self.folder, name))
+        shutil.copyfile(self.fixture, self.target)
+        os.chmod(self.target, MODE)
+
+    def trace(self, *strace_options):
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", *strace_options, tool.TOOL, "fix", "--in-place",
+                   self.target]
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+
+    def count_calls(self):
+        """[(system call, its number among calls of that name)] of an undisturbed run."""
+        self.renew()
+        log = os.path.join(tempfile.gettempdir(), f"hvcifix-strace-{os.getpid()}.log")
+        subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", f"trace={CALLS}", tool.TOOL, "fix", "--in-place",
+                        self.target], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            names = [found[1] for found in map(re.compile(r"\d+ +(\w+)\(").match, lines) if found]
+        os.remove(log)
+        seen, calls = {}, []
+        for name in names:
+            seen[name] = seen.get(name, 0) + 1
+            calls.append((name, seen[name]))
+        return calls
+
+    def assert_old_or_new(self):
+        content = images.read(self.target)
+        self.assertIn(content, (self.old, self.new), "the target is neither the old file nor the new one")
+        self.assertEqual(os.stat(self.target).st_mode & 0o7777, MODE)
+        return content == self.new
+
+    def test_killed_at_every_call(self):
+        calls = self.count_calls()
+        for name in ("rename", "write", "fsync", "fchmod"):
+            self.assertTrue(any(call.startswith(name) for call, _ in calls), f"no {name} was seen")
+        kept_old = kept_new = left_behind = 0
+        for name, number in calls:
+            with self.subTest(call=name, number=number):
+                self.renew()
+                done = self.trace("-e", f"inject={name}:signal=KILL:when={number}")
+                self.assertEqual(done.returncode, -9)
+                if self.assert_old_or_new():
+                    kept_new += 1
+                else:
+                    kept_old += 1
+                for left in set(os.listdir(self.folder)) - {"driver.sys"}:
+                    self.assertRegex(left, TEMPORARY)
+                    left_behind += 1
+                # What a kill leaves does not stand in the way of the next run.
+                self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
+                self.assertEqual(images.read(self.target), self.new)
+        # The kills fell on both sides of the replacement, and between its beginning and its end.
+        self.assertTrue(kept_old and kept_new and left_behind, (kept_old, kept_new, left_behind))
+
+    def test_every_call_refused_by_the_system(self):
+        failed_cleanly = 0
+        for name, number in self.count_calls():
+            for error in ("EIO", "ENOSPC"):
+                with self.subTest(call=name, number=number, error=error):
+                    self.renew()
+                    done = self.trace("-e", f"inject={name}:error={error}:when={number}")
+                    self.assertGreaterEqual(done.returncode, 0, "died of a signal")
+                    is_new = self.assert_old_or_new()
+                    if done.returncode == 0:
+                        self.assertTrue(is_new, "it says that it succeeded")
+                    elif done.returncode == 4 and not is_new:
+                        self.assertIn(b"HVCI9007", done.stdout + done.stderr)
+                        failed_cleanly += 1
+                    if not name.startswith("unlink"):
+                        self.assertEqual(os.listdir(self.folder), ["driver.sys"])
+        self.assertGreater(failed_cleanly, 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,147 @@
+"""The command line itself: verbs, options, response files, help, exit codes.
+
+Expectations come from DESIGN section 5 (verbs, exit codes) and from how CommandLineToArgvW quotes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
+FIXTURES = os.environ.get("HVCIFIX_FIXTURES", os.path.join(os.environ.get("HVCIFIX_BUILD", "build"), "fixtures"))
+VERBS = ["check", "fix", "verify", "show", "explain", "rules"]
+
+
+def run(*arguments, **keywords):
+    return subprocess.run([TOOL, *arguments], capture_output=True, timeout=120, **keywords)
+
+
+def fixture(name):
+    return os.path.join(FIXTURES, name + ".sys")
+
+
+class Usage(unittest.TestCase):
+    def assert_usage_error(self, result, words):
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual(result.stdout, b"")
+        text = result.stderr.decode()
+        self.assertIn(" : error HVCI9010: ", text.splitlines()[0])
+        self.assertIn(words, text)
+
+    def test_help_and_version(self):
+        result = run("--help")
+        self.assertEqual(result.returncode, 0)
+        for verb in VERBS:
+            self.assertIn("\n  " + verb, result.stdout.decode())
+            help_text = run(verb, "--help")
+            self.assertEqual(help_text.returncode, 0)
+            self.assertTrue(help_text.stdout.decode().startswith("Usage: hvcifix " + verb))
+            self.assertIn("\nExample:\n  hvcifix " + verb, help_text.stdout.decode())
+        self.assertRegex(run("--version").stdout.decode(), r"\Ahvcifix \d+\.\d+\.\d+\n")
+
+    def test_wrong_command_lines(self):
+        self.assert_usage_error(run(), "verb")
+        self.assert_usage_error(run("chekc"), '"chekc" is no verb')
+        self.assert_usage_error(run("check"), "at least one image")
+        self.assert_usage_error(run("check", "--nope", "x"), '"--nope" is no option')
+        self.assert_usage_error(run("check", "-o", "y", "x"), "--out is no option of check")
+        self.assert_usage_error(run("check", "--target"), "--target needs a value")
+        self.assert_usage_error(run("check", "--quiet=1", "x"), "--quiet takes no value")
+        self.assert_usage_error(run("check", "--target", "95", "x"), '"95" is no Windows release')
+        self.assert_usage_error(run("check", "--format", "xml", "x"), '"xml" is no format')
+        self.assert_usage_error(run("fix", "x"), "-o OUT, --in-place, or --dry-run")
+        self.assert_usage_error(run("fix", "-o", "y", "--in-place", "x"), "not both")
+        self.assert_usage_error(run("fix", "-o", "y", "a", "b"), "one image with -o OUT")
+        self.assert_usage_error(run("fix", "--only", "HVCI1", "--dry-run", "x"), '"HVCI1" is no rule')
+        self.assert_usage_error(run("verify", "x"), "two images")
+        self.assert_usage_error(run("explain"), "one code")
+        self.assert_usage_error(run("--quiet"), "")
+
+    def test_unknown_code(self):
+        result = run("explain", "HVCI1234")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("HVCI9010", result.stderr.decode())
+
+    def test_explain_and_rules_agree(self):
+        listed = [word for word in run("rules").stdout.decode().split() if word.startswith("HVCI")]
+        self.assertGreaterEqual(len(listed), 6)
+        for code in listed:
+            for spelling in (code, code.lower(), code[4:]):
+                result = run("explain", spelling)
+                self.assertEqual(result.returncode, 0)
+                self.assertIn(code, result.stdout.decode())
+
+    def test_several_images_and_one_bad(self):
+        good, bad = fixture("clean_x64"), os.path.join(FIXTURES, "no-such-file.sys")
+        result = run("check", "--format", "json", bad, good, __file__, good)
+        self.assertEqual(result.returncode, 3)
+        images = json.loads(result.stdout)["images"]
+        self.assertEqual([image["status"] for image in images], ["error", "clean", "error", "clean"])
+        self.assertEqual(images[0]["findings"][0]["code"], "HVCI9006")
+        self.assertEqual(images[2]["findings"][0]["code"], "HVCI9001")
+
+    def test_folder_passes_over_what_is_no_image(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "a/b"))
+            with open(os.path.join(folder, "readme.txt"), "w") as file:
+                file.write("no image")
+            empty = run("check", folder)
+            self.assertEqual(empty.returncode, 3)
+            shutil.copy(fixture("clean_x64"), os.path.join(folder, "a/b/x.sys"))
+            images = json.loads(run("check", "--format", "json", folder).stdout)["images"]
+            self.assertEqual([image["path"] for image in images], [os.path.join(folder, "a/b/x.sys")])
+
+    def test_exit_code_of_the_most_serious(self):
+        self.assertEqual(run("check", fixture("clean_x64")).returncode, 0)
+        self.assertEqual(run("check", fixture("clean_x64"), fixture("wx_text_x64")).returncode, 1)
+        self.assertEqual(run("check", fixture("wx_text_x64"), "no-such-file").returncode, 3)
+
+    def test_output_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            report = os.path.join(folder, "report.json")
+            result = run("check", "--format=json", "--output", report, fixture("wx_text_x64"))
+            self.assertEqual((result.returncode, result.stdout), (1, b""))
+            with open(report, "rb") as file:
+                self.assertEqual(file.read(), run("check", "--format=json", fixture("wx_text_x64")).stdout)
+            result = run("check", "--output", os.path.join(folder, "no/such/folder"), fixture("clean_x64"))
+            self.assertEqual(result.returncode, 4)
+
+    def test_full_output_device_is_no_success(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([TOOL, "check", fixture("clean_x64")], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 4)
+
+    def test_response_files(self):
+        expected = run("check", "--format", "json", fixture("clean_x64")).stdout
+        line = 'check --format json "%s"\r\n' % fixture("clean_x64")
+        encodings = [line.encode(), b"\xef\xbb\xbf" + line.encode(), b"\xff\xfe" + line.encode("utf-16-le"),
+                     b"\xfe\xff" + line.encode("utf-16-be")]
+        with tempfile.TemporaryDirectory() as folder:
+            response = os.path.join(folder, "a b.rsp")
+            for encoded in encodings:
+                with open(response, "wb") as file:
+                    file.write(encoded)
+                result = run("@" + response)
+                self.assertEqual((result.returncode, result.stdout), (0, expected), encoded)
+        self.assert_usage_error(run("@no-such-file"), "response file")
+
+    def test_response_file_quoting(self):
+        # What CommandLineToArgvW makes of each line, by its documentation.
+        cases = [('a"b c"d', ["ab cd"]), (r'"a\\" b', ["a\\", "b"]), (r'a\"b', ['a"b']), (r'a\\\"b', ['a\\"b']),
+                 (r'a\\b', [r"a\\b"]), ('"a b""c"', ['a b"c']), ('""', [""]), ("a\tb\nc", ["a", "b", "c"]),
+                 ("@x", ["@x"]), ("\u017e\u00fc\U0001f600", ["\u017e\u00fc\U0001f600"])]
+        with tempfile.TemporaryDirectory() as folder:
+            response = os.path.join(folder, "r")
+            for text, arguments in cases:
+                for encoded in (text.encode(), b"\xff\xfe" + text.encode("utf-16-le")):
+                    with open(response, "wb") as file:
+                        file.write(encoded)
+                    result = run("check", "--format", "json", "@" + response)
+                    self.assertEqual([image["path"] for image in json.loads(result.stdout)["images"]], arguments, text)
+
+
+if __name__ == "__main__":
+    unittest.main()

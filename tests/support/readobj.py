@@ -1,0 +1,66 @@
+"""What llvm-readobj says about an image, put into the words of the layout rules.
+
+Nothing here comes from hvcifix: llvm-readobj reads the headers, the load configuration and the relocations.
+"""
+
+import re
+import subprocess
+
+EXECUTE, WRITE, DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
+PAGE_NBYTES = 4096
+RELOCATION_NBYTES = {"DIR64": 8, "HIGHLOW": 4}
+SLOTS = ("SecurityCookie", "GuardCFCheckFunction", "GuardCFCheckDispatch")
+
+
+def read(option, path):
+    return subprocess.run(["llvm-readobj-19", option, path], capture_output=True, text=True, check=True).stdout
+
+
+def number(text, field):
+    """The value of a field; 0 when it is not there."""
+    found = re.search(rf"\b{field}: (0x[0-9A-Fa-f]+|\d+)", text)
+    return int(found[1], 0) if found else 0
+
+
+class Section:
+    """A section header."""
+
+    def __init__(self, text):
+        self.name = re.search(r"Name: (\S+)", text)[1]
+        self.rva = number(text, "VirtualAddress")
+        self.nbytes = max(number(text, "VirtualSize"), number(text, "RawDataSize"))
+        self.flags = int(re.search(r"Characteristics \[ \((0x[0-9A-F]+)\)", text)[1], 16)
+
+    def holds(self, rva):
+        return self.rva <= rva < self.rva + self.nbytes
+
+
+def findings(path):
+    """{code: number of places} of the layout rules that the image breaks."""
+    headers = read("--file-headers", path)
+    sections = [Section(text) for text in read("--sections", path).split("Section {")[1:]]
+    found = {}
+
+    def add(code):
+        found[code] = found.get(code, 0) + 1
+
+    def is_executable(rva):
+        return any(section.holds(rva) and section.flags & EXECUTE for section in sections)
+
+    for section in sections:
+        if section.flags & EXECUTE and section.flags & WRITE:
+            add("HVCI2102" if section.name == "INIT" and section.flags & DISCARDABLE else "HVCI2003")
+    if number(headers, "SectionAlignment") % PAGE_NBYTES:
+        add("HVCI2004")
+    if number(headers, "IATSize") and is_executable(number(headers, "IATRVA")):
+        add("HVCI2005")
+    load_config = read("--coff-load-config", path)
+    for slot in SLOTS:
+        slot_va = number(load_config, slot)
+        if slot_va and is_executable(slot_va - number(headers, "ImageBase")):
+            add("HVCI2006")
+    for kind, address in re.findall(r"Type: (\S+)\s+Address: (0x[0-9A-F]+)", read("--coff-basereloc", path)):
+        nbytes = RELOCATION_NBYTES.get(kind, 0)
+        if nbytes and int(address, 16) % PAGE_NBYTES > PAGE_NBYTES - nbytes:
+            add("HVCI2101")
+    return found

@@ -1,0 +1,101 @@
+"""Drivers start, answer and stop under Wine, and so do their repaired versions, in the same way."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+from support import images, matrix, tool, wine
+
+INPUTS = 4  # drive.c asks each question with so many inputs
+COMMON_QUESTIONS = 3  # start, tables, imports
+
+
+def answers(load):
+    """{(question, input): answer} of one load."""
+    found = {}
+    for line in load.splitlines():
+        words = line.split()
+        if len(words) == 6 and words[0] == "question" and words[4] == "answer":
+            found[words[1], words[3]] = words[5]
+    return found
+
+
+@unittest.skipUnless(wine.is_installed(), "Wine is not installed")
+class Drivers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.wine = wine.Wine()
+        cls.wine.prepare()
+        cls.loads = {}  # path of an original -> what its loads said
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.wine.stop()
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-", dir=os.environ["HVCIFIX_BUILD"])
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def drivers(self):
+        return [f for f in matrix.read() if f.machine == "x64" and f.chain != "program"]
+
+    def load(self, path):
+        """Each original is loaded once for all tests."""
+        if path not in self.loads:
+            self.loads[path] = self.wine.load(path)
+        return self.loads[path]
+
+    def repair(self, path, *options):
+        out = os.path.join(self.folder, "repaired.sys")
+        done = tool.run("fix", path, "-o", out, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return out
+
+    def test_fixtures_start_answer_and_stop_twice(self):
+        for fixture in self.drivers():
+            with self.subTest(fixture=fixture.file_name):
+                loads = self.load(fixture.path)
+                self.assertEqual(len(loads), 2)
+                for load in loads:
+                    lines = load.splitlines()
+                    self.assertEqual(lines[:2], ["start 0", "open 0"], load)
+                    self.assertEqual(lines[-2:], ["stop 0, then stopped", "delete 1"], load)
+                    self.assertGreaterEqual(len(answers(load)), (COMMON_QUESTIONS + 1) * INPUTS, load)
+
+    def test_defects_do_not_change_answers(self):
+        """The same sources answer the same, however they are compiled and linked: so the answers mean something."""
+        by_source = {}
+        for fixture in self.drivers():
+            source = fixture.sources.split()[0]
+            if fixture.chain != "sign" and len(fixture.sources.split()) == 1 and "AT_START" not in fixture.compile_flags:
+                by_source.setdefault(source, set()).add(tuple(sorted(answers(self.load(fixture.path)[0]).items())))
+        self.assertGreaterEqual(len(by_source), 4)
+        for source, different in by_source.items():
+            self.assertEqual(len(different), 1, source)
+
+    def test_repaired_fixtures_behave_the_same(self):
+        repaired = [f for f in self.drivers() if f.fix in ("repairs", "leaves")]
+        self.assertTrue(repaired)
+        for fixture in repaired:
+            with self.subTest(fixture=fixture.file_name):
+                out = self.repair(fixture.path, "--drop-signature")
+                self.assertNotEqual(images.read(out), images.read(fixture.path))
+                self.assertEqual(self.wine.load(out), self.load(fixture.path))
+
+    def test_repaired_real_drivers_behave_the_same(self):
+        paths = [path for path in images.real_init_drivers() if path.endswith("A64.sys")]
+        if not paths:
+            self.skipTest("the package node-interception could not be had")
+        self.assertEqual(len(paths), 6)  # keyboard and mouse, for Windows 5.2, 6.0 and 6.1
+        started = 0
+        for path in paths:
+            with self.subTest(path=os.path.basename(path)):
+                loads = self.load(path)
+                self.assertEqual(self.wine.load(self.repair(path, "--drop-signature")), loads)
+                started += loads[0].startswith("start 0")
+        self.assertEqual(started, len(paths))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,82 @@
+/* finding.h - a finding: one thing that is wrong or worth saying, with its place and its cure.
+ * Takes: what a stage has seen.  Gives: values that the report prints.  Must not: print or decide.
+ * The same value serves the rules (HVCI20xx-23xx) and the tool's own errors and refusals (HVCI9xxx). */
+#ifndef HVCIFIX_BASE_FINDING_H
+#define HVCIFIX_BASE_FINDING_H
+
+#include "base/arena.h"
+
+/* Codes are printed as "HVCI%04u" and are never reused. */
+enum finding_code {
+    HVCI2003_SECTION_WRITABLE_EXECUTABLE = 2003,
+    HVCI2004_SECTION_NOT_PAGE_ALIGNED = 2004,
+    HVCI2005_IAT_EXECUTABLE = 2005,
+    HVCI2006_LOADER_DATA_EXECUTABLE = 2006,
+    HVCI2101_RELOCATION_STRADDLES = 2101,
+    HVCI2102_INIT_WRITABLE_EXECUTABLE = 2102,
+
+    HVCI9001_NOT_A_PE_IMAGE = 9001,       /* input is not a PE image at all */
+    HVCI9002_TRUNCATED = 9002,            /* a structure runs past the end of the file */
+    HVCI9003_MALFORMED_HEADER = 9003,     /* a header field has a value no loader accepts */
+    HVCI9004_MALFORMED_TABLE = 9004,      /* a table of an otherwise readable image is damaged */
+    HVCI9005_UNSUPPORTED = 9005,          /* a machine or structure that is read only in part */
+    HVCI9006_CANNOT_READ = 9006,          /* the operating system refused to give the bytes */
+    HVCI9007_CANNOT_WRITE = 9007,         /* the operating system refused to take the bytes */
+    HVCI9008_OUT_OF_MEMORY = 9008,        /* HVCI9009 stays unused: 9009 means something to MSBuild */
+    HVCI9010_USAGE = 9010,                /* the command line is wrong */
+    HVCI9020_SIGNED = 9020,               /* refusal: a signature would be broken */
+    HVCI9021_SECTION_IS_WRITTEN = 9021,   /* refusal: something needs the section writable */
+    HVCI9022_NO_REPAIR = 9022,            /* refusal: this finding has no repair that can be proved */
+    HVCI9023_UNRESOLVED_REFERENCE = 9023, /* refusal: a place whose meaning is not known stands in the way */
+    HVCI9030_REPAIR_REFUTED = 9030,       /* our own verifier refuted our own repair: a defect of the tool */
+    HVCI9031_NOT_EQUIVALENT = 9031,       /* `verify` refuted a pair of files */
+    HVCI9032_PAIR_UNREADABLE = 9032       /* `verify` could not read one of its two files as an image */
+};
+
+enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };
+
+#define NO_RVA UINT32_MAX
+#define NO_FILE_OFFSET UINT64_MAX
+
+struct finding {
+    enum finding_code code;
+    enum finding_level level;
+    const char *section;         /* section name as text, or NULL */
+    uint32_t rva;                /* or NO_RVA */
+    uint64_t file_offset;        /* or NO_FILE_OFFSET */
+    uint64_t place_count;        /* how many places this one finding stands for; 1 unless grouped */
+    const char *message;         /* one sentence: what is wrong and where; ends with a period */
+    const char *const *evidence; /* evidence_count lines, each a fact that can be checked */
+    size_t evidence_count;
+    const char *windows; /* why Windows minds, in words true for this machine and subsystem; may be NULL */
+    const char *cure;    /* what to change at the source; may be NULL */
+};
+
+/* A growing list. Texts and arrays live in `arena`, which outlives the list. */
+struct finding_list {
+    struct arena *arena; /* borrowed */
+    struct finding *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* Appends a copy. False, with the list unchanged, when the arena is exhausted. */
+bool finding_add(struct finding_list *list, const struct finding *finding);
+
+/* A finding with no place, one place counted, and a printf message. */
+struct finding finding_make(struct arena *arena, enum finding_code code, enum finding_level level,
+                            const char *format, ...) HVCIFIX_PRINTF(4, 5);
+
+/* Appends one printf line to the evidence of a finding that is not yet in a list. At most
+ * FINDING_MAX_EVIDENCE lines are kept; further ones are dropped. */
+enum { FINDING_MAX_EVIDENCE = 64 };
+void finding_evidence(struct arena *arena, struct finding *finding, const char *format, ...)
+    HVCIFIX_PRINTF(3, 4);
+
+/* The highest level in the list; LEVEL_OFF when it is empty. */
+enum finding_level finding_worst(const struct finding_list *list);
+
+/* "error", "warning", "note" or "off". */
+const char *finding_level_name(enum finding_level level);
+
+#endif

@@ -1,0 +1,86 @@
+/* main.c - the program: arguments in, reports and an exit code out.
+ * Takes: argv.  Gives: an exit code (DESIGN section 5).  Must not: decide anything about an image; verbs.c
+ * runs the pipeline and the report. This folder is the only one that prints. */
+#include "cli/console.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifndef HVCIFIX_VERSION
+#define HVCIFIX_VERSION "0.1.0"
+#endif
+
+static bool wants_color(const struct cli_options *options)
+{
+    if (options->color != COLOR_AUTO)
+        return options->color == COLOR_ALWAYS;
+    const char *no_color = getenv("NO_COLOR");
+    return !options->report_path && (!no_color || !*no_color) && console_shows_color();
+}
+
+/* Usage errors go to standard error in the form that build tools recognise. */
+static int usage_error(const char *message)
+{
+    fprintf(stderr, "hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n", message);
+    return EXIT_USAGE;
+}
+
+static int print(struct arena *arena, void (*write)(struct text *, const enum verb *), const enum verb *verb)
+{
+    struct text text = {.arena = arena};
+    write(&text, verb);
+    if (arena->exhausted || fwrite(text.chars, 1, text.nbytes, stdout) != text.nbytes || fflush(stdout) != 0)
+        return EXIT_WRITE;
+    return EXIT_CLEAN;
+}
+
+static void write_version(struct text *text, const enum verb *verb)
+{
+    (void)verb;
+    text_addz(text, "hvcifix " HVCIFIX_VERSION "\n");
+}
+
+static int run(int argc, char **argv, struct arena *arena)
+{
+    struct cli_options options;
+    bool verb_given;
+    const char *message;
+    if (!options_expand_response_files(&argc, &argv, arena, &message) ||
+        !options_parse(argc, argv, arena, &options, &verb_given, &message))
+        return usage_error(message);
+    if (options.version)
+        return print(arena, write_version, NULL);
+    if (options.help)
+        return print(arena, options_help, verb_given ? &options.verb : NULL);
+
+    FILE *stream = stdout;
+    if (options.report_path) {
+        stream = console_open_report(options.report_path);
+        if (!stream) {
+            fprintf(stderr, "%s : error HVCI9007: The report file cannot be opened for writing.\n",
+                    options.report_path);
+            return EXIT_WRITE;
+        }
+    }
+    struct report_style style = {.color = wants_color(&options), .quiet = options.quiet};
+    enum exit_code exit_code = verb_run(&options, &style, stream);
+    /* A report that did not reach its reader must not look like success. */
+    bool is_flushed = fflush(stream) == 0 && !ferror(stream);
+    if (stream != stdout && fclose(stream) != 0)
+        is_flushed = false;
+    if (!is_flushed) {
+        fprintf(stderr, "hvcifix : error HVCI9007: The report could not be written completely.\n");
+        exit_code = exit_code_worse(exit_code, EXIT_WRITE);
+    }
+    return (int)exit_code;
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    int exit_code = run(argc, argv, &arena);
+    arena_free(&arena);
+    return exit_code;
+}

@@ -1,0 +1,89 @@
+/* options.h - the command line as a value.
+ * Takes: argv in UTF-8.  Gives: struct cli_options, or a message on what is wrong.
+ * Must not: print or exit. One table (options_table.c) says which verb takes which option; parsing and help
+ * use it. */
+#ifndef HVCIFIX_CLI_OPTIONS_H
+#define HVCIFIX_CLI_OPTIONS_H
+
+#include "pipeline.h"
+#include "report/report.h"
+
+enum verb { VERB_CHECK, VERB_FIX, VERB_VERIFY, VERB_SHOW, VERB_EXPLAIN, VERB_RULES, VERB_COUNT };
+#define VERB_BIT(verb) (1u << (verb))
+
+enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN };
+enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+enum option_id {
+    OPTION_TARGET,
+    OPTION_FORMAT,
+    OPTION_OUTPUT,
+    OPTION_QUIET,
+    OPTION_COLOR,
+    OPTION_NO_CODE,
+    OPTION_OUT,
+    OPTION_IN_PLACE,
+    OPTION_DRY_RUN,
+    OPTION_DROP_SIGNATURE,
+    OPTION_ONLY,
+    OPTION_REFERENCES,
+    OPTION_REGIONS,
+    OPTION_HELP,
+    OPTION_VERSION
+};
+
+struct option_row {
+    enum option_id id;
+    const char *name;       /* "--target" */
+    const char *short_name; /* "-o" or NULL */
+    const char *value_name; /* "WINDOWS", or NULL when it takes no value */
+    const char *help;       /* one line */
+    unsigned verbs;         /* VERB_BIT sum */
+};
+extern const struct option_row option_rows[];
+extern const size_t option_row_count;
+
+struct verb_row {
+    enum verb verb;
+    const char *name;      /* "check" */
+    const char *arguments; /* "IMAGE|FOLDER..." */
+    const char *summary;   /* one line */
+    const char *about;     /* a paragraph for --help */
+    const char *example;   /* a command line with what it does */
+};
+extern const struct verb_row verb_rows[VERB_COUNT];
+
+struct cli_options {
+    enum verb verb;
+    bool help, version;
+    const char **paths; /* or the code of `explain` */
+    size_t path_count;
+    enum windows_target target;
+    enum output_format format;
+    const char *report_path; /* --output; NULL means standard output */
+    bool quiet;
+    enum color_choice color;
+    bool no_code, in_place, dry_run, drop_signature;
+    const char *output_path; /* -o */
+    enum finding_code *only;
+    size_t only_count;
+    enum show_what show;
+};
+
+/* Parses argv[1..]; `verb_given` tells --help for one verb from --help for all. False with *message set
+ * (one sentence) when the command line is wrong. */
+bool options_parse(int argc, char **argv, struct arena *arena, struct cli_options *options, bool *verb_given,
+                   const char **message);
+
+/* Replaces each @FILE argument by the arguments in that file (UTF-8 or UTF-16 with a byte-order mark;
+ * separated by blanks or lines; quoting as CommandLineToArgvW reads it; no nesting). False with *message set.
+ */
+bool options_expand_response_files(int *argc, char ***argv, struct arena *arena, const char **message);
+
+/* The number in "HVCI2102", "hvci2102" or "2102"; 0 when the word is neither. */
+unsigned options_code(const char *word);
+
+/* The text of --help for all verbs (verb NULL) or for one. */
+void options_help(struct text *text, const enum verb *verb);
+
+#endif

@@ -1,0 +1,290 @@
+/* code_descent.c - recursive descent with explicit work lists.
+ * Takes: roots.  Gives: classes of the bytes, and every instruction handed to operands and tracking.
+ * Must not: follow a candidate that code_speculate.c has not passed, or classify a byte twice.
+ * Linear: a root is pushed at most once trusted and once as a candidate, and a byte that has become part of
+ * an instruction is never decoded again. */
+#include "code/code_internal.h"
+
+/* A pointer may convince only after its neighbours have become code. Few need more rounds than this. */
+enum { MAX_RETRY_ROUNDS = 3 };
+
+static bool list_add(struct code_reader *reader, struct work_list *list, struct work_item item)
+{
+    struct work_item *grown =
+        arena_grow(reader->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *grown);
+    if (!grown)
+        return false;
+    list->items = grown;
+    list->items[list->count++] = item;
+    return true;
+}
+
+/* A pointer into the middle of a function that unwind data bounds is a label, not another function. */
+static bool begins_function(const struct code_reader *reader, uint32_t rva, enum trust trust)
+{
+    uint32_t until_rva;
+    const struct bound *bound = trust == TRUST_POINTER ? reader_bound_at(reader, rva, &until_rva) : NULL;
+    return !bound || bound->begin_rva == rva;
+}
+
+bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum trust trust,
+                  uint32_t case_count)
+{
+    struct reader_section *section = reader_section_at(reader, rva);
+    if (!section) {
+        reader->map->bad_target_count += source == FUNCTION_CALL_TARGET || source == NO_SOURCE;
+        return true;
+    }
+    uint32_t at = rva - section->rva;
+    if (source < section->sources[at] && begins_function(reader, rva, trust))
+        section->sources[at] = source;
+    uint8_t mark = trust == TRUST_FULL ? MARK_TRUSTED : MARK_CANDIDATE;
+    if (section->marks[at] & (mark | MARK_TRUSTED))
+        return true;
+    section->marks[at] |= mark;
+    struct work_item item = {rva, case_count, (uint8_t)trust};
+    return list_add(reader, trust == TRUST_FULL ? &reader->trusted : &reader->candidates, item);
+}
+
+/* True when a relocated field that begins `offset` bytes into the instruction is one of its fields. */
+static bool is_operand_field(const struct instruction *instruction, unsigned offset, unsigned nbytes)
+{
+    return (instruction->disp_nbytes == nbytes && instruction->disp_offset == offset) ||
+           (instruction->imm_nbytes[0] == nbytes && instruction->imm_offset[0] == offset) ||
+           (instruction->imm_nbytes[1] == nbytes && instruction->imm_offset[1] == offset);
+}
+
+bool descent_fits(const struct code_reader *reader, const struct reader_section *section,
+                  const struct instruction *instruction)
+{
+    (void)reader;
+    uint32_t at = instruction->rva - section->rva;
+    const uint8_t *marks = section->marks + at;
+    bool has_field = false;
+    for (unsigned i = 0; i < instruction->nbytes; i++) {
+        if (section->classes[at + i] != BYTE_UNKNOWN)
+            return false;
+        has_field |= marks[i] & MARK_RELOC_FIELD;
+    }
+    if (!has_field)
+        return true;
+    for (unsigned i = 0; i < instruction->nbytes;) {
+        if (!(marks[i] & MARK_RELOC_FIELD)) {
+            i++;
+            continue;
+        }
+        unsigned nbytes = marks[i] & MARK_RELOC_WIDE ? 8 : 4;
+        if (!(marks[i] & MARK_RELOC_START) || !is_operand_field(instruction, i, nbytes))
+            return false;
+        i += nbytes;
+    }
+    return true;
+}
+
+static void mark_instruction(struct code_reader *reader, struct reader_section *section,
+                             const struct instruction *instruction)
+{
+    uint8_t *classes = section->classes + (instruction->rva - section->rva);
+    classes[0] = BYTE_INSTRUCTION;
+    memset(classes + 1, BYTE_INSTRUCTION_TAIL, instruction->nbytes - 1U);
+    reader->map->instruction_count++;
+}
+
+/* What a branch leads to, for a switch behind a range check: `cmp x, n` and `jbe` leave n + 1 cases. */
+static uint32_t cases_at_target(const struct tracker *tracker, const struct instruction *instruction)
+{
+    if (tracker->compared == UINT32_MAX)
+        return 0;
+    if (instruction->operation == OP_BRANCH_BELOW_OR_EQUAL)
+        return tracker->compared + 1;
+    return instruction->operation == OP_BRANCH_BELOW ? tracker->compared : 0;
+}
+
+static bool push_branch_target(struct code_reader *reader, const struct tracker *tracker,
+                               const struct instruction *instruction, enum trust trust)
+{
+    if (instruction->rel_nbytes == 0)
+        return true;
+    if (!instruction->target_fits) {
+        reader->map->bad_target_count++;
+        return true;
+    }
+    uint8_t source = instruction->flow == FLOW_CALL ? FUNCTION_CALL_TARGET : NO_SOURCE;
+    /* `call` to the next instruction fetches the program counter; nothing begins there. */
+    if (source == FUNCTION_CALL_TARGET && instruction->target_rva == instruction_end_rva(instruction))
+        source = NO_SOURCE;
+    return descent_push(reader, instruction->target_rva, source,
+                        trust == TRUST_FULL ? TRUST_FULL : TRUST_IF_CLEAN,
+                        cases_at_target(tracker, instruction));
+}
+
+/* Whether the line goes on behind an int3. One that follows a call which never returns is mostly the first
+ * of several fill bytes. */
+static bool goes_on_after_break(const struct reader_section *section, uint32_t at)
+{
+    return at < section->nbytes && section->bytes[at] != 0xCC;
+}
+
+/* Decodes the straight line from rva until it ends, joins what is decoded, or makes no sense. */
+static bool follow(struct code_reader *reader, struct reader_section *section, struct work_item item)
+{
+    struct tracker tracker;
+    track_begin(&tracker, item.case_count);
+    uint32_t rva = item.rva, bound_until_rva = 0;
+    const struct bound *bound = NULL;
+    enum trust trust = (enum trust)item.trust;
+    for (;;) {
+        uint32_t at = rva - section->rva;
+        if (at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN)
+            return true;
+        if (rva >= bound_until_rva || rva == item.rva)
+            bound = reader_bound_at(reader, rva, &bound_until_rva);
+        struct instruction instruction;
+        if (!decode(reader->decoder, section->bytes + at, section->nbytes - at, rva, &instruction) ||
+            !descent_fits(reader, section, &instruction))
+            return true;
+        rva = instruction_end_rva(&instruction);
+        if (bound && rva > bound->end_rva) /* no instruction crosses the end of its function */
+            return true;
+        mark_instruction(reader, section, &instruction);
+        if (!operands_add(reader, section, &instruction, bound) ||
+            !track_instruction(reader, &tracker, &instruction, bound, trust) ||
+            !push_branch_target(reader, &tracker, &instruction, trust))
+            return false;
+        if (flow_ends(instruction.flow) ||
+            (instruction.flow == FLOW_BREAK && !goes_on_after_break(section, rva - section->rva)))
+            return true;
+        /* A call at the very end of a function is one that does not return. */
+        if (bound && rva == bound->end_rva &&
+            (instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT))
+            return true;
+    }
+}
+
+static bool process(struct code_reader *reader, struct work_item item)
+{
+    struct reader_section *section = reader_section_at(reader, item.rva);
+    uint8_t byte_class = section->classes[item.rva - section->rva];
+    if (byte_class != BYTE_UNKNOWN) {
+        reader->map->bad_target_count += item.trust != TRUST_POINTER && byte_class != BYTE_INSTRUCTION;
+        return true;
+    }
+    if (item.trust != TRUST_FULL) {
+        bool is_code;
+        if (!speculate(reader, section, item.rva, (enum trust)item.trust, &is_code))
+            return false;
+        if (!is_code)
+            return true;
+    }
+    return follow(reader, section, item);
+}
+
+bool descent_drain_trusted(struct code_reader *reader)
+{
+    for (;;) {
+        while (reader->trusted.count != 0)
+            if (!process(reader, reader->trusted.items[--reader->trusted.count]))
+                return false;
+        if (reader->table_count == 0)
+            return true;
+        if (!tables_read_waiting(reader))
+            return false;
+    }
+}
+
+bool descent_drain_candidates(struct code_reader *reader)
+{
+    do {
+        while (reader->candidates_done < reader->candidates.count)
+            if (!process(reader, reader->candidates.items[reader->candidates_done++]))
+                return false;
+        if (!descent_drain_trusted(reader))
+            return false;
+    } while (reader->candidates_done < reader->candidates.count);
+    return true;
+}
+
+static bool retry_round(struct code_reader *reader)
+{
+    for (size_t s = 0; s < reader->section_count; s++)
+        for (uint32_t at = 0; at < reader->sections[s].nbytes; at++)
+            reader->sections[s].marks[at] &= (uint8_t)~MARK_NOT_FUNCTION;
+    size_t count = reader->candidates.count;
+    for (size_t i = 0; i < count; i++)
+        if (reader->candidates.items[i].trust == TRUST_POINTER &&
+            !process(reader, reader->candidates.items[i]))
+            return false;
+    return descent_drain_candidates(reader);
+}
+
+bool descent_retry_pointers(struct code_reader *reader)
+{
+    uint64_t before;
+    unsigned round = 0;
+    do {
+        before = reader->map->instruction_count;
+        if (!retry_round(reader))
+            return false;
+    } while (reader->map->instruction_count > before && ++round < MAX_RETRY_ROUNDS);
+    return true;
+}
+
+/* Steps over fill bytes between the pieces of a function. */
+static uint32_t skip_fill(struct code_reader *reader, const struct reader_section *section, uint32_t at,
+                          uint32_t end)
+{
+    while (at < end && section->classes[at] == BYTE_UNKNOWN) {
+        struct instruction instruction;
+        if (section->bytes[at] == 0xCC) {
+            at++;
+        } else if (decode(reader->decoder, section->bytes + at, end - at, section->rva + at, &instruction) &&
+                   instruction.operation == OP_NOP) {
+            at += instruction.nbytes;
+        } else {
+            break;
+        }
+    }
+    return at;
+}
+
+/* Gaps in one function: behind calls that never return, exception handlers' blocks, and switch cases whose
+ * table was not recognized. */
+static bool cover_range(struct code_reader *reader, struct reader_section *section, uint32_t begin,
+                        uint32_t end)
+{
+    for (uint32_t at = begin; at < end;) {
+        if (section->classes[at] != BYTE_UNKNOWN) {
+            at++;
+            continue;
+        }
+        at = skip_fill(reader, section, at, end);
+        if (at >= end || section->classes[at] != BYTE_UNKNOWN)
+            continue;
+        struct work_item item = {section->rva + at, 0, TRUST_IF_CLEAN};
+        if (!process(reader, item))
+            return false;
+        if (section->classes[at] == BYTE_UNKNOWN) /* not code: leave the gap alone */
+            while (at < end && section->classes[at] == BYTE_UNKNOWN)
+                at++;
+    }
+    return true;
+}
+
+bool descent_cover_functions(struct code_reader *reader)
+{
+    uint32_t done_rva = 0; /* hostile bounds overlap; each byte is looked at once */
+    for (size_t i = 0; i < reader->bound_count; i++) {
+        const struct bound *bound = &reader->bounds[i];
+        struct reader_section *section = reader_section_at(reader, bound->begin_rva);
+        uint32_t begin_rva = bound->begin_rva > done_rva ? bound->begin_rva : done_rva;
+        uint32_t begin = begin_rva - section->rva, end = bound->end_rva - section->rva;
+        if (end > section->nbytes)
+            end = section->nbytes;
+        if (begin >= end)
+            continue;
+        done_rva = section->rva + end;
+        if (!cover_range(reader, section, begin, end))
+            return false;
+    }
+    return descent_drain_trusted(reader);
+}

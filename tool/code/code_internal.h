@@ -1,0 +1,191 @@
+/* code_internal.h - what the files of the code reader share while they read one image.
+ * Private to tool/code; nobody else includes it.
+ *
+ *     code_map.c        the story (code_read) and the queries
+ *     code_roots.c      where code begins, as the inventory tells it
+ *     code_descent.c    recursive descent from those roots
+ *     code_speculate.c  may these bytes be code? asked before a candidate is believed
+ *     code_operands.c   instruction -> references
+ *     code_track.c      what registers hold, as far as jump tables and the image base need it
+ *     code_tables.c     jump tables
+ *     code_classify.c   relocated fields, padding and leftovers
+ *
+ * Two kinds of roots: a trusted one (entry point, unwind data, guard tables, branches of trusted code) is
+ * followed at once; a candidate (a pointer, an address formed by code, a gap in a function) only when the
+ * straight line from it decodes cleanly, and what it leads to is a candidate too. */
+#ifndef HVCIFIX_CODE_CODE_INTERNAL_H
+#define HVCIFIX_CODE_CODE_INTERNAL_H
+
+#include "code/code_decode.h"
+#include "code/code_map.h"
+#include "refs/site_set.h"
+
+/* What is known about a byte beside its class. */
+enum {
+    MARK_RELOC_START = 1,   /* first byte of a relocated field */
+    MARK_RELOC_WIDE = 2,    /* at a field's first byte: it is 8 bytes wide, not 4 */
+    MARK_RELOC_FIELD = 4,   /* any byte of a relocated field */
+    MARK_TRUSTED = 8,       /* was pushed as a trusted root */
+    MARK_CANDIDATE = 16,    /* was pushed as a candidate */
+    MARK_NOT_CODE = 32,     /* the straight line from here does not decode cleanly */
+    MARK_DATA_OPERAND = 64, /* an instruction reads or writes this byte */
+    MARK_NOT_FUNCTION = 128 /* the straight line from here is no function that only pointers name */
+};
+
+/* How much is believed of a root. */
+enum trust {
+    TRUST_FULL,     /* followed at once */
+    TRUST_IF_CLEAN, /* followed when the straight line from it decodes cleanly */
+    TRUST_POINTER   /* so, and it must look like the begin of a function: it may be a pointer to data */
+};
+
+enum { NO_SOURCE = 0xFF };
+
+/* The working copy of one executable section; the arrays have nbytes elements. */
+struct reader_section {
+    uint32_t rva, nbytes, raw_foff;
+    const uint8_t *bytes;
+    uint8_t *classes, *reasons; /* those of the map */
+    uint8_t *marks;
+    uint8_t *sources; /* enum function_source of a function that begins here, or NO_SOURCE */
+};
+
+/* A function or fragment as unwind data bounds it. */
+struct bound {
+    uint32_t begin_rva, end_rva;
+};
+
+/* What one bounded function's `lea` instructions load, by register, without regard to order. The last
+ * element stands for all code outside bounds. */
+struct function_registers {
+    uint32_t lea_rva[REGISTER_COUNT];
+    uint16_t lea_known;     /* lea_rva is set */
+    uint16_t lea_ambiguous; /* more than one address is loaded into it */
+    uint16_t image_base;    /* the image base is loaded into it, perhaps among others */
+};
+
+struct work_item {
+    uint32_t rva;
+    uint32_t case_count; /* how many cases a switch that follows has at most; 0: not known */
+    uint8_t trust;       /* enum trust */
+};
+
+struct work_list {
+    struct work_item *items;
+    size_t count, capacity;
+};
+
+enum table_form { TABLE_RVA, TABLE_LABEL_DIFF, TABLE_VA };
+
+struct jump_table {
+    uint32_t rva;
+    uint32_t jump_rva;   /* the jump that uses it */
+    uint32_t index_rva;  /* of the table that maps cases to entries; 0: none */
+    uint32_t case_count; /* 0: not known */
+    uint8_t form, entry_nbytes;
+    uint8_t index_nbytes; /* 1 or 2 */
+    uint8_t trust;        /* of the jump */
+};
+
+/* What a register holds along a straight line of instructions. */
+enum value_kind {
+    VALUE_UNKNOWN,
+    VALUE_ADDRESS, /* the address with that RVA */
+    VALUE_ENTRY,   /* an entry of a jump table at that RVA */
+    VALUE_INDEX    /* an element of a byte or word table at that RVA */
+};
+
+struct register_value {
+    uint32_t rva;
+    uint32_t index_rva;
+    uint8_t kind, form, entry_nbytes, index_nbytes;
+};
+
+struct tracker {
+    struct register_value values[REGISTER_COUNT];
+    uint32_t compared; /* immediate of the last cmp, or UINT32_MAX */
+    uint32_t case_count;
+};
+
+struct code_reader {
+    const struct image *image;
+    struct refset *refs;
+    struct arena *arena;
+    struct code_map *map;
+    struct decoder *decoder;
+    struct reader_section *sections; /* by ascending RVA */
+    size_t section_count;
+    bool is_64, has_relocations, has_guesses;
+
+    struct bound *bounds; /* by ascending begin, unique */
+    size_t bound_count;
+    struct function_registers *registers; /* bound_count + 1 */
+
+    struct work_list trusted;    /* a stack */
+    struct work_list candidates; /* a queue */
+    size_t candidates_done;
+
+    struct jump_table *tables; /* waiting to be read */
+    size_t table_count, table_capacity;
+    struct site_set table_starts; /* file offsets of the jump tables that were read */
+    struct site_set table_sites;  /* file offsets of all their entries */
+    size_t table_entries_budget;  /* entries that may still be read: keeps hostile tables linear */
+
+    uint32_t *image_relative; /* instructions that may add a displacement to the image base */
+    size_t image_relative_count, image_relative_capacity, image_relative_done;
+
+    uint32_t *chain; /* scratch of code_speculate.c: offsets of the straight line's instructions */
+    size_t chain_capacity;
+};
+
+/* code_map.c */
+struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva);
+
+/* The bound that holds rva, or NULL; *until_rva is where that answer ends. */
+const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva);
+struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound);
+
+/* code_roots.c: each false only when memory ran out */
+bool roots_mark_evidence(struct code_reader *reader);
+bool roots_collect_bounds(struct code_reader *reader);
+bool roots_push_trusted(struct code_reader *reader);
+bool roots_push_candidates(struct code_reader *reader);
+bool roots_push_inner_pointers(struct code_reader *reader);
+
+/* code_descent.c */
+bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum trust trust,
+                  uint32_t case_count);
+bool descent_drain_trusted(struct code_reader *reader);
+bool descent_drain_candidates(struct code_reader *reader);
+bool descent_retry_pointers(struct code_reader *reader);
+bool descent_cover_functions(struct code_reader *reader);
+
+/* True when the instruction's bytes are free and every relocated field in them is an operand of it. */
+bool descent_fits(const struct code_reader *reader, const struct reader_section *section,
+                  const struct instruction *instruction);
+
+/* code_speculate.c */
+/* *is_code: the straight line from rva decodes cleanly. False only when memory ran out. */
+bool speculate(struct code_reader *reader, struct reader_section *section, uint32_t rva, enum trust trust,
+               bool *is_code);
+
+/* code_operands.c */
+bool operands_add(struct code_reader *reader, struct reader_section *section,
+                  const struct instruction *instruction, const struct bound *bound);
+bool operands_resolve_image_relative(struct code_reader *reader);
+bool operands_add_ref(struct code_reader *reader, uint32_t site_foff, const struct ref_spec *spec,
+                      enum ref_access access, unsigned detail);
+
+/* code_track.c */
+void track_begin(struct tracker *tracker, uint32_t case_count);
+bool track_instruction(struct code_reader *reader, struct tracker *tracker,
+                       const struct instruction *instruction, const struct bound *bound, enum trust trust);
+
+/* code_tables.c */
+bool tables_want(struct code_reader *reader, const struct jump_table *table);
+bool tables_read_waiting(struct code_reader *reader);
+
+/* code_classify.c */
+void classify_leftovers(struct code_reader *reader);
+
+#endif

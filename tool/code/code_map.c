@@ -1,0 +1,273 @@
+/* code_map.c - the code reader's story from top to bottom, and the queries on its result.
+ * Takes: image and inventory.  Gives: struct code_map and references of SOURCE_CODE.
+ * Must not: decode by itself or know instruction forms. */
+#include "code/code_internal.h"
+
+#include <stdlib.h>
+
+const char *byte_class_name(enum byte_class byte_class)
+{
+    switch (byte_class) {
+    case BYTE_INSTRUCTION:
+        return "instruction";
+    case BYTE_INSTRUCTION_TAIL:
+        return "instruction tail";
+    case BYTE_DATA:
+        return "data";
+    case BYTE_PADDING:
+        return "padding";
+    case BYTE_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+const char *function_source_name(enum function_source source)
+{
+    switch (source) {
+    case FUNCTION_ENTRY:
+        return "entry point";
+    case FUNCTION_EXPORT:
+        return "export";
+    case FUNCTION_UNWIND:
+        return "unwind data";
+    case FUNCTION_GUARD_TABLE:
+        return "guard table";
+    case FUNCTION_HANDLER:
+        return "handler";
+    case FUNCTION_RELOCATED_POINTER:
+        return "relocated pointer";
+    case FUNCTION_CALL_TARGET:
+        return "call target";
+    case FUNCTION_LEA:
+        return "address taken";
+    }
+    return "unknown";
+}
+
+const struct code_section *code_section_at(const struct code_map *map, uint32_t rva)
+{
+    size_t low = 0, high = map->section_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct code_section *section = &map->sections[middle];
+        if (rva < section->rva)
+            high = middle;
+        else if (rva - section->rva >= section->nbytes)
+            low = middle + 1;
+        else
+            return section;
+    }
+    return NULL;
+}
+
+enum byte_class code_class_at(const struct code_map *map, uint32_t rva)
+{
+    const struct code_section *section = code_section_at(map, rva);
+    return section ? (enum byte_class)section->classes[rva - section->rva] : BYTE_UNKNOWN;
+}
+
+const struct code_function *code_function_at(const struct code_map *map, uint32_t begin_rva)
+{
+    size_t low = 0, high = map->function_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (map->functions[middle].begin_rva < begin_rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < map->function_count && map->functions[low].begin_rva == begin_rva ? &map->functions[low]
+                                                                                   : NULL;
+}
+
+struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva)
+{
+    const struct code_section *section = code_section_at(reader->map, rva);
+    return section ? &reader->sections[section - reader->map->sections] : NULL;
+}
+
+const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva)
+{
+    size_t low = 0, high = reader->bound_count; /* the first bound that begins after rva */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (reader->bounds[middle].begin_rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *until_rva = low < reader->bound_count ? reader->bounds[low].begin_rva : UINT32_MAX;
+    if (low == 0 || rva >= reader->bounds[low - 1].end_rva)
+        return NULL;
+    if (reader->bounds[low - 1].end_rva < *until_rva)
+        *until_rva = reader->bounds[low - 1].end_rva;
+    return &reader->bounds[low - 1];
+}
+
+struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound)
+{
+    return &reader->registers[bound ? (size_t)(bound - reader->bounds) : reader->bound_count];
+}
+
+static int compare_sections(const void *a, const void *b)
+{
+    const struct code_section *x = a, *y = b;
+    return x->rva < y->rva ? -1 : x->rva > y->rva;
+}
+
+/* Lists the executable sections with file bytes. Sections that share bytes of the file would multiply the
+ * work; no linker makes them, so such images are not decoded. */
+static bool list_sections(struct code_reader *reader)
+{
+    const struct image *image = reader->image;
+    struct code_map *map = reader->map;
+    uint64_t total_nbytes = 0;
+    map->sections = arena_array(reader->arena, image->section_count, sizeof *map->sections);
+    if (!map->sections)
+        return false;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+        if (!(section->characteristics & SCN_MEM_EXECUTE) || section->file_nbytes == 0 ||
+            !range_fits(image->file.nbytes, section->raw_foff, section->file_nbytes))
+            continue;
+        total_nbytes += section->file_nbytes;
+        map->sections[map->section_count++] =
+            (struct code_section){.section = i, .rva = section->rva, .nbytes = section->file_nbytes};
+    }
+    qsort(map->sections, map->section_count, sizeof *map->sections, compare_sections);
+    /* Raw data may reach beyond what memory has room for: the next section's bytes win there. */
+    for (size_t i = 1; i < map->section_count; i++) {
+        uint32_t room_nbytes = map->sections[i].rva - map->sections[i - 1].rva;
+        if (map->sections[i - 1].nbytes > room_nbytes)
+            map->sections[i - 1].nbytes = room_nbytes;
+    }
+    if (total_nbytes > image->file.nbytes) {
+        map->decoded = false;
+        map->not_decoded_reason = "executable sections share bytes of the file";
+        map->section_count = 0;
+    }
+    return true;
+}
+
+static bool allocate_sections(struct code_reader *reader)
+{
+    struct code_map *map = reader->map;
+    reader->section_count = map->section_count;
+    reader->sections = arena_array(reader->arena, map->section_count, sizeof *reader->sections);
+    if (!reader->sections)
+        return false;
+    for (size_t i = 0; i < map->section_count; i++) {
+        struct code_section *shown = &map->sections[i];
+        struct reader_section *section = &reader->sections[i];
+        uint8_t *arrays = arena_array(reader->arena, shown->nbytes, 4);
+        if (!arrays)
+            return false;
+        uint32_t raw_foff = reader->image->sections[shown->section].raw_foff;
+        *section = (struct reader_section){.rva = shown->rva,
+                                           .nbytes = shown->nbytes,
+                                           .raw_foff = raw_foff,
+                                           .bytes = reader->image->file.bytes + raw_foff,
+                                           .classes = arrays,
+                                           .reasons = arrays + shown->nbytes,
+                                           .marks = arrays + 2 * (size_t)shown->nbytes,
+                                           .sources = arrays + 3 * (size_t)shown->nbytes};
+        memset(section->sources, NO_SOURCE, shown->nbytes);
+        shown->classes = section->classes;
+        shown->reasons = section->reasons;
+    }
+    return true;
+}
+
+static bool list_functions(struct code_reader *reader)
+{
+    struct code_map *map = reader->map;
+    size_t count = 0;
+    for (size_t s = 0; s < reader->section_count; s++)
+        for (uint32_t i = 0; i < reader->sections[s].nbytes; i++)
+            count += reader->sections[s].sources[i] != NO_SOURCE &&
+                     reader->sections[s].classes[i] == BYTE_INSTRUCTION;
+    map->functions = arena_array(reader->arena, count, sizeof *map->functions);
+    if (!map->functions)
+        return false;
+    for (size_t s = 0; s < reader->section_count; s++) {
+        const struct reader_section *section = &reader->sections[s];
+        for (uint32_t i = 0; i < section->nbytes; i++) {
+            map->class_counts[section->classes[i]]++;
+            if (section->sources[i] == NO_SOURCE || section->classes[i] != BYTE_INSTRUCTION)
+                continue;
+            uint32_t begin_rva = section->rva + i, until_rva;
+            const struct bound *bound = reader_bound_at(reader, begin_rva, &until_rva);
+            map->functions[map->function_count++] = (struct code_function){
+                .begin_rva = begin_rva,
+                .end_rva = bound && bound->begin_rva == begin_rva ? bound->end_rva : begin_rva,
+                .source = section->sources[i],
+            };
+        }
+    }
+    return true;
+}
+
+/* Candidates may reveal image-base-relative operands, and those new candidates. Each round decodes at least
+ * one new instruction, so all rounds together are linear. */
+static bool settle_candidates(struct code_reader *reader)
+{
+    do {
+        if (!descent_drain_candidates(reader) || !operands_resolve_image_relative(reader))
+            return false;
+    } while (reader->candidates_done < reader->candidates.count);
+    return true;
+}
+
+bool code_read(const struct image *image, struct refset *refs, struct arena *arena, struct code_map *map)
+{
+    *map = (struct code_map){0};
+    if (image->machine != MACHINE_AMD64 && image->machine != MACHINE_I386) {
+        map->not_decoded_reason =
+            arena_printf(arena, "there is no decoder here for %s code", image_machine_name(image));
+        return !arena->exhausted;
+    }
+    map->decoded = true;
+    struct code_reader reader = {
+        .image = image,
+        .refs = refs,
+        .arena = arena,
+        .map = map,
+        .is_64 = image->machine == MACHINE_AMD64,
+        .decoder = decoder_new(arena, image->machine == MACHINE_AMD64),
+        .table_entries_budget = image->file.nbytes,
+    };
+    if (!reader.decoder || !site_set_init(&reader.table_starts, arena, image->file.nbytes) ||
+        !site_set_init(&reader.table_sites, arena, image->file.nbytes) || !list_sections(&reader))
+        return false;
+    if (!map->decoded)
+        return true;
+    if (!allocate_sections(&reader) || !roots_mark_evidence(&reader) || !roots_collect_bounds(&reader))
+        return false;
+
+    /* What is certain comes first, so that a candidate can never cut an instruction of it. */
+    if (!roots_push_trusted(&reader) || !descent_drain_trusted(&reader))
+        return false;
+    /* Unwind data bounds functions: what lies in one and is not data is code, however it is reached. */
+    if (!descent_cover_functions(&reader))
+        return false;
+    if (!roots_push_candidates(&reader) || !settle_candidates(&reader))
+        return false;
+    if (!descent_cover_functions(&reader) || !settle_candidates(&reader))
+        return false;
+    if (!roots_push_inner_pointers(&reader) || !settle_candidates(&reader))
+        return false;
+    if (!descent_retry_pointers(&reader) || !settle_candidates(&reader))
+        return false;
+
+    classify_leftovers(&reader);
+    if (reader.has_guesses &&
+        !refset_problem(refs, SOURCE_CODE, NO_RVA, NO_FILE_OFFSET,
+                        "The image has no base relocations: which constants in its code are addresses is a "
+                        "guess by their value."))
+        return false;
+    if (!list_functions(&reader))
+        return false;
+    refs->collected |= SOURCE_BIT(SOURCE_CODE);
+    return !arena->exhausted;
+}

@@ -1,0 +1,186 @@
+/* code_roots.c - where code begins and what cannot be code, as the inventory tells it.
+ * Takes: references and extents.  Gives: marks on the executable bytes, function bounds, roots.
+ * Must not: read the image's tables; tool/refs has done that. */
+#include "code/code_internal.h"
+
+#include <stdlib.h>
+
+static int compare_extents(const void *a, const void *b)
+{
+    const struct extent *x = a, *y = b;
+    return x->rva < y->rva ? -1 : x->rva > y->rva;
+}
+
+/* Typed extents are data. Hostile tables may claim the same bytes many times over; sorted, each byte is
+ * marked once. */
+static bool mark_extents(struct code_reader *reader)
+{
+    size_t count = reader->refs->extent_count;
+    struct extent *extents = arena_array(reader->arena, count, sizeof *extents);
+    if (!extents)
+        return false;
+    if (count != 0)
+        memcpy(extents, reader->refs->extents, count * sizeof *extents);
+    qsort(extents, count, sizeof *extents, compare_extents);
+    uint64_t done_rva = 0;
+    for (size_t i = 0; i < count; i++) {
+        /* No table crosses a section: what claims to is cut at the section's end. */
+        struct reader_section *section = reader_section_at(reader, extents[i].rva);
+        if (!section)
+            continue;
+        uint64_t end_rva = (uint64_t)extents[i].rva + extents[i].nbytes;
+        if (end_rva > (uint64_t)section->rva + section->nbytes)
+            end_rva = (uint64_t)section->rva + section->nbytes;
+        if (done_rva < extents[i].rva)
+            done_rva = extents[i].rva;
+        for (; done_rva < end_rva; done_rva++) {
+            section->classes[done_rva - section->rva] = BYTE_DATA;
+            section->reasons[done_rva - section->rva] = REASON_TYPED_EXTENT;
+        }
+    }
+    return true;
+}
+
+/* Base relocations say which bytes are an operand or data, in both directions: an instruction that covers a
+ * relocated field otherwise than as an operand was never one. */
+static void mark_relocations(struct code_reader *reader)
+{
+    for (size_t i = 0; i < reader->refs->ref_count; i++) {
+        const struct ref *ref = &reader->refs->refs[i];
+        if (ref->source != SOURCE_RELOCATED)
+            continue;
+        reader->has_relocations = true;
+        struct reader_section *section = reader_section_at(reader, ref->site_rva);
+        if (!section)
+            continue;
+        uint32_t at = ref->site_rva - section->rva;
+        section->marks[at] |= MARK_RELOC_START | (ref->width_nbytes == 8 ? MARK_RELOC_WIDE : 0);
+        for (uint32_t k = 0; k < ref->width_nbytes && at + k < section->nbytes; k++)
+            section->marks[at + k] |= MARK_RELOC_FIELD;
+    }
+}
+
+bool roots_mark_evidence(struct code_reader *reader)
+{
+    mark_relocations(reader);
+    return mark_extents(reader);
+}
+
+static int compare_bounds(const void *a, const void *b)
+{
+    const struct bound *x = a, *y = b;
+    if (x->begin_rva != y->begin_rva)
+        return x->begin_rva < y->begin_rva ? -1 : 1;
+    return x->end_rva < y->end_rva ? -1 : x->end_rva > y->end_rva;
+}
+
+/* True for the first field of a .pdata record. */
+static bool is_function_begin(const struct code_reader *reader, const struct ref *ref)
+{
+    const struct directory *pdata = image_directory(reader->image, DIR_EXCEPTION);
+    return ref->source == SOURCE_EXCEPTION && ref->state == REF_RESOLVED && pdata &&
+           ref->site_rva >= pdata->rva && (ref->site_rva - pdata->rva) % RUNTIME_FUNCTION_NBYTES == 0;
+}
+
+/* .pdata gives a function's begin and end as two references in a row. */
+bool roots_collect_bounds(struct code_reader *reader)
+{
+    const struct refset *refs = reader->refs;
+    size_t count = 0;
+    if (reader->is_64)
+        for (size_t i = 0; i + 1 < refs->ref_count; i++)
+            count += is_function_begin(reader, &refs->refs[i]);
+    reader->bounds = arena_array(reader->arena, count, sizeof *reader->bounds);
+    reader->registers = arena_array(reader->arena, count + 1, sizeof *reader->registers);
+    if (!reader->bounds || !reader->registers)
+        return false;
+    for (size_t i = 0; reader->bound_count < count && i + 1 < refs->ref_count; i++) {
+        const struct ref *begin = &refs->refs[i], *end = begin + 1;
+        if (!is_function_begin(reader, begin) || end->source != SOURCE_EXCEPTION ||
+            end->site_rva != begin->site_rva + RUNTIME_FUNCTION_END || end->target <= begin->target ||
+            !reader_section_at(reader, begin->target))
+            continue;
+        reader->bounds[reader->bound_count++] = (struct bound){begin->target, end->target};
+    }
+    qsort(reader->bounds, reader->bound_count, sizeof *reader->bounds, compare_bounds);
+    size_t kept = 0;
+    for (size_t i = 0; i < reader->bound_count; i++)
+        if (kept == 0 || reader->bounds[kept - 1].begin_rva != reader->bounds[i].begin_rva)
+            reader->bounds[kept++] = reader->bounds[i];
+    reader->bound_count = kept;
+    return true;
+}
+
+/* How each source's code targets are believed, and as what they are listed. A target that a table of
+ * the loader or the operating system calls is trusted. An export may be a variable, and handler data is
+ * labels as well as functions, so these have to decode. */
+static const struct {
+    bool names_code;
+    uint8_t trust, source;
+} code_targets[SOURCE_COUNT] = {
+    [SOURCE_HEADERS] = {true, TRUST_FULL, FUNCTION_ENTRY},
+    [SOURCE_EXPORTS] = {true, TRUST_IF_CLEAN, FUNCTION_EXPORT},
+    [SOURCE_EXCEPTION] = {true, TRUST_FULL, FUNCTION_UNWIND},
+    [SOURCE_UNWIND] = {true, TRUST_FULL, FUNCTION_HANDLER},
+    [SOURCE_HANDLER_DATA] = {true, TRUST_IF_CLEAN, FUNCTION_HANDLER},
+    [SOURCE_GUARD_TABLES] = {true, TRUST_FULL, FUNCTION_GUARD_TABLE},
+    [SOURCE_LOAD_CONFIG] = {true, TRUST_IF_CLEAN, FUNCTION_GUARD_TABLE},
+    [SOURCE_TLS] = {true, TRUST_FULL, FUNCTION_RELOCATED_POINTER},
+    [SOURCE_COFF_SYMBOLS] = {true, TRUST_IF_CLEAN, NO_SOURCE},
+    [SOURCE_RELOCATED] = {true, TRUST_POINTER, FUNCTION_RELOCATED_POINTER},
+};
+
+static bool is_root(const struct code_reader *reader, const struct ref *ref)
+{
+    if (ref->state != REF_RESOLVED || !code_targets[ref->source].names_code)
+        return false;
+    if (ref->source == SOURCE_EXCEPTION)
+        return is_function_begin(reader, ref);
+    return (ref->flags & REF_FLAG_CODE_TARGET) != 0;
+}
+
+bool roots_push_trusted(struct code_reader *reader)
+{
+    for (size_t i = 0; i < reader->refs->ref_count; i++) {
+        const struct ref *ref = &reader->refs->refs[i];
+        if (!is_root(reader, ref) || code_targets[ref->source].trust != TRUST_FULL)
+            continue;
+        if (!descent_push(reader, ref->target, code_targets[ref->source].source, TRUST_FULL, 0))
+            return false;
+    }
+    return true;
+}
+
+bool roots_push_candidates(struct code_reader *reader)
+{
+    /* Following a candidate appends references; only those that were there before are asked. */
+    size_t count = reader->refs->ref_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct ref *ref = &reader->refs->refs[i];
+        bool wanted = ref->source == SOURCE_RELOCATED
+                          ? ref->state == REF_RESOLVED && !reader_section_at(reader, ref->site_rva)
+                          : is_root(reader, ref) && code_targets[ref->source].trust != TRUST_FULL;
+        if (wanted && !site_set_has(&reader->table_sites, ref->site_foff) &&
+            !descent_push(reader, ref->target, code_targets[ref->source].source,
+                          (enum trust)code_targets[ref->source].trust, 0))
+            return false;
+    }
+    return true;
+}
+
+/* Relocated pointers among code wait until all other code is known: most are operands, whose use tells more,
+ * or entries of jump tables, which name labels. */
+bool roots_push_inner_pointers(struct code_reader *reader)
+{
+    size_t count = reader->refs->ref_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct ref *ref = &reader->refs->refs[i];
+        if (ref->source != SOURCE_RELOCATED || ref->state != REF_RESOLVED)
+            continue;
+        const struct reader_section *section = reader_section_at(reader, ref->site_rva);
+        if (section && section->classes[ref->site_rva - section->rva] == BYTE_UNKNOWN &&
+            !descent_push(reader, ref->target, FUNCTION_RELOCATED_POINTER, TRUST_POINTER, 0))
+            return false;
+    }
+    return true;
+}

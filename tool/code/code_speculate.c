@@ -1,0 +1,271 @@
+/* code_speculate.c - may these bytes be code?
+ * Takes: a candidate.  Gives: whether the straight line from it decodes cleanly to a return, a jump, or code
+ * that is already known; and for mere pointers, whether it convinces as a function.
+ * Must not: classify bytes or add references.
+ *
+ * Random bytes decode: of the tables of a cipher every fifth reaches a `ret`. So what only a pointer names
+ * has to show one of: a field that base relocations or the image's range confirm, a branch to known code, the
+ * frame prologue, or a balanced stack with fill bytes or known code behind it.
+ * Linear: when a line fails, every instruction start on it is marked, so that no byte is the start of a
+ * failing decode twice; a line that passes becomes code. */
+#include "code/code_internal.h"
+
+enum step { STEP_ON, STEP_CLEAN, STEP_NOT_CODE, STEP_NOT_FUNCTION };
+
+/* What the line has shown so far. */
+struct evidence {
+    bool convinces;      /* by itself */
+    bool stack_is_known; /* no call so far, and ESP or RSP was only pushed, popped and moved by constants */
+    int64_t stack_nbytes;
+};
+
+struct line {
+    struct code_reader *reader;
+    struct reader_section *section;
+    const struct bound *bound; /* that holds the line's begin, or NULL */
+    enum trust trust;
+    uint32_t begin, at; /* offsets in the section */
+    size_t length;      /* instructions on reader->chain */
+    bool after_call;
+    struct evidence evidence;
+};
+
+/* First opcode bytes with which compilers begin functions; all of the 0F map is accepted. Data that happens
+ * to decode mostly begins otherwise (small integers give `add` forms, text gives jcc forms). */
+static bool begins_like_function(const struct instruction *instruction)
+{
+    if (!instruction->is_one_byte_map || instruction->operation == OP_NOP)
+        return true;
+    uint8_t opcode = instruction->opcode;
+    switch (opcode) {
+    case 0x33: /* xor r, r/m */
+    case 0x31:
+    case 0x38: /* cmp */
+    case 0x39:
+    case 0x3A:
+    case 0x3B:
+    case 0x3C:
+    case 0x3D:
+    case 0x60: /* pushad */
+    case 0x63: /* movsxd */
+    case 0x68: /* push imm */
+    case 0x6A:
+    case 0x80: /* cmp, sub and others with an immediate */
+    case 0x81:
+    case 0x83:
+    case 0x84: /* test, mov, lea */
+    case 0x85:
+    case 0x88:
+    case 0x89:
+    case 0x8A:
+    case 0x8B:
+    case 0x8D:
+    case 0x9C: /* pushf */
+    case 0xA0: /* mov from and to a plain address */
+    case 0xA1:
+    case 0xA2:
+    case 0xA3:
+    case 0xC2: /* ret */
+    case 0xC3:
+    case 0xC6: /* mov m, imm */
+    case 0xC7:
+    case 0xCC:
+    case 0xE8: /* call, jmp */
+    case 0xE9:
+    case 0xEB:
+    case 0xF0:
+    case 0xF6: /* test, neg, not */
+    case 0xF7:
+    case 0xFA: /* cli, sti */
+    case 0xFB:
+    case 0xFF: /* call, jmp and push through memory or a register */
+        return true;
+    default: /* push r, mov r, imm */
+        return (opcode >= 0x50 && opcode <= 0x57) || (opcode >= 0xB0 && opcode <= 0xBF);
+    }
+}
+
+static bool is_call(const struct instruction *instruction)
+{
+    return instruction->flow == FLOW_CALL || instruction->flow == FLOW_CALL_INDIRECT;
+}
+
+/* Without unwind data an x64 function is a leaf: it neither calls nor moves the stack pointer (x64 ABI).
+ * Held against pointers only, and only in images that have unwind data at all. */
+static bool breaks_leaf_rule(const struct instruction *instruction)
+{
+    return is_call(instruction) || instruction->operation == OP_PUSH;
+}
+
+/* Zero bytes decode as `add [rax], al`. */
+static bool is_odd(const struct instruction *instruction, const uint8_t *bytes)
+{
+    return instruction->operation == OP_ODD || (instruction->nbytes >= 2 && bytes[0] == 0 && bytes[1] == 0) ||
+           (instruction->rel_nbytes != 0 && !instruction->target_fits);
+}
+
+/* A direct branch of real code leads to an instruction, or to bytes that nothing else has claimed. */
+static bool target_is_plausible(const struct code_reader *reader, const struct instruction *instruction)
+{
+    if (instruction->rel_nbytes == 0)
+        return true;
+    const struct reader_section *section = reader_section_at(reader, instruction->target_rva);
+    if (!section)
+        return false;
+    uint32_t at = instruction->target_rva - section->rva;
+    return section->classes[at] == BYTE_INSTRUCTION ||
+           (section->classes[at] == BYTE_UNKNOWN && !(section->marks[at] & MARK_DATA_OPERAND));
+}
+
+static bool operand_is_plausible(const struct code_reader *reader, const struct instruction *instruction)
+{
+    if (!instruction->is_rip_relative)
+        return true;
+    int64_t target = (int64_t)instruction_end_rva(instruction) + instruction->disp;
+    return target >= 0 && target < (int64_t)reader->image->image_nbytes;
+}
+
+/* A field that random bytes would hardly fill: relocated, RIP-relative into the image, or a branch to an
+ * instruction. */
+static bool has_confirmed_field(const struct line *line, const struct instruction *instruction)
+{
+    if (instruction->is_rip_relative)
+        return true;
+    if (instruction->rel_nbytes != 0 &&
+        code_class_at(line->reader->map, instruction->target_rva) == BYTE_INSTRUCTION)
+        return true;
+    for (unsigned i = 0; i < instruction->nbytes; i++)
+        if (line->section->marks[line->at + i] & MARK_RELOC_START)
+            return true;
+    return false;
+}
+
+/* `mov edi, edi` or `push ebp; mov ebp, esp`, as x86 functions with a frame begin. */
+static bool is_frame_prologue(const struct line *line)
+{
+    static const uint8_t hot_patch[] = {0x8B, 0xFF}, frame[] = {0x55, 0x8B, 0xEC}, gcc[] = {0x55, 0x89, 0xE5};
+    const uint8_t *bytes = line->section->bytes + line->begin;
+    size_t room_nbytes = line->section->nbytes - line->begin;
+    return !line->reader->is_64 && room_nbytes >= 3 &&
+           (memcmp(bytes, hot_patch, 2) == 0 || memcmp(bytes, frame, 3) == 0 || memcmp(bytes, gcc, 3) == 0);
+}
+
+static void follow_stack(struct line *line, const struct instruction *instruction)
+{
+    struct evidence *evidence = &line->evidence;
+    int64_t slot_nbytes = line->reader->is_64 ? 8 : 4;
+    bool is_stack_operand = instruction->has_register_operand && instruction->rm == STACK_REGISTER;
+    if (is_call(instruction))
+        evidence->stack_is_known = false; /* the callee may pop its arguments */
+    else if (instruction->operation == OP_PUSH)
+        evidence->stack_nbytes += slot_nbytes;
+    else if (instruction->operation == OP_POP)
+        evidence->stack_nbytes -= slot_nbytes;
+    else if (is_stack_operand && instruction->imm_nbytes[0] != 0 && instruction->operation == OP_SUB)
+        evidence->stack_nbytes += (int64_t)instruction->imm;
+    else if (is_stack_operand && instruction->imm_nbytes[0] != 0 && instruction->operation == OP_ADD)
+        evidence->stack_nbytes -= (int64_t)instruction->imm;
+    if (evidence->stack_nbytes < 0) /* takes what it never pushed */
+        evidence->stack_is_known = false;
+}
+
+/* Fill bytes, known bytes or the section's end. */
+static bool is_followed_by_border(const struct line *line)
+{
+    const struct reader_section *section = line->section;
+    return line->at >= section->nbytes || section->classes[line->at] != BYTE_UNKNOWN ||
+           section->bytes[line->at] == 0xCC || section->bytes[line->at] == 0x90;
+}
+
+/* One instruction of the line. A line that runs into known code is clean. One that began at a pointer must
+ * not run into the begin of a function: functions do not fall into each other, but data in front of one
+ * would. */
+static enum step step(const struct line *line, struct instruction *instruction)
+{
+    struct code_reader *reader = line->reader;
+    const struct reader_section *section = line->section;
+    const struct bound *bound = line->bound;
+    uint32_t at = line->at;
+    bool is_pointer = line->trust == TRUST_POINTER;
+    if (at >= section->nbytes)
+        return STEP_NOT_CODE;
+    if (bound && section->rva + at == bound->end_rva)
+        return STEP_CLEAN; /* a call that does not return may be a function's last instruction */
+    if (section->classes[at] == BYTE_INSTRUCTION)
+        return is_pointer && section->sources[at] != NO_SOURCE ? STEP_NOT_FUNCTION : STEP_CLEAN;
+    const uint8_t *bytes = section->bytes + at;
+    if (section->classes[at] != BYTE_UNKNOWN || section->marks[at] & (MARK_NOT_CODE | MARK_DATA_OPERAND) ||
+        !decode(reader->decoder, bytes, section->nbytes - at, section->rva + at, instruction) ||
+        !descent_fits(reader, section, instruction) || is_odd(instruction, bytes) ||
+        !target_is_plausible(reader, instruction) || !operand_is_plausible(reader, instruction) ||
+        (bound && instruction_end_rva(instruction) > bound->end_rva))
+        return STEP_NOT_CODE;
+    if (is_pointer && section->marks[at] & MARK_NOT_FUNCTION)
+        return STEP_NOT_FUNCTION;
+    if (is_pointer && !bound && reader->bound_count != 0 && breaks_leaf_rule(instruction))
+        return STEP_NOT_FUNCTION;
+    if (is_pointer && at == line->begin && !begins_like_function(instruction))
+        return STEP_NOT_FUNCTION;
+    return flow_ends(instruction->flow) ? STEP_CLEAN : STEP_ON;
+}
+
+/* Takes the instruction that step() has just passed into account. */
+static enum step advance(struct line *line, const struct instruction *instruction, enum step result)
+{
+    line->evidence.convinces |= has_confirmed_field(line, instruction);
+    follow_stack(line, instruction);
+    line->at += instruction->nbytes;
+    /* Fill bytes behind a call: it does not return, and the line ends here. */
+    if (instruction->flow == FLOW_BREAK && line->after_call)
+        result = STEP_CLEAN;
+    line->after_call = is_call(instruction);
+    if (instruction->flow == FLOW_RETURN && line->evidence.stack_is_known &&
+        line->evidence.stack_nbytes == 0 && is_followed_by_border(line))
+        line->evidence.convinces = true;
+    return result;
+}
+
+/* Adds the instruction start at line->at to the chain. False when memory ran out. */
+static bool chain_add(struct line *line)
+{
+    struct code_reader *reader = line->reader;
+    uint32_t *grown = arena_grow(reader->arena, reader->chain, line->length, &reader->chain_capacity,
+                                 line->length + 1, sizeof *grown);
+    if (!grown)
+        return false;
+    reader->chain = grown;
+    reader->chain[line->length++] = line->at;
+    return true;
+}
+
+bool speculate(struct code_reader *reader, struct reader_section *section, uint32_t rva, enum trust trust,
+               bool *is_code)
+{
+    uint32_t until_rva;
+    struct line line = {.reader = reader,
+                        .section = section,
+                        .bound = reader_bound_at(reader, rva, &until_rva),
+                        .trust = trust,
+                        .begin = rva - section->rva,
+                        .at = rva - section->rva,
+                        .evidence = {.stack_is_known = true}};
+    enum step result = STEP_ON;
+    line.evidence.convinces = line.bound || is_frame_prologue(&line);
+    while (result == STEP_ON) {
+        struct instruction instruction = {0};
+        result = step(&line, &instruction);
+        if (result == STEP_NOT_CODE || result == STEP_NOT_FUNCTION || instruction.nbytes == 0)
+            break;
+        if (!chain_add(&line))
+            return false;
+        result = advance(&line, &instruction, result);
+    }
+    if (result == STEP_CLEAN && trust == TRUST_POINTER && !line.evidence.convinces)
+        result = STEP_NOT_FUNCTION;
+    *is_code = result == STEP_CLEAN;
+    if (!*is_code)
+        for (size_t i = 0; i < line.length; i++)
+            section->marks[reader->chain[i]] |=
+                result == STEP_NOT_FUNCTION ? MARK_NOT_FUNCTION : MARK_NOT_CODE;
+    return true;
+}

@@ -1,0 +1,260 @@
+/* section_writes.c - the story of the judgement, and the addresses that the inventory knows.
+ * Takes: image, references, code map, a section.  Gives: the answer.
+ * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
+#include "code/section_writes_internal.h"
+
+#include <inttypes.h>
+
+static const char cure_variable[] = "Keep variables out of this section: remove data_seg, "
+                                    "__declspec(allocate) or /MERGE that puts them there.";
+static const char cure_loader[] =
+    "Keep what the loader writes out of this section: remove the /MERGE option that puts .idata, .rdata or "
+    ".data there.";
+
+void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const char *message,
+                 const char *cure)
+{
+    if (judge->found)
+        return;
+    judge->found = true;
+    *judge->why = finding_make(judge->arena, HVCI9021_SECTION_IS_WRITTEN, LEVEL_ERROR, "%s", message);
+    judge->why->section = judge->section->name;
+    judge->why->rva = rva;
+    judge->why->file_offset = file_offset;
+    judge->why->cure = cure;
+    struct span bytes;
+    if (rva != NO_RVA && image_bytes_at_rva(judge->image, rva, 8, &bytes))
+        finding_evidence(judge->arena, judge->why,
+                         "Bytes at RVA 0x%" PRIX32 ": %02X %02X %02X %02X %02X %02X %02X %02X.", rva,
+                         bytes.bytes[0], bytes.bytes[1], bytes.bytes[2], bytes.bytes[3], bytes.bytes[4],
+                         bytes.bytes[5], bytes.bytes[6], bytes.bytes[7]);
+}
+
+/* Assumed: the address of a function is only called or compared. A place counts as a function when it is
+ * the first byte of decoded code and something names it as a function: a table of the loader, a call, or an
+ * address that leads to bytes which decode cleanly and begin as functions do. */
+bool judge_is_code(const struct judge *judge, uint32_t rva)
+{
+    return code_function_at(judge->code, rva) != NULL;
+}
+
+void judge_access(struct judge *judge, enum ref_access access, uint32_t target_rva, uint32_t rva,
+                  uint64_t file_offset)
+{
+    const char *name = judge->section->name;
+    switch (access) {
+    case ACCESS_CALL:
+    case ACCESS_JUMP:
+        judge->branch_count++;
+        return;
+    case ACCESS_READ:
+        judge->read_count++;
+        return;
+    case ACCESS_WRITE:
+    case ACCESS_READ_WRITE:
+        judge_found(judge, rva, file_offset,
+                    arena_printf(judge->arena,
+                                 "Section %s has to stay writable: the code at RVA 0x%" PRIX32
+                                 " stores at RVA 0x%" PRIX32 " in it.",
+                                 name, rva, target_rva),
+                    cure_variable);
+        return;
+    default:
+        if (judge_is_code(judge, target_rva)) {
+            judge->code_address_count++;
+            return;
+        }
+        judge_found(judge, rva, file_offset,
+                    arena_printf(judge->arena,
+                                 "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
+                                 " takes the address of data at RVA 0x%" PRIX32 " in it.",
+                                 name, rva, target_rva),
+                    cure_variable);
+    }
+}
+
+/* Entries of jump tables lead to labels inside functions; nothing but a jump uses them. */
+static bool is_jump_table_entry(const struct judge *judge, uint64_t file_offset, uint32_t target_rva)
+{
+    return site_set_has(&judge->jump_tables, file_offset) &&
+           code_class_at(judge->code, target_rva) == BYTE_INSTRUCTION;
+}
+
+void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva, uint64_t file_offset)
+{
+    if (judge_is_code(judge, target_rva) || is_jump_table_entry(judge, file_offset, target_rva)) {
+        judge->code_address_count++;
+        return;
+    }
+    judge_found(judge, rva, file_offset,
+                arena_printf(judge->arena,
+                             "Section %s may have to stay writable: RVA 0x%" PRIX32
+                             " holds the address of data at RVA 0x%" PRIX32 " in it.",
+                             judge->section->name, rva, target_rva),
+                cure_variable);
+}
+
+static bool is_written_by_loader(uint8_t kind)
+{
+    return kind == EXTENT_IAT || kind == EXTENT_DELAY_IAT || kind == EXTENT_GUARD_SLOT ||
+           kind == EXTENT_SECURITY_COOKIE;
+}
+
+/* Tables that the loader fills, by extent and by reference (TLS index, function pointer tables...). The
+ * import lookup table does not count: only kernels older than Windows 10 write it, and those do so before
+ * they protect sections. */
+static void judge_loader_writes(struct judge *judge)
+{
+    const struct refset *refs = judge->refs;
+    for (size_t i = 0; i < refs->extent_count && !judge->found; i++) {
+        const struct extent *extent = &refs->extents[i];
+        if (!is_written_by_loader(extent->kind) ||
+            !ranges_overlap(extent->rva, extent->nbytes, judge->section->rva,
+                            judge->end_rva - judge->section->rva))
+            continue;
+        uint32_t foff;
+        uint64_t place =
+            image_rva_to_foff(judge->image, extent->rva, 1, &foff) ? foff : (uint64_t)NO_FILE_OFFSET;
+        judge_found(
+            judge, extent->rva, place,
+            arena_printf(judge->arena,
+                         "Section %s has to stay writable: the loader writes its %s at RVA 0x%" PRIX32 ".",
+                         judge->section->name, extent_kind_name((enum extent_kind)extent->kind), extent->rva),
+            cure_loader);
+    }
+    for (size_t i = 0; i < refs->ref_count && !judge->found; i++) {
+        const struct ref *ref = &refs->refs[i];
+        if ((ref->flags & REF_FLAG_LOADER_WRITES) && ref->encoding != REF_FOFF &&
+            ref->encoding != REF_SECTION_INDEX && ref->target >= judge->section->rva &&
+            ref->target < judge->end_rva)
+            judge_found(judge, ref->site_rva, ref->site_foff,
+                        arena_printf(judge->arena,
+                                     "Section %s has to stay writable: the loader writes at RVA 0x%" PRIX32
+                                     ", which the %s name.",
+                                     judge->section->name, ref->target,
+                                     ref_source_name((enum ref_source)ref->source)),
+                        cure_loader);
+    }
+}
+
+/* An exported variable can be written by any importer. */
+static void judge_export(struct judge *judge, const struct ref *ref)
+{
+    if (!(ref->flags & REF_FLAG_CODE_TARGET) || judge_is_code(judge, ref->target))
+        return;
+    judge_found(judge, ref->site_rva, ref->site_foff,
+                arena_printf(judge->arena,
+                             "Section %s may have to stay writable: RVA 0x%" PRIX32
+                             " in it is exported and is not a function.",
+                             judge->section->name, ref->target),
+                cure_variable);
+}
+
+/* A relocated value: an operand of decoded code is judged by its instruction, anything else is a pointer
+ * that may be used for anything. */
+static void judge_relocated(struct judge *judge, const struct ref *ref)
+{
+    enum byte_class at_site = code_class_at(judge->code, ref->site_rva);
+    if (at_site != BYTE_INSTRUCTION && at_site != BYTE_INSTRUCTION_TAIL)
+        judge_stored_address(judge, ref->target, ref->site_rva, ref->site_foff);
+}
+
+static bool is_table_entry(const struct ref *ref)
+{
+    return ref->encoding == REF_RVA || ref->encoding == REF_LABEL_DIFF;
+}
+
+static void judge_references(struct judge *judge)
+{
+    for (size_t i = 0; i < judge->refs->ref_count && !judge->found; i++) {
+        const struct ref *ref = &judge->refs->refs[i];
+        if (!judge_holds(judge, ref->target) || ref->encoding == REF_FOFF)
+            continue;
+        if (ref->source == SOURCE_CODE && !is_table_entry(ref)) /* entries of jump tables lead to code */
+            judge_access(judge, (enum ref_access)ref->access, ref->target, ref->site_rva, ref->site_foff);
+        else if (ref->source == SOURCE_RELOCATED)
+            judge_relocated(judge, ref);
+        else if (ref->source == SOURCE_EXPORTS)
+            judge_export(judge, ref);
+    }
+}
+
+static void find_borders(struct judge *judge)
+{
+    const struct image *image = judge->image;
+    uint32_t rva = judge->section->rva;
+    uint64_t end_rva = (uint64_t)rva + judge->section->memory_nbytes;
+    uint64_t before_rva = image->headers_nbytes < rva ? image->headers_nbytes : rva;
+    uint64_t next_rva = image->image_nbytes;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *other = &image->sections[i];
+        uint64_t other_end_rva = (uint64_t)other->rva + other->memory_nbytes;
+        if (other->rva < rva && other_end_rva > before_rva)
+            before_rva = other_end_rva < rva ? other_end_rva : rva;
+        if (other->rva > rva && other->rva < next_rva)
+            next_rva = other->rva;
+    }
+    judge->near_rva = (uint32_t)before_rva;
+    judge->end_rva = (uint32_t)(next_rva > end_rva ? next_rva : end_rva);
+}
+
+/* What the judgement needs to know of the whole image. False when memory ran out. */
+static bool survey(struct judge *judge)
+{
+    if (!site_set_init(&judge->jump_tables, judge->arena, judge->image->file.nbytes))
+        return false;
+    for (size_t i = 0; i < judge->refs->extent_count; i++) {
+        const struct extent *extent = &judge->refs->extents[i];
+        uint32_t foff;
+        if (extent->kind != EXTENT_JUMP_TABLE || !image_rva_to_foff(judge->image, extent->rva, 1, &foff))
+            continue;
+        for (uint32_t k = 0; k < extent->nbytes; k++) /* jump tables are at most as large as the file */
+            site_set_add(&judge->jump_tables, (uint64_t)foff + k);
+    }
+    for (size_t i = 0; i < judge->refs->ref_count; i++) {
+        const struct ref *ref = &judge->refs->refs[i];
+        judge->has_relocations |= ref->source == SOURCE_RELOCATED;
+        judge->forms_image_base |= ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS &&
+                                   ref->encoding == REF_PCREL && ref->target == 0;
+    }
+    return true;
+}
+
+bool section_writes(const struct image *image, const struct refset *refs, const struct code_map *code,
+                    uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
+                    const char **summary)
+{
+    struct judge judge = {.image = image,
+                          .refs = refs,
+                          .code = code,
+                          .section = &image->sections[section],
+                          .arena = arena,
+                          .is_64 = image->machine == MACHINE_AMD64,
+                          .why = why};
+    find_borders(&judge);
+    judge_loader_writes(&judge);
+    if (!judge.found && !code->decoded) {
+        *answer = WRITES_ASSUMED;
+        *summary = arena_printf(arena, "Not examined: %s.", code->not_decoded_reason);
+        return !arena->exhausted;
+    }
+    if (!judge.found) {
+        judge.decoder = decoder_new(arena, judge.is_64);
+        if (!judge.decoder || !survey(&judge))
+            return false;
+        judge_references(&judge);
+        if (judge.is_64)
+            judge_scan_code(&judge);
+        if (!judge.has_relocations)
+            judge_scan_absolute(&judge);
+    }
+    *answer = judge.found ? WRITES_FOUND : WRITES_NONE;
+    *summary =
+        arena_printf(arena,
+                     "Examined %" PRIu64 " references into the section (%" PRIu64 " branches, %" PRIu64
+                     " reads, %" PRIu64 " addresses of functions) and %" PRIu64
+                     " bytes for further ones; none writes, and none takes the address of data.",
+                     judge.branch_count + judge.read_count + judge.code_address_count, judge.branch_count,
+                     judge.read_count, judge.code_address_count, judge.scanned_nbytes);
+    return !arena->exhausted;
+}

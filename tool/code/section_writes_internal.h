@@ -1,0 +1,61 @@
+/* section_writes_internal.h - what the parts of the section_writes() judgement share.
+ *
+ *     section_writes.c            the story, and the addresses that the inventory knows
+ *     section_writes_operand.c    one field in or outside of code: what does it do?
+ *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
+#ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
+#define HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
+
+#include "code/code_decode.h"
+#include "code/section_writes.h"
+#include "refs/site_set.h"
+
+struct judge {
+    const struct image *image;
+    const struct refset *refs;
+    const struct code_map *code;
+    const struct section *section;
+    struct arena *arena;
+    struct decoder *decoder;
+    bool is_64, has_relocations, forms_image_base;
+    /* Addresses in [near_rva, end_rva) count as the section's: near_rva is where the section before it ends,
+     * so that an address just before the first byte, which compilers form for `array[i - k]`, is included.
+     * Assumed: nobody reaches further than over that gap, and nobody reaches the section from behind. */
+    uint32_t near_rva, end_rva;
+    struct site_set jump_tables; /* file offsets of all bytes of jump tables */
+
+    bool found; /* *why is set */
+    struct finding *why;
+    uint64_t branch_count, read_count, code_address_count, scanned_nbytes;
+};
+
+static inline bool judge_holds(const struct judge *judge, uint64_t rva)
+{
+    return rva >= judge->near_rva && rva < judge->end_rva;
+}
+
+/* Records the counter-example; the first one stays. */
+void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const char *message,
+                 const char *cure);
+
+/* Counts what an access of that kind to that target means, or records it as a counter-example.
+ * rva and file_offset: where the access stands. */
+void judge_access(struct judge *judge, enum ref_access access, uint32_t target_rva, uint32_t rva,
+                  uint64_t file_offset);
+
+/* An address of the section stored at that place outside of every instruction. */
+void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva, uint64_t file_offset);
+
+/* A function of the code map begins there: its address may be passed around without writing to it. */
+bool judge_is_code(const struct judge *judge, uint32_t rva);
+
+/* section_writes_operand.c: the 4 bytes at offset `at` of an executable section, as a RIP-relative
+ * displacement or, with is_image_relative, as one that is added to the image base. */
+void judge_displacement(struct judge *judge, const struct code_section *section, uint32_t at,
+                        bool is_image_relative);
+
+/* section_writes_scan.c */
+void judge_scan_code(struct judge *judge);
+void judge_scan_absolute(struct judge *judge);
+
+#endif

@@ -1,0 +1,31 @@
+/* authenticode.c - the parts of an image that a signature covers, hashed.
+ * Takes: struct image.  Gives: digests.  Must not: hash what the format leaves out. */
+#include "io/authenticode.h"
+
+enum { SIGNED_ALIGNMENT_NBYTES = 8 };
+
+bool authenticode_digest(const struct image *image, struct authenticode_digests *digests)
+{
+    static const uint8_t zeros[SIGNED_ALIGNMENT_NBYTES];
+    const uint8_t *bytes = image->file.bytes;
+    size_t checksum_foff = image->opt_foff + OPT_CHECK_SUM;
+    size_t after_checksum_foff = checksum_foff + 4;
+    size_t entry_foff = image->directories[DIR_SECURITY].entry_foff;
+    size_t after_entry_foff = entry_foff + DIRECTORY_ENTRY_NBYTES;
+    if (entry_foff == 0) /* the header has no security directory: nothing is left out there */
+        entry_foff = after_entry_foff = after_checksum_foff;
+    size_t end_foff = image->file.nbytes;
+    const struct directory *security = image_directory(image, DIR_SECURITY);
+    if (security && security->rva < end_foff && security->rva >= after_entry_foff)
+        end_foff = security->rva;
+
+    struct span parts[] = {
+        {bytes, checksum_foff},
+        {bytes + after_checksum_foff, entry_foff - after_checksum_foff},
+        {bytes + after_entry_foff, end_foff - after_entry_foff},
+        {zeros, -end_foff & (SIGNED_ALIGNMENT_NBYTES - 1)},
+    };
+    size_t part_count = sizeof parts / sizeof parts[0];
+    return digest_parts(DIGEST_SHA1, parts, part_count, digests->sha1) &&
+           digest_parts(DIGEST_SHA256, parts, part_count, digests->sha256);
+}

@@ -1,0 +1,248 @@
+/* pipeline.c - the story of one image, from its bytes to the verdict, one call a stage.
+ * Takes: a path and options.  Gives: struct outcome.  Must not: print, exit, or keep anything between images.
+ */
+#include "pipeline.h"
+
+#include "io/catalog.h"
+
+static bool end_with(struct outcome *outcome, enum outcome_status status, enum exit_code exit_code)
+{
+    outcome->status = status;
+    outcome->exit_code = exit_code;
+    return false;
+}
+
+static bool end_with_problem(struct outcome *outcome, const struct finding *problem,
+                             enum outcome_status status, enum exit_code exit_code)
+{
+    finding_add(&outcome->problems, problem);
+    return end_with(outcome, status, exit_code);
+}
+
+/* Memory is the one failure that can meet every stage; the text must not need memory itself. */
+static bool end_out_of_memory(struct outcome *outcome)
+{
+    outcome->memory_problem = (struct finding){
+        .code = HVCI9008_OUT_OF_MEMORY,
+        .level = LEVEL_ERROR,
+        .rva = NO_RVA,
+        .file_offset = NO_FILE_OFFSET,
+        .place_count = 1,
+        .message = "There was not enough memory for this image.",
+        .cure = "Run on a machine with more free memory, or name fewer images at a time.",
+    };
+    outcome->problems.items = &outcome->memory_problem;
+    outcome->problems.count = 1;
+    outcome->problems.capacity = 1;
+    return end_with(outcome, STATUS_ERROR, EXIT_INPUT);
+}
+
+/* Asks all rules about one image; the findings go to `findings`. */
+static bool judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
+                  enum windows_target target, struct finding_list *findings, struct rule_answer *answers)
+{
+    struct rule_input input = {image, refs, target, &outcome->arena, findings};
+    findings->arena = &outcome->arena;
+    return rules_judge(&input, answers);
+}
+
+struct acceptance {
+    struct outcome *outcome;
+    const struct pipeline_options *options;
+};
+
+/* The written bytes are proved against the original, and judged anew, before they may replace anything. */
+static bool accept_repair(void *context, struct span written)
+{
+    struct acceptance *acceptance = context;
+    struct outcome *outcome = acceptance->outcome;
+    outcome->has_verdict = verify_pair(outcome->file.bytes, written, &outcome->arena, &outcome->verdict);
+    if (!outcome->has_verdict)
+        return false;
+    if (outcome->verdict.result != VERIFY_PROVED && outcome->verdict.result != VERIFY_PROVED_WITH_ASSUMPTIONS)
+        return false;
+
+    struct image image;
+    struct refset refs;
+    struct finding error;
+    struct rule_answer *answers = arena_array(&outcome->arena, rules_count, sizeof *answers);
+    if (!answers || !image_read(written, &outcome->arena, &image, &error) ||
+        !refs_collect(&image, &outcome->arena, rules_sources(), &refs) ||
+        !judge(outcome, &image, &refs, acceptance->options->target, &outcome->remaining, answers))
+        return false;
+    outcome->has_remaining = true;
+    /* What was planned must be gone. */
+    for (size_t i = 0; i < outcome->plan.change_count; i++)
+        for (size_t k = 0; k < outcome->remaining.count; k++)
+            if (outcome->plan.changes[i].rule == outcome->remaining.items[k].code &&
+                outcome->plan.changes[i].file_offset - SECTION_CHARACTERISTICS ==
+                    outcome->remaining.items[k].file_offset)
+                return false;
+    return true;
+}
+
+static bool accept_copy(void *context, struct span written)
+{
+    const struct span *original = context;
+    return written.nbytes == original->nbytes && memcmp(written.bytes, original->bytes, written.nbytes) == 0;
+}
+
+/* A rewrite of ours that our verifier refuted: nothing was written. */
+static bool end_refuted(struct outcome *outcome)
+{
+    if (outcome->arena.exhausted)
+        return end_out_of_memory(outcome);
+    struct finding defect =
+        finding_make(&outcome->arena, HVCI9030_REPAIR_REFUTED, LEVEL_ERROR,
+                     "The repair was not accepted by the verifier, so nothing was written: %s",
+                     outcome->has_verdict && outcome->verdict.reason
+                         ? outcome->verdict.reason
+                         : "a finding that was to be repaired is still there.");
+    if (outcome->has_verdict) {
+        defect.rva = outcome->verdict.rva;
+        defect.file_offset = outcome->verdict.file_offset;
+    }
+    defect.cure = "This is a defect of hvcifix. Please report it with the image, or with the output of "
+                  "\"hvcifix show --regions\" and \"hvcifix fix --dry-run\" when the image cannot be shared.";
+    return end_with_problem(outcome, &defect, STATUS_REFUSED, EXIT_DEFECT);
+}
+
+/* Stages plan to verify. */
+static bool repair(struct outcome *outcome, const struct pipeline_options *options)
+{
+    struct arena *arena = &outcome->arena;
+    struct finding error;
+
+    const char *catalog = NULL;
+    if (!outcome->image.is_signed && !catalog_lists_image(outcome->path, &outcome->image, arena, &catalog))
+        return end_out_of_memory(outcome);
+    struct plan_options plan_options = {options->drop_signature, options->only, options->only_count,
+                                        options->target, catalog};
+    if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
+                   &outcome->plan))
+        return end_out_of_memory(outcome);
+    outcome->has_plan = true;
+    outcome->remark = outcome->plan.remark;
+    /* From here on every change is decided. */
+
+    const char *output_path = options->output_path ? options->output_path : outcome->path;
+    if (outcome->plan.verdict == PLAN_REFUSED) {
+        for (size_t i = 0; i < outcome->plan.refusals.count; i++)
+            finding_add(&outcome->problems, &outcome->plan.refusals.items[i]);
+        return end_with(outcome, STATUS_REFUSED, EXIT_FINDINGS);
+    }
+    if (outcome->plan.verdict == PLAN_NO_CHANGE) {
+        enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
+        bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
+        if (options->output_path && !options->dry_run && !has_errors) {
+            if (file_replace(output_path, outcome->file.bytes, outcome->file.mode, accept_copy,
+                             &outcome->file.bytes, arena, &error) != FILE_WRITTEN)
+                return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
+            outcome->wrote = true;
+        }
+        return end_with(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
+    }
+
+    if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error))
+        return end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
+    /* From here on the new bytes are final; what follows can only accept or refuse them. */
+
+    struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
+    struct acceptance acceptance = {outcome, options};
+    if (options->dry_run) {
+        if (!accept_repair(&acceptance, emitted))
+            return end_refuted(outcome);
+    } else {
+        enum file_write_result result =
+            file_replace(output_path, emitted, outcome->file.mode, accept_repair, &acceptance, arena, &error);
+        if (result == FILE_NOT_ACCEPTED)
+            return end_refuted(outcome);
+        if (result == FILE_WRITE_FAILED)
+            return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
+        outcome->wrote = true;
+    }
+    bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
+    return end_with(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
+}
+
+/* The stages in their order. The return value only ends the sequence; outcome says all. */
+static bool run(struct outcome *outcome, const struct pipeline_options *options)
+{
+    struct arena *arena = &outcome->arena;
+    struct finding error;
+
+    if (!file_read(outcome->path, arena, &outcome->file, &error))
+        return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
+    /* From here on the input's bytes never change. */
+
+    if (!image_read(outcome->file.bytes, arena, &outcome->image, &error))
+        return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
+    outcome->has_image = true;
+    /* From here on every byte belongs to one region. */
+
+    uint32_t sources = options->goal == GOAL_CHECK ? rules_sources() : SOURCE_ALL;
+    if (!refs_collect(&outcome->image, arena, sources, &outcome->refs))
+        return end_out_of_memory(outcome);
+    if (options->goal != GOAL_CHECK && !options->no_code) {
+        outcome->has_code = code_read(&outcome->image, &outcome->refs, arena, &outcome->code);
+        if (!outcome->has_code)
+            return end_out_of_memory(outcome);
+    }
+    /* From here on every place that holds an address is known, or is listed as not understood. */
+
+    outcome->answers = arena_array(arena, rules_count, sizeof *outcome->answers);
+    if (!outcome->answers || !judge(outcome, &outcome->image, &outcome->refs, options->target,
+                                    &outcome->findings, outcome->answers))
+        return end_out_of_memory(outcome);
+    outcome->judged = true;
+    /* From here on the findings stand; nothing has been modified. */
+
+    if (options->goal == GOAL_FIX)
+        return repair(outcome, options);
+    bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
+    return end_with(outcome, outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN,
+                    has_errors && options->goal == GOAL_CHECK ? EXIT_FINDINGS : EXIT_CLEAN);
+}
+
+void pipeline_run(const char *path, const struct pipeline_options *options, struct outcome *outcome)
+{
+    memset(outcome, 0, sizeof *outcome);
+    arena_init(&outcome->arena, options->allocator);
+    outcome->path = path;
+    outcome->findings.arena = outcome->problems.arena = outcome->remaining.arena = &outcome->arena;
+    (void)run(outcome, options);
+    if (outcome->arena.exhausted && outcome->status != STATUS_ERROR && !outcome->wrote)
+        (void)end_out_of_memory(outcome);
+}
+
+void pipeline_release(struct outcome *outcome)
+{
+    arena_free(&outcome->arena);
+}
+
+const char *outcome_status_name(enum outcome_status status)
+{
+    switch (status) {
+    case STATUS_CLEAN:
+        return "clean";
+    case STATUS_FINDINGS:
+        return "findings";
+    case STATUS_FIXED:
+        return "fixed";
+    case STATUS_REFUSED:
+        return "refused";
+    case STATUS_ERROR:
+        break;
+    }
+    return "error";
+}
+
+enum exit_code exit_code_worse(enum exit_code a, enum exit_code b)
+{
+    static const enum exit_code by_weight[] = {EXIT_DEFECT, EXIT_USAGE, EXIT_WRITE, EXIT_INPUT,
+                                               EXIT_FINDINGS};
+    for (size_t i = 0; i < sizeof by_weight / sizeof by_weight[0]; i++)
+        if (a == by_weight[i] || b == by_weight[i])
+            return by_weight[i];
+    return EXIT_CLEAN;
+}

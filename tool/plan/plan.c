@@ -1,0 +1,96 @@
+/* plan.c - from findings to a list of changes, or a refusal.
+ * Takes: image, references, code map, findings, options.  Gives: struct plan.  Must not: touch bytes.
+ * Each rule that can be repaired has a planner, plan_*.c; a finding of error level without one refuses the
+ * whole image unless the caller asked for single rules, so that what comes out is either right or untouched.
+ */
+#include "plan/plan_stages.h"
+
+bool plan_add_change(struct plan *plan, struct arena *arena, const struct change *change)
+{
+    struct change *changes = arena_grow(arena, plan->changes, plan->change_count, &plan->change_capacity,
+                                        plan->change_count + 1, sizeof *changes);
+    if (!changes)
+        return false;
+    plan->changes = changes;
+    plan->changes[plan->change_count++] = *change;
+    return true;
+}
+
+static bool is_wanted(const struct plan_options *options, enum finding_code code)
+{
+    if (!options->only)
+        return true;
+    for (size_t i = 0; i < options->only_count; i++)
+        if (options->only[i] == code)
+            return true;
+    return false;
+}
+
+/* A finding for which there is no planner. Notes are no reason to refuse. */
+static bool refuse_finding(struct plan_context *context, const struct finding *finding)
+{
+    if (finding->level != LEVEL_ERROR && !context->options->only)
+        return true;
+    struct finding refusal = finding_make(
+        context->arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
+        "HVCI%04u cannot be repaired in the finished image with proof; nothing was changed.", finding->code);
+    refusal.section = finding->section;
+    refusal.rva = finding->rva;
+    refusal.file_offset = finding->file_offset;
+    refusal.cure = finding->cure;
+    return finding_add(&context->plan->refusals, &refusal);
+}
+
+static bool plan_finding(struct plan_context *context, const struct finding *finding)
+{
+    if (!is_wanted(context->options, finding->code))
+        return true;
+    switch (finding->code) {
+    case HVCI2102_INIT_WRITABLE_EXECUTABLE:
+        return plan_init_section(context, finding);
+    default:
+        return refuse_finding(context, finding);
+    }
+}
+
+bool plan_make(const struct image *image, const struct refset *refs, const struct code_map *code,
+               const struct finding_list *findings, const struct plan_options *options, struct arena *arena,
+               struct plan *plan)
+{
+    *plan = (struct plan){.refusals = {.arena = arena}, .new_file_nbytes = image->file.nbytes};
+    struct plan_context context = {image, refs, code, findings, options, arena, plan};
+    for (size_t i = 0; i < findings->count; i++)
+        if (!plan_finding(&context, &findings->items[i]))
+            return false;
+
+    if (plan->refusals.count == 0 && plan->change_count != 0 && !plan_signature(&context))
+        return false;
+    if (plan->refusals.count != 0) {
+        plan->verdict = PLAN_REFUSED;
+        plan->change_count = 0;
+        return true;
+    }
+    if (plan->change_count == 0) {
+        plan->verdict = PLAN_NO_CHANGE;
+        return true;
+    }
+    plan->verdict = PLAN_CHANGE;
+    return plan_add_change(
+        plan, arena,
+        &(struct change){
+            .kind = CHANGE_CHECKSUM,
+            .file_offset = image->opt_foff + OPT_CHECK_SUM,
+            .width_nbytes = 4,
+            .old_value = image->stored_checksum,
+            .field = "CheckSum",
+            .why = "Windows verifies the checksum of a driver, so it follows every other change.",
+            .assurance = ASSURANCE_PROVED,
+            .proof = "It is computed from the new bytes and computed again by the verifier.",
+        });
+}
+
+uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva)
+{
+    (void)plan; /* nothing moves yet: every repair so far keeps all addresses */
+    return old_rva;
+}

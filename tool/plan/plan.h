@@ -1,0 +1,60 @@
+/* plan.h - what is to change: decided here, carried out by emit, proved by verify.
+ * Takes: image, references, code map, answers of the rules, options.  Gives: a list of changes, "no change",
+ * or a refusal with its reasons.  Must not: touch bytes.
+ * Every address of the new layout comes from plan_map_rva(); until pieces move it is the identity. */
+#ifndef HVCIFIX_PLAN_PLAN_H
+#define HVCIFIX_PLAN_PLAN_H
+
+#include "code/code_map.h"
+#include "rules/rule.h"
+
+enum plan_verdict { PLAN_NO_CHANGE, PLAN_CHANGE, PLAN_REFUSED };
+
+/* How sure we are that a change keeps the driver's behaviour. */
+enum assurance { ASSURANCE_PROVED, ASSURANCE_ASSUMED };
+
+enum change_kind {
+    CHANGE_SECTION_CHARACTERISTICS,
+    CHANGE_DROP_SIGNATURE, /* directory entry cleared, table cut off the end of the file */
+    CHANGE_CHECKSUM        /* derived at emit from the final bytes */
+};
+
+struct change {
+    enum change_kind kind;
+    enum finding_code rule; /* the rule it cures; 0 when it follows from another change */
+    uint64_t file_offset;   /* of the field, or of the bytes cut off */
+    uint32_t width_nbytes;  /* of the field; bytes cut off for CHANGE_DROP_SIGNATURE */
+    uint64_t old_value, new_value;
+    const char *section; /* or NULL */
+    const char *field;   /* "Characteristics", ... */
+    const char *why;     /* one sentence */
+    enum assurance assurance;
+    const char *proof; /* what was examined, or what is assumed */
+};
+
+struct plan_options {
+    bool drop_signature;
+    const enum finding_code *only; /* repair just these rules; NULL means all */
+    size_t only_count;
+    enum windows_target target;
+    const char *catalog; /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
+};
+
+struct plan {
+    enum plan_verdict verdict;
+    struct change *changes;
+    size_t change_count, change_capacity;
+    struct finding_list refusals; /* why nothing, or not more, can be repaired: HVCI902x */
+    uint64_t new_file_nbytes;
+    const char *remark; /* why something that could change does not; NULL when there is nothing to say */
+};
+
+/* False only when memory ran out. `code` may be an undecoded map. */
+bool plan_make(const struct image *image, const struct refset *refs, const struct code_map *code,
+               const struct finding_list *findings, const struct plan_options *options, struct arena *arena,
+               struct plan *plan);
+
+/* Old RVA to new RVA. */
+uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva);
+
+#endif

@@ -1,0 +1,26 @@
+/* plan_stages.h - the planners that plan.c calls, one per file.
+ * Private to tool/plan. Each adds changes or refusals to context->plan; false only when memory ran out. */
+#ifndef HVCIFIX_PLAN_PLAN_STAGES_H
+#define HVCIFIX_PLAN_PLAN_STAGES_H
+
+#include "plan/plan.h"
+
+struct plan_context {
+    const struct image *image;
+    const struct refset *refs;
+    const struct code_map *code;
+    const struct finding_list *findings;
+    const struct plan_options *options;
+    struct arena *arena;
+    struct plan *plan;
+};
+
+/* HVCI2102: takes W from the section that `finding` names, when nothing needs it. */
+bool plan_init_section(struct plan_context *context, const struct finding *finding);
+
+/* Called when something is to change: drops the signature, leaves a signed image alone, or refuses. */
+bool plan_signature(struct plan_context *context);
+
+bool plan_add_change(struct plan *plan, struct arena *arena, const struct change *change);
+
+#endif

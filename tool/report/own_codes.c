@@ -1,0 +1,83 @@
+/* own_codes.c - the table of the tool's own codes.
+ * Takes: a code.  Gives: texts.  Must not: hold anything about rules. */
+#include "report/own_codes.h"
+
+const struct own_code own_codes[] = {
+    {HVCI9001_NOT_A_PE_IMAGE, "not a Windows image",
+     "The file does not begin like a Windows image (MZ header, PE signature), so there is nothing to judge.",
+     "Name the file that the linker wrote: .sys, .dll or .exe. An object file, a library, a .cat or an .inf "
+     "is "
+     "no image."},
+    {HVCI9002_TRUNCATED, "the file ends too early",
+     "A header or a section names bytes that lie beyond the end of the file.",
+     "Check that the file was copied or downloaded whole; link it again if in doubt."},
+    {HVCI9003_MALFORMED_HEADER, "a header field is impossible",
+     "A field of the headers has a value that no loader accepts, so what follows from it would be guesswork.",
+     "The message names the field. Link the image again; if a tool has edited or packed it, use the file "
+     "from "
+     "before that."},
+    {HVCI9004_MALFORMED_TABLE, "a table is damaged",
+     "The headers are readable, but a table that they name is not, or not wholly. What could be read was "
+     "judged.",
+     "Look at the named table with dumpbin or llvm-readobj. As long as it is damaged, the image is not "
+     "rewritten where that table could matter."},
+    {HVCI9005_UNSUPPORTED, "read only in part",
+     "The machine type or a structure is known but not read completely: for example instructions of ARM64 "
+     "and "
+     "IA64 are not decoded.",
+     "Nothing needs to be done. What could not be read is never called proved."},
+    {HVCI9006_CANNOT_READ, "the file could not be read",
+     "The operating system refused to give the bytes of the file, or it is no regular file of less than 4 "
+     "GiB.",
+     "Check the path and its permissions, and that no other program keeps the file locked."},
+    {HVCI9007_CANNOT_WRITE, "the file could not be written",
+     "The operating system refused to take the new bytes. The file at the target path is as it was before.",
+     "Check permissions and free space of the folder, and that no other program keeps the file open: virus "
+     "scanners often do so for a moment after linking."},
+    {HVCI9008_OUT_OF_MEMORY, "memory ran out", "There was not enough memory to finish this image.",
+     "Run on a machine with more free memory, or name fewer images at a time."},
+    {HVCI9010_USAGE, "the command line is wrong",
+     "An option or argument is missing, unknown, or does not go with the others.",
+     "hvcifix --help lists the verbs, hvcifix VERB --help the options of one."},
+    {HVCI9020_SIGNED, "the image is signed",
+     "Any change to a signed image breaks its signature, so signed images are left alone.",
+     "Repair the image before it is signed. To repair a signed one, use --drop-signature and sign again; a "
+     "catalog that lists the image has to be made anew."},
+    {HVCI9021_SECTION_IS_WRITTEN, "something needs the section writable",
+     "A store, a table that the loader fills, or an address whose use is not known leads into the section, "
+     "so "
+     "its write right cannot be taken away with proof.",
+     "The message names the place. Move the data that is written to a section of its own, with #pragma "
+     "data_seg or by removing the option that merged it into code."},
+    {HVCI9022_NO_REPAIR, "no repair that can be proved",
+     "The finding named in the message has no repair in the finished image that could be proved right, so "
+     "nothing was changed.",
+     "Cure it at the source, as the finding itself says; hvcifix explain with the finding's code says more. "
+     "--only repairs single rules in spite of it."},
+    {HVCI9023_UNRESOLVED_REFERENCE, "a reference is not understood",
+     "A place holds what may be an address, and its meaning is not known. Moving or changing what it points "
+     "at "
+     "could break the driver.",
+     "The message names the place. Data tables inside code and addresses computed in assembler are usual "
+     "causes."},
+    {HVCI9030_REPAIR_REFUTED, "the repair was refuted",
+     "The independent verifier did not accept what the repair made. Nothing was written. This is a defect of "
+     "hvcifix, not of the image.",
+     "Please report it, with the image if it can be shared."},
+    {HVCI9031_NOT_EQUIVALENT, "the files are not equivalent",
+     "The two files differ in a place that is not explained by any repair.",
+     "The message names the first such place. If NEW was made by hvcifix fix from OLD, something changed it "
+     "afterwards."},
+    {HVCI9032_PAIR_UNREADABLE, "a file of the pair is no readable image",
+     "One of the two files cannot be read as a Windows image, so nothing can be proved about the pair.",
+     "hvcifix check on that file says more."},
+};
+const size_t own_code_count = sizeof own_codes / sizeof own_codes[0];
+
+const struct own_code *own_code_find(unsigned code)
+{
+    for (size_t i = 0; i < own_code_count; i++)
+        if ((unsigned)own_codes[i].code == code)
+            return &own_codes[i];
+    return NULL;
+}

@@ -1,0 +1,198 @@
+/* report_text.c - one image as text for people and MSBuild, and the summary of a run.
+ * Takes: outcomes.  Gives: finding lines that MSBuild parses, and indented or coded lines that it does not.
+ * Must not: decide anything. */
+#include "report/layout.h"
+#include "report/report.h"
+#include "report/safe_text.h"
+#include "report/shown_findings.h"
+#include "report/text_changes.h"
+#include "report/text_finding.h"
+
+static void add_findings(struct text *text, const struct outcome *outcome, const struct report_style *style)
+{
+    struct shown_cursor cursor = {0};
+    struct shown_finding shown, next;
+    bool has_next = shown_next(outcome, &cursor, &next);
+    while (has_next) {
+        shown = next;
+        has_next = shown_next(outcome, &cursor, &next);
+        text_finding_line(text, outcome->path, shown.finding, shown.level, shown.is_cured ? "cured: " : "",
+                          style);
+        if (style->quiet || shown.is_cured)
+            continue;
+        text_finding_facts(text, shown.finding);
+        bool is_said_again =
+            has_next && !next.is_cured && text_finding_same_advice(shown.finding, next.finding);
+        /* A refusal to repair a finding repeats that finding's cure, which stands under the finding. */
+        if (!is_said_again && shown.finding->code != HVCI9022_NO_REPAIR)
+            text_finding_advice(text, shown.finding);
+    }
+}
+
+/* "2 errors, 1 note" of what add_findings() prints; false and nothing when that is nothing. */
+static bool add_level_counts(struct text *text, const struct report_totals *totals)
+{
+    const struct {
+        size_t count;
+        const char *one, *many;
+    } levels[] = {
+        {totals->finding_errors, "error", "errors"},
+        {totals->finding_warnings, "warning", "warnings"},
+        {totals->finding_notes, "note", "notes"},
+    };
+    const char *comma = "";
+    for (size_t i = 0; i < 3; i++) {
+        if (levels[i].count == 0)
+            continue;
+        text_addz(text, comma);
+        layout_count(text, levels[i].count, levels[i].one, levels[i].many);
+        comma = ", ";
+    }
+    return comma[0] != 0;
+}
+
+/* What went wrong, by the first problem that is an error. */
+static const char *error_words(const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->problems.count; i++) {
+        if (outcome->problems.items[i].level != LEVEL_ERROR)
+            continue;
+        switch (outcome->problems.items[i].code) {
+        case HVCI9007_CANNOT_WRITE:
+            return "could not be written; the file is as it was";
+        case HVCI9008_OUT_OF_MEMORY:
+            return "not finished, because memory ran out; nothing was written";
+        case HVCI9030_REPAIR_REFUTED:
+            return "not repaired: the independent verifier refuted the repair, which is a defect of hvcifix; "
+                   "nothing was written";
+        default:
+            return "could not be read";
+        }
+    }
+    return "could not be read";
+}
+
+static void add_clean(struct text *text, const struct outcome *outcome, const struct report_style *style)
+{
+    layout_paint(text, style, PAINT_GOOD, "clean");
+    size_t pass_count = 0, other_count = 0;
+    for (size_t i = 0; outcome->judged && i < rules_count; i++) {
+        pass_count += outcome->answers[i].verdict == RULE_PASS;
+        other_count += outcome->answers[i].verdict == RULE_NOT_APPLICABLE;
+    }
+    if (pass_count + other_count == 0)
+        return;
+    text_addz(text, " (");
+    layout_count(text, pass_count, "rule passes", "rules pass");
+    if (other_count != 0) {
+        text_addz(text, ", ");
+        layout_count(text, other_count, "does not apply", "do not apply");
+    }
+    text_addz(text, ")");
+}
+
+static void add_result(struct text *text, const struct outcome *outcome, const struct report_style *style)
+{
+    struct report_totals totals = {0};
+    report_count(&totals, outcome);
+    size_t line_start = text->nbytes;
+    safe_add_path(text, outcome->path);
+    text_addz(text, ": ");
+    switch (outcome->status) {
+    case STATUS_CLEAN:
+        add_clean(text, outcome, style);
+        break;
+    case STATUS_FINDINGS:
+        layout_paint(text, style, totals.finding_errors ? PAINT_BAD : PAINT_WARNING, "findings");
+        break;
+    case STATUS_FIXED:
+        layout_paint(text, style, PAINT_GOOD, outcome->wrote ? "fixed" : "can be fixed, nothing was written");
+        break;
+    case STATUS_REFUSED:
+        layout_paint(text, style, PAINT_BAD, "refused, nothing was written");
+        break;
+    case STATUS_ERROR:
+        layout_paint(text, style, PAINT_BAD, error_words(outcome));
+        break;
+    }
+    bool is_changed = outcome->status == STATUS_FIXED && outcome->has_plan;
+    if (is_changed)
+        text_changes_count(text, &outcome->plan);
+    if (outcome->status != STATUS_ERROR &&
+        totals.finding_errors + totals.finding_warnings + totals.finding_notes) {
+        text_addz(text, " (");
+        add_level_counts(text, &totals);
+        text_addz(text, ")");
+    }
+    safe_end_line(text, line_start);
+    /* What a dry run would change is told by report_text_plan(). */
+    if (is_changed && outcome->wrote)
+        text_changes_list(text, outcome);
+    if (is_changed && outcome->wrote && outcome->has_verdict)
+        layout_labelled(text, "verified", text_verdict_words(outcome->verdict.result));
+    layout_labelled(text, "remark", outcome->remark);
+}
+
+void report_text_image(struct text *text, const struct outcome *outcome, const struct report_style *style)
+{
+    add_findings(text, outcome, style);
+    if (!style->quiet)
+        add_result(text, outcome, style);
+}
+
+void report_count(struct report_totals *totals, const struct outcome *outcome)
+{
+    totals->images++;
+    switch (outcome->status) {
+    case STATUS_CLEAN:
+        totals->clean++;
+        break;
+    case STATUS_FINDINGS:
+        totals->with_findings++;
+        break;
+    case STATUS_FIXED:
+        totals->fixed++;
+        break;
+    case STATUS_REFUSED:
+        totals->refused++;
+        break;
+    case STATUS_ERROR:
+        totals->errors++;
+        break;
+    }
+    struct shown_cursor cursor = {0};
+    struct shown_finding shown;
+    while (shown_next(outcome, &cursor, &shown)) {
+        totals->finding_errors += shown.level == LEVEL_ERROR;
+        totals->finding_warnings += shown.level == LEVEL_WARNING;
+        totals->finding_notes += shown.level == LEVEL_NOTE && !shown.is_cured;
+    }
+}
+
+void report_text_summary(struct text *text, const struct report_totals *totals,
+                         const struct report_style *style)
+{
+    if (style->quiet)
+        return;
+    const struct {
+        size_t count;
+        const char *words;
+    } results[] = {
+        {totals->clean, "clean"},   {totals->with_findings, "with findings"},
+        {totals->fixed, "fixed"},   {totals->refused, "refused"},
+        {totals->errors, "failed"},
+    };
+    size_t line_start = text->nbytes;
+    layout_count(text, totals->images, "image", "images");
+    const char *comma = ": ";
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        if (results[i].count == 0)
+            continue;
+        text_printf(text, "%s%zu %s", comma, results[i].count, results[i].words);
+        comma = ", ";
+    }
+    text_addz(text, "; ");
+    if (!add_level_counts(text, totals))
+        text_addz(text, "no findings");
+    safe_end_line(text, line_start);
+}

@@ -1,0 +1,107 @@
+/* text_changes.c - changes of a plan and the verifier's verdict as text.
+ * Takes: a plan, a verdict.  Gives: lines.  Must not: decide anything. */
+#include "report/text_changes.h"
+
+#include "report/layout.h"
+#include "report/safe_text.h"
+
+#include <inttypes.h>
+
+void text_changes_count(struct text *text, const struct plan *plan)
+{
+    size_t assumed_count = 0;
+    for (size_t i = 0; i < plan->change_count; i++)
+        assumed_count += plan->changes[i].assurance == ASSURANCE_ASSUMED;
+    text_addz(text, ", ");
+    layout_count(text, plan->change_count, "change", "changes");
+    if (assumed_count == 0)
+        text_addz(text, ", proved");
+    else
+        text_printf(text, ", %zu of them assumed", assumed_count);
+}
+
+bool change_new_value(const struct outcome *outcome, const struct change *change, uint64_t *value)
+{
+    *value = change->new_value;
+    if (change->kind != CHANGE_CHECKSUM)
+        return true;
+    const struct output *output = &outcome->output;
+    if (!output->bytes || !range_fits(output->nbytes, change->file_offset, change->width_nbytes))
+        return false;
+    *value = load_width(output->bytes + change->file_offset, change->width_nbytes);
+    return true;
+}
+
+/* "section INIT Characteristics at file offset 0x1F4: 0xE2000020 -> 0x62000020 (HVCI2102)" */
+static const char *describe_change(struct arena *arena, const struct outcome *outcome,
+                                   const struct change *change)
+{
+    struct text words = {.arena = arena};
+    int digits = (int)(change->width_nbytes > 8 ? 16 : 2 * change->width_nbytes);
+    uint64_t new_value;
+    if (change->section)
+        text_printf(&words, "section %s ", change->section);
+    text_printf(&words, "%s at file offset 0x%" PRIX64 ": ", change->field ? change->field : "field",
+                change->file_offset);
+    if (change->kind == CHANGE_DROP_SIGNATURE)
+        text_printf(&words, "%" PRIu32 " bytes cut off", change->width_nbytes);
+    else if (change_new_value(outcome, change, &new_value))
+        text_printf(&words, "0x%0*" PRIX64 " -> 0x%0*" PRIX64, digits, change->old_value, digits, new_value);
+    else
+        text_printf(&words, "0x%0*" PRIX64 " -> computed when written", digits, change->old_value);
+    if (change->rule != 0)
+        text_printf(&words, " (HVCI%04u)", (unsigned)change->rule);
+    return words.chars;
+}
+
+void text_changes_list(struct text *text, const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->plan.change_count; i++) {
+        const struct change *change = &outcome->plan.changes[i];
+        layout_labelled(text, "change", describe_change(text->arena, outcome, change));
+        layout_labelled(text, "  why", change->why);
+        layout_labelled(text, change->assurance == ASSURANCE_PROVED ? "  proved" : "  assumed",
+                        change->proof);
+    }
+}
+
+const char *text_verdict_words(enum verify_result result)
+{
+    switch (result) {
+    case VERIFY_PROVED:
+        return "the new file differs from the old one only in these fields, and each is shown to be harmless";
+    case VERIFY_PROVED_WITH_ASSUMPTIONS:
+        return "the new file differs from the old one only in these fields; some rest on assumptions";
+    case VERIFY_IDENTICAL:
+        return "the new file is identical to the old one";
+    case VERIFY_REFUTED:
+        return "refuted";
+    case VERIFY_UNREADABLE:
+        break;
+    }
+    return "not possible";
+}
+
+void report_text_plan(struct text *text, const struct outcome *outcome, const struct report_style *style)
+{
+    (void)style;
+    if (!outcome->has_plan)
+        return;
+    const struct plan *plan = &outcome->plan;
+    size_t line_start = text->nbytes;
+    safe_add_path(text, outcome->path);
+    switch (plan->verdict) {
+    case PLAN_NO_CHANGE:
+        text_addz(text, ": the plan is to change nothing");
+        break;
+    case PLAN_CHANGE:
+        text_addz(text, ": the plan");
+        text_changes_count(text, plan);
+        break;
+    case PLAN_REFUSED:
+        text_addz(text, ": no plan");
+        break;
+    }
+    safe_end_line(text, line_start);
+    text_changes_list(text, outcome);
+}

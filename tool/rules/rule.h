@@ -1,0 +1,69 @@
+/* rule.h - one rule of memory integrity and the table that lists them all.
+ * Takes: image, references, target.  Gives: one answer per rule and its findings.
+ * Must not: change anything. A rule lives in one file, hvciNNNN_*.c; rules.c is the table. */
+#ifndef HVCIFIX_RULES_RULE_H
+#define HVCIFIX_RULES_RULE_H
+
+#include "refs/refset.h"
+#include "rules/target.h"
+
+enum rule_verdict { RULE_PASS, RULE_FAIL, RULE_NOT_APPLICABLE };
+
+struct rule_answer {
+    const struct rule *rule;
+    enum rule_verdict verdict;
+    const char *reason; /* one sentence with its period, for every verdict */
+};
+
+struct rule_input {
+    const struct image *image;
+    const struct refset *refs; /* holds at least the rule's `needs` */
+    enum windows_target target;
+    struct arena *arena;
+    struct finding_list *findings; /* the rule appends here when it fails */
+};
+
+/* Texts that `explain` prints and the docs are generated from; each a short paragraph, plain words. */
+struct rule_text {
+    const char *what; /* what the rule demands and what breaks it */
+    const char
+        *windows; /* what Windows, Driver Verifier and the lab test do about it, with their names for it */
+    const char *cure;   /* per tool chain: link.exe, lld-link, GNU ld, WDK property, source pragma */
+    const char *repair; /* what `fix` does, and what it refuses */
+};
+
+struct rule {
+    enum finding_code code;
+    const char *name;          /* PascalCase, e.g. "SectionWritableExecutable" */
+    const char *title;         /* a few words, e.g. "section is writable and executable" */
+    const char *default_level; /* "error", "note", or e.g. "error before 1703, else note" */
+    uint32_t needs; /* SOURCE_BIT sum of the references it looks at; headers and sections need none */
+    bool (*judge)(const struct rule_input *input, struct rule_answer *answer); /* false: memory ran out */
+    struct rule_text text;
+};
+
+extern const struct rule *const rules_all[];
+extern const size_t rules_count;
+
+/* Union of `needs` over all rules. */
+uint32_t rules_sources(void);
+
+/* Asks every rule in table order; answers has rules_count elements. False: memory ran out. */
+bool rules_judge(const struct rule_input *input, struct rule_answer *answers);
+
+/* The rule with that code, or NULL. */
+const struct rule *rule_find(unsigned code);
+
+/* The level of a layout finding for this image: as given for kernel images, LEVEL_NOTE for user-mode and
+ * firmware images (memory integrity judges kernel images only; DESIGN section 4). */
+enum finding_level rule_level(const struct image *image, enum finding_level kernel_level);
+
+/* A sentence that is true for this image on why Windows minds: `memory_integrity` for kernel images of
+ * 64-bit Windows (x64, ARM64); for x86 and IA64 "This fails Driver Verifier and policy; memory integrity does
+ * not exist on <machine>."; for user-mode images that memory integrity judges kernel images only. */
+const char *rule_windows_words(const struct rule_input *input, const char *memory_integrity);
+
+/* "INIT at header 0x1F8 (RVA 0x5000, characteristics 0xE2000020)" style helpers used by several rules. */
+const char *rule_describe_section(struct arena *arena, const struct section *section);
+
+#endif

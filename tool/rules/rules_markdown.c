@@ -1,0 +1,65 @@
+/* rules_markdown.c - the page docs/RULES.md, made from the table of rules.
+ * Takes: the table.  Gives: the whole page as text.  Must not: hold texts about single rules. */
+#include "rules/rules_markdown.h"
+
+#include "rules/rule.h"
+
+static const char introduction[] =
+    "# Rules\n"
+    "\n"
+    "This page is made from the table of rules in `tool/rules/`; `hvcifix explain CODE` prints the same "
+    "texts.\n"
+    "\n"
+    "Codes from HVCI2003 to HVCI2005 follow the sub-codes of Driver Verifier's bug check 0xC4. Each rule "
+    "answers pass,\n"
+    "fail or not applicable, with a reason. The levels below hold for kernel images. Memory integrity judges "
+    "kernel images\n"
+    "only, so user-mode images and firmware get notes. It exists on 64-bit Windows for x64 and ARM64; for "
+    "other machines the\n"
+    "finding says so.\n"
+    "\n";
+
+/* A paragraph, with each line of a list kept as it is and a blank line before the first item. */
+static void add_paragraph(struct text *text, const char *chars)
+{
+    bool in_list = false;
+    while (*chars) {
+        const char *end = strchr(chars, '\n');
+        size_t nbytes = end ? (size_t)(end - chars) : strlen(chars);
+        bool is_item = chars[0] == '-';
+        if (is_item != in_list)
+            text_addz(text, "\n");
+        in_list = is_item;
+        text_add(text, chars, nbytes);
+        text_addz(text, "\n");
+        chars += nbytes + (end ? 1 : 0);
+    }
+    text_addz(text, "\n");
+}
+
+static void add_rule(struct text *text, const struct rule *rule)
+{
+    text_printf(text, "## HVCI%04u\n\n`%s`: %s. Default level: %s.\n\n", (unsigned)rule->code, rule->name,
+                rule->title, rule->default_level);
+    text_addz(text, "### What it demands\n\n");
+    add_paragraph(text, rule->text.what);
+    text_addz(text, "### What Windows does\n\n");
+    add_paragraph(text, rule->text.windows);
+    text_addz(text, "### Cure at the source\n\n");
+    add_paragraph(text, rule->text.cure);
+    text_addz(text, "### What `hvcifix fix` does\n\n");
+    add_paragraph(text, rule->text.repair);
+}
+
+void rules_markdown(struct text *text)
+{
+    text_addz(text, introduction);
+    text_addz(text, "| code | name | meaning | default level |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < rules_count; i++)
+        text_printf(text, "| [HVCI%04u](#hvci%04u) | %s | %s | %s |\n", (unsigned)rules_all[i]->code,
+                    (unsigned)rules_all[i]->code, rules_all[i]->name, rules_all[i]->title,
+                    rules_all[i]->default_level);
+    text_addz(text, "\n");
+    for (size_t i = 0; i < rules_count; i++)
+        add_rule(text, rules_all[i]);
+}

@@ -1,0 +1,72 @@
+/* verify.c - the story of one verdict, from two files to proved or refuted.
+ * Takes: the bytes of OLD and NEW.  Gives: struct verify_verdict.  Must not: be told what the rewriter did;
+ * every step looks at the two files only. */
+#include "verify/verify.h"
+#include "verify/verify_checksum.h"
+#include "verify/verify_differences.h"
+#include "verify/verify_structure.h"
+
+static bool read_image(struct verify_case *judged, struct span file, struct verify_image *image, bool in_old)
+{
+    struct verify_verdict *verdict = judged->verdict;
+    const char *reason;
+    uint64_t foff;
+    if (verify_image_read(file, judged->arena, image, &reason, &foff))
+        return true;
+    verdict->result = VERIFY_UNREADABLE;
+    if (reason)
+        verdict->reason = reason;
+    verdict->file_offset = foff;
+    verdict->in_old = in_old;
+    return false;
+}
+
+static bool files_are_identical(const struct verify_case *judged)
+{
+    struct span old_file = judged->old_image.file, new_file = judged->new_image.file;
+    return old_file.nbytes == new_file.nbytes && memcmp(old_file.bytes, new_file.bytes, old_file.nbytes) == 0;
+}
+
+/* Each step ends the story with a counter-example when it has one. */
+static bool judge_differences(struct verify_case *judged)
+{
+    enum verify_certificates_fate fate;
+    struct verify_changed_fields changed;
+
+    /* 1. The two files have the same length, or exactly the certificate table went. */
+    return verify_certificates(judged, &fate)
+           /* 2. Every byte that differs lies in a field that may differ. */
+           && verify_differences(judged, fate, &changed)
+           /* 3. A signature that is still there is not made stale. */
+           && verify_signature_not_stale(judged, fate, changed.signed_field)
+           /* 4. The new image breaks no structural rule that the old one kept. */
+           && verify_structure(judged)
+           /* 5. Every field that differs is explained. */
+           && verify_checksum(judged) && verify_explain_certificates(judged, fate) &&
+           verify_sections(judged, changed.section_indices, changed.section_count);
+}
+
+static enum verify_result proved_result(const struct verify_verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->difference_count; i++)
+        if (verdict->differences[i].assumed)
+            return VERIFY_PROVED_WITH_ASSUMPTIONS;
+    return VERIFY_PROVED;
+}
+
+bool verify_pair(struct span old_file, struct span new_file, struct arena *arena,
+                 struct verify_verdict *verdict)
+{
+    struct verify_case judged = {.arena = arena, .verdict = verdict};
+    /* Nothing counts as proved until the last step has been taken. */
+    *verdict =
+        (struct verify_verdict){.result = VERIFY_UNREADABLE, .file_offset = UINT64_MAX, .rva = UINT32_MAX};
+    if (!read_image(&judged, old_file, &judged.old_image, true) ||
+        !read_image(&judged, new_file, &judged.new_image, false))
+        return !arena->exhausted;
+    if (files_are_identical(&judged))
+        verdict->result = VERIFY_IDENTICAL;
+    else if (judge_differences(&judged))
+        verdict->result = proved_result(verdict);
+    return !arena->exhausted;
+}

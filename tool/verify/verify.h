@@ -1,0 +1,45 @@
+/* verify.h - the independent verifier: proves that NEW is OLD but for what it can explain, or refutes it.
+ * Takes: the bytes of two files and the target release.  Gives: a verdict with each explained difference, or
+ * the first counter-example.  Must not: include anything of image, refs, code, rules, plan or emit, or be
+ * told what the rewriter did. It shares only base/ (bytes, arena, format numbers) and the decoder library. */
+#ifndef HVCIFIX_VERIFY_VERIFY_H
+#define HVCIFIX_VERIFY_VERIFY_H
+
+#include "base/arena.h"
+#include "base/pe_format.h"
+#include "base/span.h"
+
+enum verify_result {
+    VERIFY_PROVED,
+    VERIFY_PROVED_WITH_ASSUMPTIONS,
+    VERIFY_IDENTICAL,
+    VERIFY_REFUTED,
+    VERIFY_UNREADABLE
+};
+
+struct verify_difference {
+    const char *field;    /* e.g. "section INIT Characteristics" */
+    uint64_t file_offset; /* in the new file */
+    uint64_t old_value, new_value;
+    uint32_t width_nbytes;
+    const char *why_allowed; /* what was shown, or which assumption it rests on */
+    bool assumed;
+};
+
+struct verify_verdict {
+    enum verify_result result;
+    struct verify_difference *differences;
+    size_t difference_count;
+    /* VERIFY_REFUTED and VERIFY_UNREADABLE: the first counter-example */
+    const char *reason;   /* a sentence with its period */
+    uint64_t file_offset; /* in the file named by in_old; UINT64_MAX when it has no place */
+    uint32_t rva;         /* UINT32_MAX when it has none */
+    bool in_old;
+    uint64_t step_count; /* work done, for the tests of linearity */
+};
+
+/* False only when memory ran out. */
+bool verify_pair(struct span old_file, struct span new_file, struct arena *arena,
+                 struct verify_verdict *verdict);
+
+#endif

@@ -1,0 +1,60 @@
+/* verify_code_target.c - the criterion of verify_code_target.h.
+ * Takes: an RVA.  Gives: whether code begins there.  Must not: follow branches. */
+#include "verify/verify_code_target.h"
+
+enum { RUN_INSTRUCTION_COUNT = 64, FUNCTION_ALIGN_NBYTES = 16 };
+
+/* The byte before, or the instruction that ends there, never goes on into what follows. */
+static bool follows_an_end(const struct verify_code_section *section, size_t at)
+{
+    const uint8_t *bytes = section->bytes.bytes;
+    if (at == 0)
+        return true;
+    if (bytes[at - 1] == 0xCC || bytes[at - 1] == 0x90 || bytes[at - 1] == 0xC3) /* int3, nop, ret */
+        return true;
+    if (at >= 2 && bytes[at - 2] == 0xEB) /* jmp rel8 */
+        return true;
+    if (at >= 3 && bytes[at - 3] == 0xC2) /* ret imm16 */
+        return true;
+    return at >= 5 && bytes[at - 5] == 0xE9; /* jmp rel32 */
+}
+
+static bool is_marked(const struct verify_code *code, const struct verify_code_section *section, uint32_t rva)
+{
+    size_t at = rva - section->rva;
+    return verify_bit(section->called, at) || rva == code->image->entry_rva ||
+           rva % FUNCTION_ALIGN_NBYTES == 0 || follows_an_end(section, at);
+}
+
+static bool decodes_to_an_end(struct verify_code *code, const struct verify_code_section *section, size_t at)
+{
+    struct verify_instruction instruction;
+    for (unsigned i = 0; i < RUN_INSTRUCTION_COUNT; i++, at += instruction.nbytes) {
+        if (!verify_code_decode(code, section, at, &instruction) || instruction.is_unlikely)
+            return false;
+        uint64_t rva = section->rva + at;
+        if (verify_is_typed(code->tables, rva, rva + instruction.nbytes))
+            return false;
+        int64_t target_rva = (int64_t)rva + instruction.target;
+        if (instruction.has_target && (target_rva < 0 || !verify_code_at(code, (uint64_t)target_rva)))
+            return false;
+        if (instruction.flow == FLOW_STOP)
+            return i > 0 || section->bytes.bytes[at] != 0xCC;
+        if (instruction.flow == FLOW_JUMP)
+            return true;
+    }
+    return true;
+}
+
+bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_listed)
+{
+    const struct verify_code_section *section = verify_code_at(code, rva);
+    if (!section)
+        return false;
+    struct verify_function *function = verify_function_at(code, rva);
+    if (function)
+        return rva == function->rva ||
+               (verify_function_is_clean(code, function) && verify_bit(section->starts, rva - section->rva));
+    return (is_listed || is_marked(code, section, rva)) &&
+           decodes_to_an_end(code, section, rva - section->rva);
+}

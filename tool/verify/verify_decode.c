@@ -1,0 +1,140 @@
+/* verify_decode.c - wraps Zydis for the verifier.
+ * Takes: bytes.  Gives: struct verify_instruction.  Must not: let a Zydis type decide anything outside. */
+#include "verify/verify_decode.h"
+
+bool verify_decoder_init(struct verify_decoder *decoder, bool is_64)
+{
+    decoder->is_64 = is_64;
+    return ZYAN_SUCCESS(ZydisDecoderInit(&decoder->zydis,
+                                         is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32,
+                                         is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32));
+}
+
+/* Instructions that no compiler emits for a driver's functions, but that text, zeros and tables decode to.
+ * 00 /r is what zeros and UTF-16 text are full of. */
+static bool is_unlikely(const ZydisDecodedInstruction *decoded)
+{
+    if (decoded->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && decoded->opcode == 0x00)
+        return true;
+    if (decoded->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+        return true;
+    switch (decoded->meta.category) {
+    case ZYDIS_CATEGORY_DECIMAL:
+    case ZYDIS_CATEGORY_IO:
+    case ZYDIS_CATEGORY_IOSTRINGOP:
+    case ZYDIS_CATEGORY_SEGOP:
+        return true;
+    default:
+        break;
+    }
+    switch (decoded->mnemonic) {
+    case ZYDIS_MNEMONIC_ARPL:
+    case ZYDIS_MNEMONIC_BOUND:
+    case ZYDIS_MNEMONIC_ENTER:
+    case ZYDIS_MNEMONIC_INT1:
+    case ZYDIS_MNEMONIC_INTO:
+    case ZYDIS_MNEMONIC_IRET:
+    case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_SALC:
+    case ZYDIS_MNEMONIC_XLAT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum verify_flow flow_of(const ZydisDecodedInstruction *decoded)
+{
+    switch (decoded->meta.category) {
+    case ZYDIS_CATEGORY_CALL:
+        return FLOW_CALL;
+    case ZYDIS_CATEGORY_UNCOND_BR:
+        return FLOW_JUMP;
+    case ZYDIS_CATEGORY_COND_BR:
+        return FLOW_BRANCH;
+    case ZYDIS_CATEGORY_RET:
+    case ZYDIS_CATEGORY_SYSRET:
+        return FLOW_STOP;
+    default:
+        break;
+    }
+    switch (decoded->mnemonic) {
+    case ZYDIS_MNEMONIC_INT3:
+    case ZYDIS_MNEMONIC_UD0:
+    case ZYDIS_MNEMONIC_UD1:
+    case ZYDIS_MNEMONIC_UD2:
+        return FLOW_STOP;
+    default:
+        return FLOW_NEXT;
+    }
+}
+
+static size_t window_nbytes(struct span code, size_t at)
+{
+    size_t left_nbytes = code.nbytes - at;
+    return left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES;
+}
+
+bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
+                   struct verify_instruction *instruction)
+{
+    ZydisDecoderContext context;
+    ZydisDecodedInstruction decoded;
+    if (at >= code.nbytes ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, code.bytes + at,
+                                                    window_nbytes(code, at), &decoded)))
+        return false;
+    *instruction = (struct verify_instruction){.nbytes = decoded.length,
+                                               .disp_at = decoded.raw.disp.offset,
+                                               .disp_nbytes = decoded.raw.disp.size / 8,
+                                               .is_unlikely = is_unlikely(&decoded),
+                                               .flow = flow_of(&decoded)};
+    for (unsigned i = 0; i < 2; i++) {
+        instruction->imm_at[i] = decoded.raw.imm[i].offset;
+        instruction->imm_nbytes[i] = decoded.raw.imm[i].size / 8;
+    }
+    instruction->is_rip_relative = decoder->is_64 && (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
+                                   decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5;
+    instruction->is_stack_relative = decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+                                     (decoded.attributes & ZYDIS_ATTRIB_HAS_SIB) &&
+                                     decoded.raw.sib.base == 4 && decoded.raw.sib.index == 4 &&
+                                     !decoded.raw.rex.B && !decoded.raw.rex.X;
+    if (decoded.raw.imm[0].is_relative && instruction->flow != FLOW_NEXT) {
+        instruction->has_target = true;
+        instruction->target = decoded.length + decoded.raw.imm[0].value.s;
+    }
+    return true;
+}
+
+static unsigned use_of_memory(const ZydisDecodedInstruction *decoded, const ZydisDecodedOperand *operand)
+{
+    if (decoded->meta.category == ZYDIS_CATEGORY_NOP || decoded->meta.category == ZYDIS_CATEGORY_WIDENOP ||
+        decoded->meta.category == ZYDIS_CATEGORY_PREFETCH)
+        return USE_NONE;
+    /* A 32-bit result cannot hold a 64-bit address. */
+    if (decoded->mnemonic == ZYDIS_MNEMONIC_LEA && decoded->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
+        decoded->operand_width < 64)
+        return USE_NONE;
+    if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || operand->mem.type == ZYDIS_MEMOP_TYPE_MIB)
+        return USE_ADDRESS;
+    unsigned use = USE_READ;
+    if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+        use |= USE_WRITE;
+    return use;
+}
+
+unsigned verify_decode_use(const struct verify_decoder *decoder, struct span code, size_t at, size_t field_at)
+{
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, code.bytes + at, window_nbytes(code, at),
+                                             &decoded, operands)))
+        return USE_NONE;
+    if (decoded.raw.disp.size == 0 || decoded.raw.disp.offset != field_at - at)
+        return USE_ADDRESS;
+    unsigned use = USE_NONE;
+    for (unsigned i = 0; i < decoded.operand_count; i++)
+        if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && operands[i].mem.disp.has_displacement)
+            use |= use_of_memory(&decoded, &operands[i]);
+    return use;
+}

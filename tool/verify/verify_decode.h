@@ -1,0 +1,58 @@
+/* verify_decode.h - the verifier's view of one instruction.
+ * Takes: bytes, through Zydis.  Gives: length, flow, where its displacement and immediates lie, what it does
+ * with the memory it addresses.  Must not: follow control flow or know about images. */
+#ifndef HVCIFIX_VERIFY_VERIFY_DECODE_H
+#define HVCIFIX_VERIFY_VERIFY_DECODE_H
+
+#include "base/span.h"
+
+#include <Zydis/Zydis.h>
+
+enum { INSTRUCTION_MAX_NBYTES = 15 };
+
+struct verify_decoder {
+    ZydisDecoder zydis;
+    bool is_64;
+};
+
+enum verify_flow {
+    FLOW_NEXT,   /* goes on behind itself */
+    FLOW_BRANCH, /* may go on, may jump */
+    FLOW_CALL,
+    FLOW_JUMP,
+    FLOW_STOP /* return, trap: never goes on behind itself */
+};
+
+/* What an instruction may do with the memory that a field of it addresses, as bits. */
+enum verify_use {
+    USE_NONE = 0,
+    USE_READ = 1,
+    USE_WRITE = 2,
+    USE_ADDRESS = 4 /* takes the address: lea, an immediate */
+};
+
+struct verify_instruction {
+    uint8_t nbytes;
+    uint8_t disp_at, disp_nbytes; /* nbytes 0: none */
+    uint8_t imm_at[2], imm_nbytes[2];
+    bool is_rip_relative;   /* its memory operand is [rip + disp32] */
+    bool is_stack_relative; /* its memory operand is [rsp + displacement], no index */
+    bool is_unlikely;       /* valid, but compilers do not emit it: a sign that these bytes are data */
+    enum verify_flow flow;
+    bool has_target; /* direct branch or call */
+    int64_t target;  /* relative to the instruction's first byte */
+};
+
+bool verify_decoder_init(struct verify_decoder *decoder, bool is_64);
+
+/* Decodes the instruction at code.bytes + at. False when there is none. */
+bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
+                   struct verify_instruction *instruction);
+
+/* What the instruction at `at` may do through the field (displacement or immediate) that begins at field_at,
+ * as bits of enum verify_use. The instruction is known to decode and to have such a field. An immediate
+ * counts as an address, whatever is done with it. */
+unsigned verify_decode_use(const struct verify_decoder *decoder, struct span code, size_t at,
+                           size_t field_at);
+
+#endif

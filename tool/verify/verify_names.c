@@ -1,0 +1,79 @@
+/* verify_names.c - one pass over all code bytes, one over each table.
+ * Takes: struct verify_code.  Gives: its `named`, `near` and `called` maps.  Must not: decode. */
+#include "verify/verify_names.h"
+#include "verify/verify_relocations.h"
+
+enum name_kind { NAME_NEAR, NAME_FAR, NAME_CALL };
+
+static void name_rva(struct verify_code *code, int64_t rva, enum name_kind kind)
+{
+    const struct verify_code_section *section = rva < 0 ? NULL : verify_code_at(code, (uint64_t)rva);
+    if (!section)
+        return;
+    size_t at = (size_t)((uint64_t)rva - section->rva);
+    verify_set_bit(kind == NAME_NEAR ? section->near : section->named, at);
+    if (kind == NAME_CALL)
+        verify_set_bit(section->called, at);
+}
+
+static void name_branch_targets(struct verify_code *code, const struct verify_code_section *section)
+{
+    const uint8_t *bytes = section->bytes.bytes;
+    size_t nbytes = section->bytes.nbytes;
+    for (size_t i = 0; i < nbytes; i++) {
+        uint8_t byte = bytes[i];
+        int64_t next_rva = (int64_t)section->rva + (int64_t)i;
+        code->step_count++;
+        bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
+        if (is_rel8 && nbytes - i >= 2)
+            name_rva(code, next_rva + 2 + (int8_t)bytes[i + 1], NAME_NEAR);
+        if (nbytes - i < 5)
+            continue;
+        bool is_call_or_jump = byte == 0xE8 || byte == 0xE9;
+        bool is_conditional = (byte & 0xF0) == 0x80 && i > 0 && bytes[i - 1] == 0x0F;
+        bool is_rip_relative = code->image->is_64 && (byte & 0xC7) == 0x05;
+        if (is_call_or_jump || is_conditional || is_rip_relative)
+            name_rva(code, next_rva + 5 + (int32_t)load_u32(bytes + i + 1),
+                     is_call_or_jump ? NAME_CALL : NAME_FAR);
+    }
+}
+
+static void name_relocated_pointers(struct verify_code *code)
+{
+    struct verify_relocation_reader reader = verify_relocations_begin(code->image);
+    struct verify_relocation relocation;
+    uint64_t va;
+    while (verify_relocations_next(&reader, &relocation)) {
+        code->step_count++;
+        if (verify_read_at(code->image, relocation.rva, verify_relocation_width(relocation.type), &va) &&
+            va >= code->image->base_va && va - code->image->base_va <= UINT32_MAX)
+            name_rva(code, (int64_t)(va - code->image->base_va), NAME_FAR);
+    }
+}
+
+static void name_exports(struct verify_code *code)
+{
+    const struct verify_image *image = code->image;
+    if (image->directory_count <= DIR_EXPORT || image->directories[DIR_EXPORT].rva == 0)
+        return;
+    struct span directory = verify_bytes_at(image, image->directories[DIR_EXPORT].rva);
+    if (directory.nbytes < EXPORT_DIRECTORY_NBYTES)
+        return;
+    uint32_t count = load_u32(directory.bytes + EXPORT_NUMBER_OF_FUNCTIONS);
+    struct span functions = verify_bytes_at(image, load_u32(directory.bytes + EXPORT_ADDRESS_OF_FUNCTIONS));
+    for (uint32_t i = 0; i < count && range_fits(functions.nbytes, (uint64_t)i * 4, 4); i++) {
+        code->step_count++;
+        name_rva(code, load_u32(functions.bytes + (size_t)i * 4), NAME_FAR);
+    }
+}
+
+void verify_names_mark(struct verify_code *code)
+{
+    for (uint32_t i = 0; i < code->section_count; i++)
+        name_branch_targets(code, &code->sections[i]);
+    name_relocated_pointers(code);
+    name_exports(code);
+    for (size_t i = 0; i < code->function_count; i++)
+        name_rva(code, code->functions[i].rva, NAME_FAR);
+    name_rva(code, code->image->entry_rva, NAME_FAR);
+}

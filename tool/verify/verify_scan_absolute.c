@@ -1,0 +1,93 @@
+/* verify_scan_absolute.c - absolute addresses and exports that lead into the sections under judgement.
+ * Takes: the search.  Gives: every such field to the judge.  Must not: trust that a field in code is an
+ * operand. */
+#include "verify/verify_relocations.h"
+#include "verify/verify_scan.h"
+
+/* Judges the address stored at field_rva when it leads into a target. */
+static bool judge_address(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
+                          uint64_t va)
+{
+    const struct verify_image *image = search->code->image;
+    uint64_t rva = va - image->base_va;
+    if (va < image->base_va || rva > UINT32_MAX)
+        return true;
+    if (rva < image->headers_nbytes)
+        search->forms_image_base = true;
+    const struct verify_target *target = verify_target_at(search, rva);
+    if (!target)
+        return true;
+    const struct verify_code_section *section = verify_code_at(search->code, field_rva);
+    if (!section)
+        return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer", false);
+    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    return verify_judge_code_field(search, target, &field, (uint32_t)rva, true);
+}
+
+static bool scan_relocations(struct verify_write_search *search)
+{
+    struct verify_relocation_reader reader = verify_relocations_begin(search->code->image);
+    struct verify_relocation relocation;
+    while (verify_relocations_next(&reader, &relocation)) {
+        unsigned nbytes = verify_relocation_width(relocation.type);
+        uint64_t va;
+        search->code->step_count++;
+        if (verify_read_at(search->code->image, relocation.rva, nbytes, &va) &&
+            !judge_address(search, relocation.rva, nbytes, va))
+            return false;
+    }
+    return true;
+}
+
+/* An image without relocations is loaded where it wants to be; its addresses are not listed anywhere. */
+static bool scan_all_bytes(struct verify_write_search *search)
+{
+    const struct verify_image *image = search->code->image;
+    unsigned nbytes = image->is_64 ? 8 : 4;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        struct span bytes = image->by_rva[i]->bytes;
+        for (size_t at = 0; range_fits(bytes.nbytes, at, nbytes); at++) {
+            search->code->step_count++;
+            uint64_t va = load_width(bytes.bytes + at, nbytes);
+            if (!judge_address(search, image->by_rva[i]->rva + (uint32_t)at, nbytes, va))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool verify_scan_absolute(struct verify_write_search *search)
+{
+    return verify_has_relocations(search->code->image) ? scan_relocations(search) : scan_all_bytes(search);
+}
+
+bool verify_scan_exports(struct verify_write_search *search)
+{
+    const struct verify_image *image = search->code->image;
+    if (image->directory_count <= DIR_EXPORT || image->directories[DIR_EXPORT].rva == 0)
+        return true;
+    struct verify_directory directory = image->directories[DIR_EXPORT];
+    struct span header = verify_bytes_at(image, directory.rva);
+    if (header.nbytes < EXPORT_DIRECTORY_NBYTES)
+        return verify_refute(
+            search->judged, verify_spot_rva(search->judged, directory.rva),
+            "The export directory at RVA 0x%X cannot be read, so it is not known what is exported.",
+            (unsigned)directory.rva);
+    uint32_t functions_rva = load_u32(header.bytes + EXPORT_ADDRESS_OF_FUNCTIONS);
+    uint32_t count = load_u32(header.bytes + EXPORT_NUMBER_OF_FUNCTIONS);
+    struct span functions = verify_bytes_at(image, functions_rva);
+    if (!range_fits(functions.nbytes, 0, (uint64_t)count * 4))
+        return verify_refute(search->judged, verify_spot_rva(search->judged, directory.rva),
+                             "The table of exported addresses at RVA 0x%X runs past its section.",
+                             (unsigned)functions_rva);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t rva = load_u32(functions.bytes + (size_t)i * 4);
+        const struct verify_target *target = verify_target_at(search, rva);
+        bool is_forwarder = rva >= directory.rva && rva - directory.rva < directory.nbytes;
+        search->code->step_count++;
+        if (target && !is_forwarder &&
+            !verify_judge_pointer(search, target, functions_rva + i * 4, rva, "the export", true))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,109 @@
+/* verify_scan_code.c - fields in code, at every byte position, that lead into the sections under judgement.
+ * Takes: the search.  Gives: every such field to the judge.  Must not: skip a position because something else
+ * seems to be there. */
+#include "verify/verify_scan.h"
+
+enum { DISP32_NBYTES = 4, CALL_NBYTES = 5 };
+
+/* ModRM with mod=00, r/m=101, and what the instruction may have behind its displacement. */
+static bool is_rip_modrm(uint8_t byte)
+{
+    return (byte & 0xC7) == 0x05;
+}
+
+static bool judge_rip_field(struct verify_write_search *search, const struct verify_code_section *section,
+                            size_t at)
+{
+    static const uint8_t trailing_nbytes[] = {0, 1, 2, 4};
+    int64_t end_rva = (int64_t)section->rva + (int64_t)at + DISP32_NBYTES;
+    int64_t rva = end_rva + (int32_t)load_u32(section->bytes.bytes + at);
+    for (size_t i = 0; i < sizeof trailing_nbytes; i++) {
+        int64_t target_rva = rva + trailing_nbytes[i];
+        struct verify_field_in_code field = {section, at, DISP32_NBYTES, FIELD_RIP_RELATIVE,
+                                             trailing_nbytes[i]};
+        if (target_rva < 0)
+            continue;
+        if (target_rva < search->code->image->headers_nbytes &&
+            (verify_uses_possible(search->code, &field).uses & (USE_ADDRESS | USE_WRITE)))
+            search->forms_image_base = true;
+        const struct verify_target *target = verify_target_at(search, (uint64_t)target_rva);
+        if (target && !verify_judge_code_field(search, target, &field, (uint32_t)target_rva, false))
+            return false;
+    }
+    return true;
+}
+
+bool verify_scan_rip_relative(struct verify_write_search *search)
+{
+    for (uint32_t i = 0; i < search->code->section_count; i++) {
+        const struct verify_code_section *section = &search->code->sections[i];
+        for (size_t at = 1; range_fits(section->bytes.nbytes, at, DISP32_NBYTES); at++) {
+            search->code->step_count++;
+            if (is_rip_modrm(section->bytes.bytes[at - 1]) && !judge_rip_field(search, section, at))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Can the byte or two before `at` announce a disp32 with a register? mod=10, or a SIB byte behind r/m=100
+ * with mod=10, or mod=00 with no base register. */
+static bool may_be_base_displacement(const uint8_t *bytes, size_t at)
+{
+    uint8_t before = bytes[at - 1];
+    if ((before & 0xC0) == 0x80 && (before & 0x07) != 4)
+        return true;
+    if (at < 2 || (bytes[at - 2] & 0x07) != 4)
+        return false;
+    uint8_t mod = bytes[at - 2] & 0xC0;
+    return mod == 0x80 || (mod == 0x00 && (before & 0x07) == 5);
+}
+
+bool verify_scan_base_relative(struct verify_write_search *search)
+{
+    for (uint32_t i = 0; i < search->code->section_count; i++) {
+        const struct verify_code_section *section = &search->code->sections[i];
+        for (size_t at = 1; range_fits(section->bytes.nbytes, at, DISP32_NBYTES); at++) {
+            uint32_t rva = load_u32(section->bytes.bytes + at);
+            const struct verify_target *target = verify_target_at(search, rva);
+            struct verify_field_in_code field = {section, at, DISP32_NBYTES, FIELD_BASE_RELATIVE, 0};
+            search->code->step_count++;
+            if (target && may_be_base_displacement(section->bytes.bytes, at) &&
+                !verify_judge_code_field(search, target, &field, rva, false))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* mov r32, [esp]; ret: what a called function needs to hand its return address to its caller. */
+static bool returns_its_caller(struct verify_code *code, int64_t rva)
+{
+    const struct verify_code_section *section = rva < 0 ? NULL : verify_code_at(code, (uint64_t)rva);
+    if (!section || section->bytes.nbytes - ((uint64_t)rva - section->rva) < 4)
+        return false;
+    const uint8_t *bytes = section->bytes.bytes + ((uint64_t)rva - section->rva);
+    return bytes[0] == 0x8B && (bytes[1] & 0xC7) == 0x04 && bytes[2] == 0x24 && bytes[3] == 0xC3;
+}
+
+bool verify_scan_own_address(struct verify_write_search *search)
+{
+    for (uint32_t i = 0; i < search->code->section_count; i++) {
+        const struct verify_code_section *section = &search->code->sections[i];
+        const struct verify_target *target = verify_target_at(search, section->rva);
+        if (!target)
+            continue;
+        for (size_t at = 0; range_fits(section->bytes.nbytes, at, CALL_NBYTES); at++) {
+            search->code->step_count++;
+            if (section->bytes.bytes[at] != 0xE8)
+                continue;
+            int32_t distance = (int32_t)load_u32(section->bytes.bytes + at + 1);
+            int64_t next_rva = (int64_t)section->rva + (int64_t)at + CALL_NBYTES;
+            struct verify_field_in_code field = {section, at + 1, DISP32_NBYTES, FIELD_CALL, 0};
+            if ((distance == 0 || returns_its_caller(search->code, next_rva + distance)) &&
+                !verify_judge_code_field(search, target, &field, (uint32_t)next_rva, false))
+                return false;
+        }
+    }
+    return true;
+}

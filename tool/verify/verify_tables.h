@@ -1,0 +1,38 @@
+/* verify_tables.h - what the loader writes, and which RVAs hold typed tables.
+ * Takes: an image.  Gives: two lists of RVA ranges.
+ * Must not: judge; a table that cannot be read is said to be so, never passed over. */
+#ifndef HVCIFIX_VERIFY_VERIFY_TABLES_H
+#define HVCIFIX_VERIFY_VERIFY_TABLES_H
+
+#include "verify/verify_image.h"
+
+struct verify_range {
+    uint64_t rva, end_rva;
+    const char *what; /* e.g. "the IAT (data directory 12)"; static */
+};
+
+struct verify_range_list {
+    struct verify_range *items;
+    size_t count, capacity;
+};
+
+struct verify_tables {
+    struct verify_range_list
+        written; /* by the loader or its helpers, at or after load; in order of discovery */
+    struct verify_range_list typed; /* directories and thunk arrays: not code; sorted and merged */
+    const char *problem;            /* a table that cannot be read; NULL when all could */
+    uint32_t problem_rva;
+    uint64_t step_count;
+};
+
+/* Collects both lists. False only when memory ran out. */
+bool verify_tables_read(const struct verify_image *image, struct arena *arena, struct verify_tables *tables);
+
+/* True when [rva, end_rva) overlaps a typed table. */
+bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva);
+
+/* The first loader-written range that overlaps [rva, end_rva), or NULL. */
+const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,
+                                             uint64_t end_rva);
+
+#endif

@@ -1,0 +1,100 @@
+/* verify_targets.c - judges one field at a time.
+ * Takes: a field and where it leads.  Gives: harmless, or the counter-example in words.
+ * Must not: accept a use that only probably is not there. */
+#include "verify/verify_targets.h"
+#include "verify/verify_code_target.h"
+
+const struct verify_target *verify_target_at(const struct verify_write_search *search, uint64_t rva)
+{
+    size_t low = 0, high = search->target_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (search->targets[middle].rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && rva < search->targets[low - 1].end_rva ? &search->targets[low - 1] : NULL;
+}
+
+static bool is_harmful(unsigned uses, bool is_code_target)
+{
+    return (uses & USE_WRITE) || ((uses & USE_ADDRESS) && !is_code_target);
+}
+
+/* Relocated pointers side by side in code are a jump table. */
+static bool stands_in_pointer_run(const struct verify_field_in_code *field)
+{
+    const uint8_t *relocated = field->section->relocated;
+    bool has_before = field->at >= field->nbytes && verify_bit(relocated, field->at - field->nbytes);
+    bool has_behind = field->section->bytes.nbytes - field->at > field->nbytes &&
+                      verify_bit(relocated, field->at + field->nbytes);
+    return has_before || has_behind;
+}
+
+static bool refute_code_field(struct verify_write_search *search, const struct verify_target *target,
+                              const struct verify_field_in_code *field, const struct verify_uses *uses,
+                              uint32_t rva)
+{
+    bool is_write = uses->write_at != SIZE_MAX;
+    size_t at = is_write ? uses->write_at : uses->is_operand ? uses->operand_at : field->at;
+    struct verify_spot spot = verify_spot_rva(search->judged, (uint32_t)(field->section->rva + at));
+    const char *name = target->section->name, *from = field->section->section->name;
+    if (field->kind == FIELD_CALL)
+        return verify_refute(
+            search->judged, spot,
+            "Section %s loses MEM_WRITE, but the call at RVA 0x%X in section %s calls the next "
+            "instruction: code there learns its own address.",
+            name, (unsigned)spot.rva, from);
+    if (is_write)
+        return verify_refute(
+            search->judged, spot,
+            "Section %s loses MEM_WRITE, but the instruction at RVA 0x%X in section %s stores into "
+            "it, at RVA 0x%X.",
+            name, (unsigned)spot.rva, from, (unsigned)rva);
+    if (!uses->is_operand)
+        return verify_refute(
+            search->judged, spot,
+            "Section %s loses MEM_WRITE, but the pointer at RVA 0x%X in section %s leads to RVA 0x%X "
+            "in it, which is not code.",
+            name, (unsigned)spot.rva, from, (unsigned)rva);
+    return verify_refute(
+        search->judged, spot,
+        "Section %s loses MEM_WRITE, but the instruction at RVA 0x%X in section %s takes the address "
+        "of RVA 0x%X in it, which is not code.",
+        name, (unsigned)spot.rva, from, (unsigned)rva);
+}
+
+bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
+                             const struct verify_field_in_code *field, uint32_t rva, bool may_be_data)
+{
+    search->field_count++;
+    struct verify_uses uses = verify_uses_possible(search->code, field);
+    unsigned as_data = may_be_data ? USE_ADDRESS : USE_NONE;
+    if ((uses.uses | as_data) == USE_NONE)
+        return true;
+    bool is_listed = may_be_data && stands_in_pointer_run(field);
+    bool is_code = field->kind != FIELD_CALL && verify_is_code_target(search->code, rva, is_listed);
+    if (!is_harmful(uses.uses | as_data, is_code))
+        return true;
+
+    search->resolved_count++;
+    uses = verify_uses_resolved(search->code, field);
+    if (uses.is_operand && uses.is_unanimous)
+        as_data = USE_NONE;
+    if (!is_harmful(uses.uses | as_data, is_code))
+        return true;
+    return refute_code_field(search, target, field, &uses, rva);
+}
+
+bool verify_judge_pointer(struct verify_write_search *search, const struct verify_target *target,
+                          uint32_t pointer_rva, uint32_t rva, const char *what, bool is_listed)
+{
+    search->field_count++;
+    if (verify_is_code_target(search->code, rva, is_listed))
+        return true;
+    return verify_refute(
+        search->judged, verify_spot_rva(search->judged, pointer_rva),
+        "Section %s loses MEM_WRITE, but %s at RVA 0x%X leads to RVA 0x%X in it, which is not code.",
+        target->section->name, what, (unsigned)pointer_rva, (unsigned)rva);
+}

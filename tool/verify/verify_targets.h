@@ -1,0 +1,39 @@
+/* verify_targets.h - the sections that must not be written, and the judgement of one field that leads there.
+ * Takes: fields that the scans find.  Gives: harmless, or a counter-example.
+ * Must not: search for fields. */
+#ifndef HVCIFIX_VERIFY_VERIFY_TARGETS_H
+#define HVCIFIX_VERIFY_VERIFY_TARGETS_H
+
+#include "verify/verify_case.h"
+#include "verify/verify_operand.h"
+
+/* The RVAs that count as the section's: also the padding in front of it and behind it, up to its neighbours.
+ */
+struct verify_target {
+    const struct verify_section *section;
+    uint64_t rva, end_rva;
+};
+
+struct verify_write_search {
+    struct verify_case *judged;
+    struct verify_code *code;
+    struct verify_target *targets; /* ascending */
+    size_t target_count;
+    uint64_t field_count;    /* fields that led into a target */
+    uint64_t resolved_count; /* of them, those that needed the code around them */
+    bool forms_image_base;   /* some field may take the address of RVA 0 */
+};
+
+/* The target that holds rva, or NULL. */
+const struct verify_target *verify_target_at(const struct verify_write_search *search, uint64_t rva);
+
+/* A field in a code section that leads to `rva` in `target`. `may_be_data`: it may also be a pointer among
+ * data. */
+bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
+                             const struct verify_field_in_code *field, uint32_t rva, bool may_be_data);
+
+/* A pointer outside code, at pointer_rva. */
+bool verify_judge_pointer(struct verify_write_search *search, const struct verify_target *target,
+                          uint32_t pointer_rva, uint32_t rva, const char *what, bool is_listed);
+
+#endif

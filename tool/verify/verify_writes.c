@@ -1,0 +1,149 @@
+/* verify_writes.c - the proof that nothing writes a section, told from top to bottom.
+ * Takes: sections of the new image.  Gives: what was examined, or a counter-example.
+ * Must not: say "proved" where a table or a byte of code could not be read. */
+#include "verify/verify_writes.h"
+#include "verify/verify_scan.h"
+
+bool verify_decodes_machine(const struct verify_image *image)
+{
+    return (image->machine == MACHINE_AMD64 && image->is_64) ||
+           (image->machine == MACHINE_I386 && !image->is_64);
+}
+
+static bool add_target(struct verify_write_search *search, const struct verify_image *image, uint32_t place)
+{
+    const struct verify_section *section = image->by_rva[place];
+    uint64_t rva = section->rva, end_rva = (uint64_t)section->rva + section->memory_nbytes;
+    if (place > 0) {
+        /* One past the end of the section before is how its own arrays end. */
+        const struct verify_section *before = image->by_rva[place - 1];
+        uint32_t used_nbytes = before->virtual_nbytes ? before->virtual_nbytes : before->memory_nbytes;
+        uint64_t used_end_rva = (uint64_t)before->rva + used_nbytes + 1;
+        rva = used_end_rva < rva ? used_end_rva : rva;
+    }
+    if (place + 1 < image->section_count)
+        end_rva = image->by_rva[place + 1]->rva;
+    search->targets[search->target_count++] = (struct verify_target){section, rva, end_rva};
+    return true;
+}
+
+static bool is_among(uint32_t index, const uint32_t *indices, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (indices[i] == index)
+            return true;
+    return false;
+}
+
+/* The targets in ascending order. */
+static bool collect_targets(struct verify_write_search *search, const uint32_t *section_indices, size_t count)
+{
+    const struct verify_image *image = &search->judged->new_image;
+    search->targets = arena_array(search->judged->arena, count, sizeof *search->targets);
+    if (!search->targets)
+        return false;
+    for (uint32_t place = 0; place < image->section_count; place++)
+        if (is_among(image->by_rva[place]->index, section_indices, count))
+            add_target(search, image, place);
+    return true;
+}
+
+static bool judge_tables(struct verify_write_search *search, const struct verify_tables *tables)
+{
+    if (tables->problem)
+        return verify_refute(
+            search->judged, verify_spot_rva(search->judged, tables->problem_rva),
+            "Section %s loses MEM_WRITE, but it is not known what the loader writes: %s (RVA 0x%X).",
+            search->targets[0].section->name, tables->problem, (unsigned)tables->problem_rva);
+    for (size_t i = 0; i < search->target_count; i++) {
+        const struct verify_section *section = search->targets[i].section;
+        uint64_t end_rva = (uint64_t)section->rva + section->memory_nbytes;
+        const struct verify_range *range = verify_written_in(tables, section->rva, end_rva);
+        uint64_t rva = range && range->rva > section->rva ? range->rva : section->rva;
+        if (range)
+            return verify_refute(
+                search->judged, verify_spot_rva(search->judged, (uint32_t)rva),
+                "Section %s loses MEM_WRITE, but %s lies in it (RVA 0x%X) and is written at load.",
+                section->name, range->what, (unsigned)rva);
+    }
+    return true;
+}
+
+/* Images whose code is not what their machine field says. */
+static bool judge_kind(struct verify_write_search *search)
+{
+    const struct verify_image *image = &search->judged->new_image;
+    uint32_t config_rva =
+        image->directory_count > DIR_LOAD_CONFIG ? image->directories[DIR_LOAD_CONFIG].rva : 0;
+    unsigned at = image->is_64 ? LC_CHPE_METADATA_64 : LC_CHPE_METADATA_32;
+    uint64_t own_nbytes = 0, metadata_va = 0;
+    if (!image->is_ordered)
+        return verify_refute(
+            search->judged, verify_spot_foff(search->judged, image->section_table_foff),
+            "The sections are not in ascending order of their RVAs: an RVA has no single meaning.");
+    if (image->directory_count > DIR_CLR && image->directories[DIR_CLR].rva != 0)
+        return verify_refute(search->judged, verify_spot_rva(search->judged, image->directories[DIR_CLR].rva),
+                             "The image is managed (CLR header at RVA 0x%X): its code is not machine code.",
+                             (unsigned)image->directories[DIR_CLR].rva);
+    if (config_rva != 0 && verify_read_at(image, config_rva, 4, &own_nbytes) && own_nbytes > at &&
+        verify_read_at(image, (uint64_t)config_rva + at, image->is_64 ? 8 : 4, &metadata_va) &&
+        metadata_va != 0)
+        return verify_refute(
+            search->judged, verify_spot_rva(search->judged, config_rva + at),
+            "The load configuration names hybrid code metadata: the image holds code of a second "
+            "machine.");
+    return true;
+}
+
+static bool scan_code(struct verify_write_search *search)
+{
+    return verify_scan_exports(search) && verify_scan_absolute(search) &&
+           (!search->code->image->is_64 || verify_scan_rip_relative(search)) &&
+           (!search->code->image->is_64 || !search->forms_image_base || verify_scan_base_relative(search)) &&
+           verify_scan_own_address(search);
+}
+
+static bool judge_code(struct verify_write_search *search, const struct verify_tables *tables,
+                       const char **summary)
+{
+    struct verify_case *judged = search->judged;
+    struct verify_code code;
+    const char *problem = NULL;
+    uint64_t problem_foff = UINT64_MAX;
+    search->code = &code;
+    bool is_read =
+        verify_code_read(&judged->new_image, tables, judged->arena, &code, &problem, &problem_foff);
+    if (problem)
+        return verify_refute(
+            judged, verify_spot_foff(judged, problem_foff),
+            "Section %s loses MEM_WRITE, but it is not known which fields are addresses: %s.",
+            search->targets[0].section->name, problem);
+    bool is_proved = is_read && scan_code(search);
+    judged->verdict->step_count += code.step_count;
+    uint64_t code_nbytes = 0;
+    for (uint32_t i = 0; is_read && i < code.section_count; i++)
+        code_nbytes += code.sections[i].bytes.nbytes;
+    *summary = arena_printf(
+        judged->arena,
+        "nothing writes it after load: %zu loader-written tables lie elsewhere; of %llu code bytes "
+        "and all absolute addresses, %llu fields may lead here and each is a read, a branch, the "
+        "address of code, or (%llu looked at closely) no field at all",
+        tables->written.count, (unsigned long long)code_nbytes, (unsigned long long)search->field_count,
+        (unsigned long long)search->resolved_count);
+    return is_proved;
+}
+
+bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
+                           bool tables_only, const char **summary)
+{
+    struct verify_write_search search = {.judged = judged};
+    struct verify_tables tables;
+    *summary = "no loader-written table lies in it";
+    if (!collect_targets(&search, section_indices, count) ||
+        !verify_tables_read(&judged->new_image, judged->arena, &tables))
+        return false;
+    judged->verdict->step_count += tables.step_count;
+    if (!judge_tables(&search, &tables) || !judge_kind(&search))
+        return false;
+    return tables_only || judge_code(&search, &tables, summary);
+}
