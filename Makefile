@@ -1,15 +1,17 @@
 # hvcifix: make help lists the targets.
 # Everything is built below $(BUILD); nothing is written into the source tree. Variables: CC CFLAGS CPPFLAGS
-# LDFLAGS SAN (e.g. SAN=address,undefined) BUILD DESTDIR PREFIX, and HVCIFIX_REQUIRE_ALL=1 for the tests.
+# LDFLAGS SAN (e.g. SAN=address,undefined) BUILD DESTDIR PREFIX JOBS; for the tests TESTS (words in the names of
+# those to run) and HVCIFIX_REQUIRE_ALL=1 (a skip is a failure).
 
 BUILD ?= build
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
+JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-builtin-rules
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
-MAKEFLAGS += -j$(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
 endif
 
 include scripts/build.mk
@@ -43,5 +45,5 @@ lint: ## clang-format, clang-tidy, cppcheck, and the project's own layout rules
 install: all ## install into DESTDIR PREFIX (default /usr/local)
 	install -D -m 755 $(BUILD)/hvcifix $(DESTDIR)$(PREFIX)/bin/hvcifix
 
-clean: ## remove what was built (downloads are kept in .cache)
+clean: ## remove what was built (downloads are kept)
 	rm -rf $(BUILD)

@@ -41,16 +41,18 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null
+apt() { # what it prints is shown only when nothing helped
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" \
+        </dev/null >>"$log" 2>&1
 }
 
 # The lists may be absent or old: they are fetched when the first attempt to install fails.
 install() {
     apt install -y --no-install-recommends "$@" && return
     for seconds in 2 10 30; do
-        say "fetching the package lists, then trying again"
+        say "fetching the package lists"
         apt update && apt install -y --no-install-recommends "$@" && return
+        say "that failed; trying again in $seconds s"
         sleep $seconds
     done
     return 1
@@ -66,12 +68,19 @@ main() {
     missing=$(missing_of "$@" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" -eq 0 ]; then how=apt-get; else how="sudo apt-get"; fi
-    say "for $*, $how will install: $missing"
+    say "for $*, $how will install: ${missing% } (this can take some minutes)"
     if [ "$how" != apt-get ] && ! command -v sudo >/dev/null 2>&1; then
         say "there is no sudo; please install them as root, then run this again"
         exit 1
     fi
-    install $missing >&2 || { say "could not install: $missing" && exit 1; }
+    log=$(mktemp)
+    if ! install $missing; then
+        tail -n 40 "$log" >&2
+        say "could not install: $missing"
+        rm -f "$log"
+        exit 1
+    fi
+    rm -f "$log"
 }
 
 # Two parts of one parallel build must not meet in apt.

@@ -12,13 +12,6 @@ static bool end_with(struct outcome *outcome, enum outcome_status status, enum e
     return false;
 }
 
-static bool end_with_problem(struct outcome *outcome, const struct finding *problem,
-                             enum outcome_status status, enum exit_code exit_code)
-{
-    finding_add(&outcome->problems, problem);
-    return end_with(outcome, status, exit_code);
-}
-
 /* Memory is the one failure that can meet every stage; the text must not need memory itself. */
 static bool end_out_of_memory(struct outcome *outcome)
 {
@@ -37,6 +30,15 @@ static bool end_out_of_memory(struct outcome *outcome)
     return end_with(outcome, STATUS_ERROR, EXIT_INPUT);
 }
 
+static bool end_with_problem(struct outcome *outcome, const struct finding *problem,
+                             enum outcome_status status, enum exit_code exit_code)
+{
+    /* A problem that cannot even be written down is one of memory. */
+    if (!finding_add(&outcome->problems, problem) || outcome->arena.exhausted)
+        return end_out_of_memory(outcome);
+    return end_with(outcome, status, exit_code);
+}
+
 /* Asks all rules about one image; the findings go to `findings`. */
 static bool judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
                   enum windows_target target, struct finding_list *findings, struct rule_answer *answers)
@@ -44,6 +46,30 @@ static bool judge(struct outcome *outcome, const struct image *image, const stru
     struct rule_input input = {image, refs, target, &outcome->arena, findings};
     findings->arena = &outcome->arena;
     return rules_judge(&input, answers);
+}
+
+/* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image
+ * must not pass for clean. Tables that no rule looks at are shown by `show` only. */
+static bool report_damage(struct outcome *outcome)
+{
+    const struct refset *refs = &outcome->refs;
+    if (!(refs->damaged & rules_sources()))
+        return true;
+    for (size_t i = 0; i < refs->problem_count; i++) {
+        const struct ref_problem *problem = &refs->problems[i];
+        if (problem->is_limit || !(rules_sources() & SOURCE_BIT(problem->source)))
+            continue;
+        struct finding finding =
+            finding_make(&outcome->arena, HVCI9004_MALFORMED_TABLE, LEVEL_ERROR,
+                         "A table that the rules look at is damaged: %s", problem->reason);
+        finding.rva = problem->rva;
+        finding.file_offset = problem->file_offset;
+        finding.windows = "Windows may refuse the image, or read it differently from what is judged here.";
+        finding.cure = "Link the image again; if it is as the linker wrote it, report the linker.";
+        if (!finding_add(&outcome->problems, &finding))
+            return false;
+    }
+    return true;
 }
 
 struct acceptance {
@@ -195,8 +221,12 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
                                     &outcome->findings, outcome->answers))
         return end_out_of_memory(outcome);
     outcome->judged = true;
+    if (!report_damage(outcome))
+        return end_out_of_memory(outcome);
     /* From here on the findings stand; nothing has been modified. */
 
+    if (outcome->problems.count != 0 && options->goal != GOAL_SHOW)
+        return end_with(outcome, STATUS_ERROR, EXIT_INPUT);
     if (options->goal == GOAL_FIX)
         return repair(outcome, options);
     bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
@@ -209,6 +239,8 @@ void pipeline_run(const char *path, const struct pipeline_options *options, stru
     memset(outcome, 0, sizeof *outcome);
     arena_init(&outcome->arena, options->allocator);
     outcome->path = path;
+    outcome->target = options->target;
+    outcome->output_path = options->goal == GOAL_FIX && !options->dry_run ? options->output_path : NULL;
     outcome->findings.arena = outcome->problems.arena = outcome->remaining.arena = &outcome->arena;
     (void)run(outcome, options);
     if (outcome->arena.exhausted && outcome->status != STATUS_ERROR && !outcome->wrote)

@@ -45,6 +45,8 @@ enum exit_code {
 struct outcome {
     struct arena arena; /* owns everything below */
     const char *path;
+    const char *output_path; /* where a repair goes when it is not in place; else NULL */
+    enum windows_target target;
     struct file_content file;
     bool has_image, has_code, has_plan, has_verdict, has_remaining, wrote;
     struct image image;

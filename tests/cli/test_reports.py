@@ -312,7 +312,7 @@ class Show(Reports):
                     continue
                 self.assertEqual(rights[0], "R--")
                 sections = readobj.read("--sections", fixture.path).split("Section {")[1:]
-                self.assertGreater(len(sections), 3)
+                self.assertTrue(sections)
                 for section in sections:
                     flags = readobj.Section(section).flags
                     expected = "".join(letter if flags & flag else "-" for letter, flag in RIGHTS)

@@ -110,7 +110,7 @@ static void test_arena_gives_zeroed_aligned_memory_and_returns_all(void **state)
 {
     (void)state;
     struct counting counting = {0, 1000};
-    struct allocator allocator = {counting_alloc, counting_release, &counting};
+    struct allocator allocator = {counting_alloc, counting_release, &counting, 0};
     struct arena arena;
     arena_init(&arena, &allocator);
     for (size_t nbytes = 0; nbytes < 5000; nbytes += 37) {
@@ -132,7 +132,7 @@ static void test_arena_failure_is_remembered(void **state)
 {
     (void)state;
     struct counting counting = {0, 0};
-    struct allocator allocator = {counting_alloc, counting_release, &counting};
+    struct allocator allocator = {counting_alloc, counting_release, &counting, 0};
     struct arena arena;
     arena_init(&arena, &allocator);
     assert_null(arena_alloc(&arena, 8));

@@ -66,6 +66,9 @@ static void equal_advice_is_said_once(void **state)
     finding.level = LEVEL_WARNING;
     finding.cure = "Another cure.";
     assert_true(finding_add(&hand->outcome.findings, &finding));
+    finding.message = "Another rule.";
+    finding.code = HVCI2005_IAT_EXECUTABLE;
+    assert_true(finding_add(&hand->outcome.findings, &finding));
     hand->outcome.status = STATUS_FINDINGS;
     assert_string_equal(image_text(hand, &hand_plain), "C:\\d\\drv.sys : error HVCI2004: First.\n"
                                                        "    place     the first of 400 places\n"
@@ -73,7 +76,9 @@ static void equal_advice_is_said_once(void **state)
                                                        "    cure      Link with /ALIGN.\n"
                                                        "C:\\d\\drv.sys : warning HVCI2004: Third.\n"
                                                        "    cure      Another cure.\n"
-                                                       "C:\\d\\drv.sys: findings (2 errors, 1 warning)\n");
+                                                       "C:\\d\\drv.sys : warning HVCI2005: Another rule.\n"
+                                                       "    cure      Another cure.\n"
+                                                       "C:\\d\\drv.sys: findings (2 errors, 2 warnings)\n");
     hand_free(hand);
 }
 
@@ -132,6 +137,10 @@ static void clean_counts_the_rules(void **state)
     hand->answers[0].verdict = RULE_PASS;
     assert_string_equal(image_text(hand, &hand_plain), "drv.sys: clean (6 rules pass)\n"
                                                        "    remark    It is signed.\n");
+    hand->outcome.wrote = true;
+    hand->outcome.remark = NULL;
+    assert_string_equal(image_text(hand, &hand_plain), "drv.sys: clean (6 rules pass)\n"
+                                                       "    written   an unchanged copy\n");
     hand_free(hand);
 }
 

@@ -1,52 +1,11 @@
 /* test_verify.c - the verdicts of the verifier on right repairs, on unreadable files, and on its own parts.
  * Takes: small drivers made in memory.  Gives: pass or fail.  Must not: take expected values from the
  * verifier. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "verify/verify.h"
-#include "verify/verify_place.h"
-#include "verify/verify_structure.h"
+#include "verify_expect.h"
 #include "verify_pairs.h"
 
-static struct verify_verdict judge(const struct verify_files *files, struct arena *arena)
-{
-    struct verify_verdict verdict;
-    /* Exact blocks, so that a sanitizer sees a read past the end of the shorter file too. */
-    uint8_t *new_bytes = malloc(files->new_nbytes + 1);
-    assert_non_null(new_bytes);
-    memcpy(new_bytes, files->new_bytes, files->new_nbytes);
-    assert_true(verify_pair((struct span){files->old_bytes, files->old_nbytes},
-                            (struct span){new_bytes, files->new_nbytes}, arena, &verdict));
-    free(new_bytes);
-    return verdict;
-}
-
-static void expect_proved(const struct verify_files *files)
-{
-    struct arena arena;
-    arena_init(&arena, NULL);
-    struct verify_verdict verdict = judge(files, &arena);
-    if (verdict.result != VERIFY_PROVED)
-        fail_msg("not proved: %s", verdict.reason);
-    arena_free(&arena);
-}
-
-static void expect_refuted(const struct verify_files *files, uint64_t foff, const char *words)
-{
-    struct arena arena;
-    arena_init(&arena, NULL);
-    struct verify_verdict verdict = judge(files, &arena);
-    assert_int_equal(verdict.result, VERIFY_REFUTED);
-    assert_int_equal(verdict.file_offset, foff);
-    if (!strstr(verdict.reason, words))
-        fail_msg("expected \"%s\" in: %s", words, verdict.reason);
-    arena_free(&arena);
-}
+#include "verify/verify_place.h"
+#include "verify/verify_structure.h"
 
 static uint32_t init_flags_foff(const struct verify_files *files)
 {
@@ -292,14 +251,16 @@ static void certificates_may_not_be_kept_cut_or_left_behind(void **state)
 static void data_behind_the_certificates_is_not_dropped_with_them(void **state)
 {
     (void)state;
-    struct verify_files files = signed_pair(0);
-    size_t end_foff = files.old_nbytes;
-    files.old_bytes = realloc(files.old_bytes, end_foff + 16);
-    assert_non_null(files.old_bytes);
-    memset(files.old_bytes + end_foff, 0x77, 16);
-    files.old_nbytes += 16;
-    expect_refuted(&files, end_foff, "follow it");
-    pairs_free(&files);
+    for (size_t tail_nbytes = 4; tail_nbytes <= 16; tail_nbytes += 12) {
+        struct verify_files files = signed_pair(0);
+        size_t end_foff = files.old_nbytes;
+        files.old_bytes = realloc(files.old_bytes, end_foff + tail_nbytes);
+        assert_non_null(files.old_bytes);
+        memset(files.old_bytes + end_foff, 0x77, tail_nbytes);
+        files.old_nbytes += tail_nbytes;
+        expect_refuted(&files, end_foff, "follow it");
+        pairs_free(&files);
+    }
 }
 
 static void only_write_may_go_and_only_from_code(void **state)
@@ -348,6 +309,8 @@ struct structure_poke {
 };
 
 static const struct structure_poke structure_pokes[] = {
+    {STRUCTURE_SECTION_COUNT, IN_COFF, COFF_NUMBER_OF_SECTIONS, 2, 0},
+    {STRUCTURE_FLAT_OFFSETS, IN_OPTIONAL, OPT_SECTION_ALIGNMENT, 4, 0x200},
     {STRUCTURE_EXECUTABLE_IMAGE, IN_COFF, COFF_CHARACTERISTICS, 2, 0},
     {STRUCTURE_ALIGNMENT, IN_OPTIONAL, OPT_SECTION_ALIGNMENT, 4, 0x1800},
     {STRUCTURE_FILE_ALIGNMENT, IN_OPTIONAL, OPT_FILE_ALIGNMENT, 4, 0x100},
@@ -477,7 +440,7 @@ static void exhausted_memory_is_reported(void **state)
     size_t failed_count = 0;
     for (size_t n = 0; n < 64; n++) {
         struct failing failing = {.fails_at = n};
-        struct allocator allocator = {failing_alloc, failing_release, &failing};
+        struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
         struct arena arena;
         struct verify_verdict verdict;
         arena_init(&arena, &allocator);

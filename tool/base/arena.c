@@ -33,7 +33,7 @@ void arena_init(struct arena *arena, const struct allocator *allocator)
     if (allocator)
         arena->allocator = *allocator;
     else
-        arena->allocator = (struct allocator){heap_alloc, heap_release, NULL};
+        arena->allocator = (struct allocator){heap_alloc, heap_release, NULL, 0};
 }
 
 void arena_free(struct arena *arena)
@@ -56,6 +56,8 @@ static struct arena_block *new_block(struct arena *arena, size_t payload_nbytes)
         capacity_nbytes = arena->blocks->capacity_nbytes * 2;
     if (capacity_nbytes > LARGEST_BLOCK_NBYTES)
         capacity_nbytes = LARGEST_BLOCK_NBYTES;
+    if (arena->allocator.block_nbytes != 0)
+        capacity_nbytes = arena->allocator.block_nbytes;
     if (capacity_nbytes < payload_nbytes)
         capacity_nbytes = payload_nbytes;
     if (capacity_nbytes > SIZE_MAX - sizeof(struct arena_block))

@@ -16,6 +16,8 @@ struct allocator {
     void *(*alloc)(void *context, size_t nbytes);
     void (*release)(void *context, void *block);
     void *context;
+    size_t block_nbytes; /* smallest block to ask for; 0 lets the arena choose. With 1 each allocation of the
+                          * arena is one of the allocator, so that a test can make any of them fail. */
 };
 
 struct arena_block;

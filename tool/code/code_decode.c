@@ -75,6 +75,8 @@ static enum operation operation_of(const ZydisDecodedInstruction *raw)
         return OP_ADD;
     case ZYDIS_MNEMONIC_CMP:
         return OP_CMP;
+    case ZYDIS_MNEMONIC_AND:
+        return OP_AND;
     case ZYDIS_MNEMONIC_SUB:
         return OP_SUB;
     case ZYDIS_MNEMONIC_PUSH:

@@ -36,6 +36,7 @@ enum operation {
     OP_ADD,
     OP_CMP,
     OP_SUB,
+    OP_AND,
     OP_PUSH, /* one register, immediate or memory operand */
     OP_POP,
     OP_BRANCH_ABOVE,          /* ja */

@@ -38,8 +38,11 @@ bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum
     uint32_t at = rva - section->rva;
     if (source < section->sources[at] && begins_function(reader, rva, trust))
         section->sources[at] = source;
-    uint8_t mark = trust == TRUST_FULL ? MARK_TRUSTED : MARK_CANDIDATE;
-    if (section->marks[at] & (mark | MARK_TRUSTED))
+    uint16_t mark = trust == TRUST_FULL       ? MARK_TRUSTED
+                    : trust == TRUST_IF_CLEAN ? MARK_CANDIDATE
+                                              : MARK_POINTER;
+    uint16_t at_least = trust == TRUST_POINTER ? mark | MARK_CANDIDATE | MARK_TRUSTED : mark | MARK_TRUSTED;
+    if (section->marks[at] & at_least)
         return true;
     section->marks[at] |= mark;
     struct work_item item = {rva, case_count, (uint8_t)trust};
@@ -59,7 +62,7 @@ bool descent_fits(const struct code_reader *reader, const struct reader_section 
 {
     (void)reader;
     uint32_t at = instruction->rva - section->rva;
-    const uint8_t *marks = section->marks + at;
+    const uint16_t *marks = section->marks + at;
     bool has_field = false;
     for (unsigned i = 0; i < instruction->nbytes; i++) {
         if (section->classes[at + i] != BYTE_UNKNOWN)
@@ -133,12 +136,17 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
     uint32_t rva = item.rva, bound_until_rva = 0;
     const struct bound *bound = NULL;
     enum trust trust = (enum trust)item.trust;
+    /* After a call, which may not return, and fill behind it; and at the begin, since fragments of functions
+     * that unwind data names may be nothing but a table. */
+    bool may_have_ended = true;
     for (;;) {
         uint32_t at = rva - section->rva;
         if (at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN)
             return true;
         if (rva >= bound_until_rva || rva == item.rva)
             bound = reader_bound_at(reader, rva, &bound_until_rva);
+        if (may_have_ended && speculate_sees_table(reader, section, at))
+            return true;
         struct instruction instruction;
         if (!decode(reader->decoder, section->bytes + at, section->nbytes - at, rva, &instruction) ||
             !descent_fits(reader, section, &instruction))
@@ -154,10 +162,12 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
         if (flow_ends(instruction.flow) ||
             (instruction.flow == FLOW_BREAK && !goes_on_after_break(section, rva - section->rva)))
             return true;
+        bool is_call = instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT;
         /* A call at the very end of a function is one that does not return. */
-        if (bound && rva == bound->end_rva &&
-            (instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT))
+        if (bound && rva == bound->end_rva && is_call)
             return true;
+        may_have_ended = is_call || (may_have_ended &&
+                                     (instruction.flow == FLOW_BREAK || instruction.operation == OP_NOP));
     }
 }
 
@@ -185,7 +195,7 @@ bool descent_drain_trusted(struct code_reader *reader)
         while (reader->trusted.count != 0)
             if (!process(reader, reader->trusted.items[--reader->trusted.count]))
                 return false;
-        if (reader->table_count == 0)
+        if (!tables_waiting(reader))
             return true;
         if (!tables_read_waiting(reader))
             return false;
@@ -208,7 +218,7 @@ static bool retry_round(struct code_reader *reader)
 {
     for (size_t s = 0; s < reader->section_count; s++)
         for (uint32_t at = 0; at < reader->sections[s].nbytes; at++)
-            reader->sections[s].marks[at] &= (uint8_t)~MARK_NOT_FUNCTION;
+            reader->sections[s].marks[at] &= (uint16_t)~MARK_NOT_FUNCTION;
     size_t count = reader->candidates.count;
     for (size_t i = 0; i < count; i++)
         if (reader->candidates.items[i].trust == TRUST_POINTER &&
@@ -248,7 +258,7 @@ static uint32_t skip_fill(struct code_reader *reader, const struct reader_sectio
 }
 
 /* Gaps in one function: behind calls that never return, exception handlers' blocks, and switch cases whose
- * table was not recognized. */
+ * table was not recognized. What decodes cleanly there is as trusted as the bounds are. */
 static bool cover_range(struct code_reader *reader, struct reader_section *section, uint32_t begin,
                         uint32_t end)
 {
@@ -260,9 +270,14 @@ static bool cover_range(struct code_reader *reader, struct reader_section *secti
         at = skip_fill(reader, section, at, end);
         if (at >= end || section->classes[at] != BYTE_UNKNOWN)
             continue;
-        struct work_item item = {section->rva + at, 0, TRUST_IF_CLEAN};
-        if (!process(reader, item))
+        bool is_code = false;
+        if (!speculate(reader, section, section->rva + at, TRUST_IF_CLEAN, &is_code))
             return false;
+        if (is_code) {
+            struct work_item item = {section->rva + at, 0, TRUST_FULL};
+            if (!follow(reader, section, item) || !descent_drain_trusted(reader))
+                return false;
+        }
         if (section->classes[at] == BYTE_UNKNOWN) /* not code: leave the gap alone */
             while (at < end && section->classes[at] == BYTE_UNKNOWN)
                 at++;
@@ -286,5 +301,5 @@ bool descent_cover_functions(struct code_reader *reader)
         if (!cover_range(reader, section, begin, end))
             return false;
     }
-    return descent_drain_trusted(reader);
+    return true;
 }

@@ -26,7 +26,8 @@ enum {
     MARK_RELOC_WIDE = 2,    /* at a field's first byte: it is 8 bytes wide, not 4 */
     MARK_RELOC_FIELD = 4,   /* any byte of a relocated field */
     MARK_TRUSTED = 8,       /* was pushed as a trusted root */
-    MARK_CANDIDATE = 16,    /* was pushed as a candidate */
+    MARK_CANDIDATE = 16,    /* was pushed as a candidate that code or a table names */
+    MARK_POINTER = 256,     /* was pushed as a candidate that a pointer names */
     MARK_NOT_CODE = 32,     /* the straight line from here does not decode cleanly */
     MARK_DATA_OPERAND = 64, /* an instruction reads or writes this byte */
     MARK_NOT_FUNCTION = 128 /* the straight line from here is no function that only pointers name */
@@ -46,7 +47,7 @@ struct reader_section {
     uint32_t rva, nbytes, raw_foff;
     const uint8_t *bytes;
     uint8_t *classes, *reasons; /* those of the map */
-    uint8_t *marks;
+    uint16_t *marks;
     uint8_t *sources; /* enum function_source of a function that begins here, or NO_SOURCE */
 };
 
@@ -87,17 +88,24 @@ struct jump_table {
     uint8_t trust;        /* of the jump */
 };
 
+struct table_list {
+    struct jump_table *items;
+    size_t count, capacity;
+};
+
 /* What a register holds along a straight line of instructions. */
 enum value_kind {
     VALUE_UNKNOWN,
     VALUE_ADDRESS, /* the address with that RVA */
     VALUE_ENTRY,   /* an entry of a jump table at that RVA */
-    VALUE_INDEX    /* an element of a byte or word table at that RVA */
+    VALUE_INDEX,   /* an element of a byte or word table at that RVA */
+    VALUE_BELOW    /* anything below case_count: it was masked */
 };
 
 struct register_value {
     uint32_t rva;
     uint32_t index_rva;
+    uint32_t case_count; /* how many cases the index can tell apart; 0: not known */
     uint8_t kind, form, entry_nbytes, index_nbytes;
 };
 
@@ -125,11 +133,11 @@ struct code_reader {
     struct work_list candidates; /* a queue */
     size_t candidates_done;
 
-    struct jump_table *tables; /* waiting to be read */
-    size_t table_count, table_capacity;
-    struct site_set table_starts; /* file offsets of the jump tables that were read */
-    struct site_set table_sites;  /* file offsets of all their entries */
-    size_t table_entries_budget;  /* entries that may still be read: keeps hostile tables linear */
+    struct table_list tables;           /* with a known number of cases, waiting to be read */
+    struct table_list unchecked_tables; /* without */
+    struct site_set table_starts;       /* file offsets of the jump tables that were read */
+    struct site_set table_sites;        /* file offsets of all their entries */
+    size_t table_entries_budget;        /* entries that may still be read: keeps hostile tables linear */
 
     uint32_t *image_relative; /* instructions that may add a displacement to the image base */
     size_t image_relative_count, image_relative_capacity, image_relative_done;
@@ -168,6 +176,8 @@ bool descent_fits(const struct code_reader *reader, const struct reader_section 
 /* *is_code: the straight line from rva decodes cleanly. False only when memory ran out. */
 bool speculate(struct code_reader *reader, struct reader_section *section, uint32_t rva, enum trust trust,
                bool *is_code);
+bool speculate_sees_table(const struct code_reader *reader, const struct reader_section *section,
+                          uint32_t at);
 
 /* code_operands.c */
 bool operands_add(struct code_reader *reader, struct reader_section *section,
@@ -183,6 +193,7 @@ bool track_instruction(struct code_reader *reader, struct tracker *tracker,
 
 /* code_tables.c */
 bool tables_want(struct code_reader *reader, const struct jump_table *table);
+bool tables_waiting(const struct code_reader *reader);
 bool tables_read_waiting(struct code_reader *reader);
 
 /* code_classify.c */

@@ -160,8 +160,9 @@ static bool allocate_sections(struct code_reader *reader)
     for (size_t i = 0; i < map->section_count; i++) {
         struct code_section *shown = &map->sections[i];
         struct reader_section *section = &reader->sections[i];
-        uint8_t *arrays = arena_array(reader->arena, shown->nbytes, 4);
-        if (!arrays)
+        uint8_t *arrays = arena_array(reader->arena, shown->nbytes, 3);
+        uint16_t *marks = arena_array(reader->arena, shown->nbytes, sizeof *marks);
+        if (!arrays || !marks)
             return false;
         uint32_t raw_foff = reader->image->sections[shown->section].raw_foff;
         *section = (struct reader_section){.rva = shown->rva,
@@ -170,8 +171,8 @@ static bool allocate_sections(struct code_reader *reader)
                                            .bytes = reader->image->file.bytes + raw_foff,
                                            .classes = arrays,
                                            .reasons = arrays + shown->nbytes,
-                                           .marks = arrays + 2 * (size_t)shown->nbytes,
-                                           .sources = arrays + 3 * (size_t)shown->nbytes};
+                                           .marks = marks,
+                                           .sources = arrays + 2 * (size_t)shown->nbytes};
         memset(section->sources, NO_SOURCE, shown->nbytes);
         shown->classes = section->classes;
         shown->reasons = section->reasons;
@@ -262,9 +263,9 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
 
     classify_leftovers(&reader);
     if (reader.has_guesses &&
-        !refset_problem(refs, SOURCE_CODE, NO_RVA, NO_FILE_OFFSET,
-                        "The image has no base relocations: which constants in its code are addresses is a "
-                        "guess by their value."))
+        !refset_limit(refs, SOURCE_CODE, NO_RVA, NO_FILE_OFFSET,
+                      "The image has no base relocations: which constants in its code are addresses is a "
+                      "guess by their value."))
         return false;
     if (!list_functions(&reader))
         return false;

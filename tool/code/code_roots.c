@@ -54,7 +54,7 @@ static void mark_relocations(struct code_reader *reader)
         if (!section)
             continue;
         uint32_t at = ref->site_rva - section->rva;
-        section->marks[at] |= MARK_RELOC_START | (ref->width_nbytes == 8 ? MARK_RELOC_WIDE : 0);
+        section->marks[at] |= ref->width_nbytes == 8 ? MARK_RELOC_START | MARK_RELOC_WIDE : MARK_RELOC_START;
         for (uint32_t k = 0; k < ref->width_nbytes && at + k < section->nbytes; k++)
             section->marks[at + k] |= MARK_RELOC_FIELD;
     }

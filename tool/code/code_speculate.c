@@ -10,6 +10,9 @@
  * failing decode twice; a line that passes becomes code. */
 #include "code/code_internal.h"
 
+/* Larger functions than this were not met. */
+enum { NEAR_TABLE_NBYTES = 256 * 1024 };
+
 enum step { STEP_ON, STEP_CLEAN, STEP_NOT_CODE, STEP_NOT_FUNCTION };
 
 /* What the line has shown so far. */
@@ -125,11 +128,11 @@ static bool operand_is_plausible(const struct code_reader *reader, const struct 
     return target >= 0 && target < (int64_t)reader->image->image_nbytes;
 }
 
-/* A field that random bytes would hardly fill: relocated, RIP-relative into the image, or a branch to an
- * instruction. */
+/* A field that random bytes would hardly fill: relocated, RIP-relative into the image, a rel32 into
+ * executable bytes (target_is_plausible() has passed it), or a short branch to an instruction. */
 static bool has_confirmed_field(const struct line *line, const struct instruction *instruction)
 {
-    if (instruction->is_rip_relative)
+    if (instruction->is_rip_relative || instruction->rel_nbytes == 4)
         return true;
     if (instruction->rel_nbytes != 0 &&
         code_class_at(line->reader->map, instruction->target_rva) == BYTE_INSTRUCTION)
@@ -175,6 +178,22 @@ static bool is_followed_by_border(const struct line *line)
     const struct reader_section *section = line->section;
     return line->at >= section->nbytes || section->classes[line->at] != BYTE_UNKNOWN ||
            section->bytes[line->at] == 0xCC || section->bytes[line->at] == 0x90;
+}
+
+/* Two entries of a table of RVAs that lead to places not far from it. Visual C++ puts the tables of a switch
+ * behind the function's code; most of their bytes decode, but no code looks like this. */
+bool speculate_sees_table(const struct code_reader *reader, const struct reader_section *section, uint32_t at)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!reader->is_64 || !range_fits(section->nbytes, at + UINT64_C(4) * i, 4))
+            return false;
+        int64_t target = load_u32(section->bytes + at + 4 * i);
+        int64_t distance = target - (int64_t)(section->rva + at);
+        if (distance > NEAR_TABLE_NBYTES || distance < -NEAR_TABLE_NBYTES ||
+            !reader_section_at(reader, (uint32_t)target))
+            return false;
+    }
+    return true;
 }
 
 /* One instruction of the line. A line that runs into known code is clean. One that began at a pointer must
@@ -250,6 +269,8 @@ bool speculate(struct code_reader *reader, struct reader_section *section, uint3
                         .at = rva - section->rva,
                         .evidence = {.stack_is_known = true}};
     enum step result = STEP_ON;
+    if (speculate_sees_table(reader, section, line.begin))
+        result = STEP_NOT_CODE;
     line.evidence.convinces = line.bound || is_frame_prologue(&line);
     while (result == STEP_ON) {
         struct instruction instruction = {0};

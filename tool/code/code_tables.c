@@ -2,6 +2,7 @@
  * Takes: a table's address, form and, if the range check was seen, its number of cases.  Gives: extents,
  * references for the entries, roots for their targets.  Must not: believe a table whose entries do not lead
  * to places where code can be.
+ * Tables often stand next to each other; each ends where another that is known begins.
  * Linear: a table is read once for each address, and all tables together have at most as many entries as
  * the file has bytes. */
 #include "code/code_internal.h"
@@ -12,12 +13,17 @@ enum { UNCHECKED_MAX_ENTRIES = 512 };
 
 bool tables_want(struct code_reader *reader, const struct jump_table *table)
 {
-    struct jump_table *grown = arena_grow(reader->arena, reader->tables, reader->table_count,
-                                          &reader->table_capacity, reader->table_count + 1, sizeof *grown);
+    uint32_t foff;
+    if (!image_rva_to_foff(reader->image, table->rva, table->entry_nbytes, &foff) ||
+        !site_set_add(&reader->table_starts, foff))
+        return true;
+    struct table_list *list = table->case_count != 0 ? &reader->tables : &reader->unchecked_tables;
+    struct jump_table *grown =
+        arena_grow(reader->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *grown);
     if (!grown)
         return false;
-    reader->tables = grown;
-    reader->tables[reader->table_count++] = *table;
+    list->items = grown;
+    list->items[list->count++] = *table;
     return true;
 }
 
@@ -62,7 +68,7 @@ static bool entry_is_free(const struct code_reader *reader, const struct jump_ta
 
 /* How many leading entries make sense, at most `limit`. */
 static size_t count_entries(const struct code_reader *reader, const struct jump_table *table,
-                            struct span bytes, size_t limit)
+                            struct span bytes, uint32_t foff, size_t limit)
 {
     uint32_t until_rva;
     const struct bound *bound = reader_bound_at(reader, table->jump_rva, &until_rva);
@@ -75,6 +81,8 @@ static size_t count_entries(const struct code_reader *reader, const struct jump_
             break;
         if (!is_checked && bound && (target_rva < bound->begin_rva || target_rva >= bound->end_rva))
             break;
+        if (count != 0 && site_set_has(&reader->table_starts, (uint64_t)foff + count * table->entry_nbytes))
+            break; /* the next table */
         count++;
     }
     return count;
@@ -144,8 +152,7 @@ static bool read_table(struct code_reader *reader, const struct jump_table *tabl
 {
     uint32_t foff;
     struct span bytes = image_run_at_rva(reader->image, table->rva);
-    if (!image_rva_to_foff(reader->image, table->rva, table->entry_nbytes, &foff) ||
-        !site_set_add(&reader->table_starts, foff))
+    if (!image_rva_to_foff(reader->image, table->rva, table->entry_nbytes, &foff))
         return true;
     size_t limit = bytes.nbytes / table->entry_nbytes;
     if (limit > reader->table_entries_budget)
@@ -156,7 +163,7 @@ static bool read_table(struct code_reader *reader, const struct jump_table *tabl
     } else if (limit > UNCHECKED_MAX_ENTRIES) {
         limit = UNCHECKED_MAX_ENTRIES;
     }
-    size_t count = count_entries(reader, table, bytes, limit);
+    size_t count = count_entries(reader, table, bytes, foff, limit);
     if (table->index_rva != 0 && count != 0) {
         size_t highest, index_count = read_index(reader, table, count, &highest);
         if (index_count == 0)
@@ -178,14 +185,16 @@ static bool read_table(struct code_reader *reader, const struct jump_table *tabl
            add_entries(reader, table, bytes, foff, count);
 }
 
+bool tables_waiting(const struct code_reader *reader)
+{
+    return reader->tables.count != 0 || reader->unchecked_tables.count != 0;
+}
+
+/* Where a table without a known number of cases ends shows the better the more is decoded: these wait for the
+ * others, and what each leads to is decoded before the next one is read. */
 bool tables_read_waiting(struct code_reader *reader)
 {
-    size_t count = reader->table_count;
-    for (size_t i = 0; i < count; i++) {
-        struct jump_table table = reader->tables[i];
-        if (!read_table(reader, &table))
-            return false;
-    }
-    reader->table_count = 0; /* reading pushes roots, it never finds further tables */
-    return true;
+    struct table_list *list = reader->tables.count != 0 ? &reader->tables : &reader->unchecked_tables;
+    struct jump_table table = list->items[--list->count];
+    return read_table(reader, &table);
 }

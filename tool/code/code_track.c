@@ -72,10 +72,18 @@ static bool operand_origin(const struct code_reader *reader, const struct tracke
     return true;
 }
 
-static struct register_value index_value(const struct tracker *tracker, uint8_t number)
+/* Takes over what is known of the register that selects the entry. */
+static void set_index(const struct tracker *tracker, uint8_t number, struct register_value *entry)
 {
-    return number != NO_REGISTER && tracker->values[number].kind == VALUE_INDEX ? tracker->values[number]
-                                                                                : (struct register_value){0};
+    const struct register_value *index = &tracker->values[number];
+    entry->case_count = tracker->case_count;
+    if (index->kind == VALUE_BELOW) {
+        if (entry->case_count == 0 || index->case_count < entry->case_count)
+            entry->case_count = index->case_count;
+    } else if (index->kind == VALUE_INDEX) {
+        entry->index_rva = index->rva;
+        entry->index_nbytes = index->index_nbytes;
+    }
 }
 
 /* mov or movsxd of an element into a register. */
@@ -86,14 +94,12 @@ static struct register_value loaded_entry(const struct code_reader *reader, cons
     if (instruction->scale != 4 || instruction->index == NO_REGISTER ||
         !operand_origin(reader, tracker, bound, instruction, &value.rva))
         return value;
-    struct register_value index = index_value(tracker, instruction->index);
+    set_index(tracker, instruction->index, &value);
     value.kind = VALUE_ENTRY;
     value.form = !reader->is_64                        ? TABLE_VA
                  : instruction->operation == OP_MOVSXD ? TABLE_LABEL_DIFF
                                                        : TABLE_RVA;
     value.entry_nbytes = 4;
-    value.index_rva = index.rva;
-    value.index_nbytes = index.index_nbytes;
     return value;
 }
 
@@ -150,12 +156,10 @@ static struct register_value jump_value(const struct code_reader *reader, const 
     if (instruction->index == NO_REGISTER || instruction->scale != image_pointer_nbytes(reader->image) ||
         !operand_origin(reader, tracker, bound, instruction, &value.rva))
         return value;
-    struct register_value index = index_value(tracker, instruction->index);
+    set_index(tracker, instruction->index, &value);
     value.kind = VALUE_ENTRY;
     value.form = TABLE_VA;
     value.entry_nbytes = instruction->scale;
-    value.index_rva = index.rva;
-    value.index_nbytes = index.index_nbytes;
     return value;
 }
 
@@ -168,7 +172,7 @@ static bool track_jump(struct code_reader *reader, const struct tracker *tracker
     struct jump_table table = {.rva = value.rva,
                                .jump_rva = instruction->rva,
                                .index_rva = value.index_rva,
-                               .case_count = tracker->case_count,
+                               .case_count = value.case_count,
                                .form = value.form,
                                .entry_nbytes = value.entry_nbytes,
                                .index_nbytes = value.index_nbytes,
@@ -227,6 +231,12 @@ bool track_instruction(struct code_reader *reader, struct tracker *tracker,
         break;
     case OP_ADD:
         track_add(tracker, instruction);
+        break;
+    case OP_AND:
+        if (instruction->has_register_operand && instruction->imm_nbytes[0] != 0 &&
+            instruction->imm < UINT8_MAX)
+            tracker->values[instruction->rm] =
+                (struct register_value){.kind = VALUE_BELOW, .case_count = (uint32_t)instruction->imm + 1};
         break;
     case OP_CMP:
         tracker->compared = instruction->imm_nbytes[0] != 0 && instruction->imm < UINT32_MAX

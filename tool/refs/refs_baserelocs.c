@@ -182,9 +182,9 @@ static bool tell_unread_types(struct refset *refs, const struct reloc_walk *walk
 {
     for (unsigned type = 0; type < RELOC_TYPE_COUNT; type++)
         if (walk->unread_counts[type] != 0 &&
-            !refset_problem(refs, SOURCE_RELOCATED, walk->first_unread_rva[type], NO_FILE_OFFSET,
-                            "%u base relocations are of type %s; the addresses at these places are not read.",
-                            walk->unread_counts[type], type_words(refs->image, type)))
+            !refset_limit(refs, SOURCE_RELOCATED, walk->first_unread_rva[type], NO_FILE_OFFSET,
+                          "%u base relocations are of type %s; the addresses at these places are not read.",
+                          walk->unread_counts[type], type_words(refs->image, type)))
             return false;
     return true;
 }

@@ -49,6 +49,6 @@ bool refs_collect_clr(struct refset *refs)
             return false;
     }
     return refset_extent(refs, header.rva, CLR_HEADER_NBYTES, EXTENT_CLR_HEADER, SOURCE_CLR) &&
-           refset_problem(refs, SOURCE_CLR, header.rva, header.foff,
-                          "The image is managed; the method addresses in its metadata are not read.");
+           refset_limit(refs, SOURCE_CLR, header.rva, header.foff,
+                        "The image is managed; the method addresses in its metadata are not read.");
 }

@@ -73,10 +73,10 @@ static bool read_codeview(struct refset *refs, const struct window *payload, uin
     if (!span_u32(payload->bytes, 0, &signature) || signature == CODEVIEW_SIGNATURE_RSDS ||
         signature == CODEVIEW_SIGNATURE_NB10)
         return true;
-    return refset_problem(refs, SOURCE_DEBUG, payload->rva, payload->foff,
-                          "The CodeView data at file offset 0x%llX (signature 0x%X) is not a reference to a "
-                          "PDB file; the addresses in it are not read.",
-                          (unsigned long long)payload->foff, signature);
+    return refset_limit(refs, SOURCE_DEBUG, payload->rva, payload->foff,
+                        "The CodeView data at file offset 0x%llX (signature 0x%X) is not a reference to a "
+                        "PDB file; the addresses in it are not read.",
+                        (unsigned long long)payload->foff, signature);
 }
 
 static bool read_fpo(struct refset *refs, const struct window *payload, uint16_t type)
@@ -138,10 +138,10 @@ static bool read_none(struct refset *refs, const struct window *payload, uint16_
 
 static bool read_unknown(struct refset *refs, const struct window *payload, uint16_t type)
 {
-    return refset_problem(refs, SOURCE_DEBUG, payload->rva, payload->foff,
-                          "The debug data at file offset 0x%llX is of type %u, which is not read; addresses "
-                          "in it are not known.",
-                          (unsigned long long)payload->foff, type);
+    return refset_limit(refs, SOURCE_DEBUG, payload->rva, payload->foff,
+                        "The debug data at file offset 0x%llX is of type %u, which is not read; addresses "
+                        "in it are not known.",
+                        (unsigned long long)payload->foff, type);
 }
 
 /* By type. Nothing of MISC (a file name), CLSID, VC_FEATURE (counts), ILTCG (empty), REPRO and PDB_CHECKSUM

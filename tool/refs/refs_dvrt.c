@@ -138,10 +138,10 @@ static bool collect_record(struct refset *refs, const struct dvrt_record *record
         return table_problem(refs, &record->fixups,
                              "belong to return flow guard, which no Windows uses any more, and are not read");
     default:
-        return refset_problem(refs, SOURCE_DVRT, record->fixups.rva, record->fixups.foff,
-                              "The dynamic relocations at RVA 0x%X are of the unknown symbol 0x%llX and are "
-                              "not read.",
-                              record->fixups.rva, (unsigned long long)record->symbol);
+        return refset_limit(refs, SOURCE_DVRT, record->fixups.rva, record->fixups.foff,
+                            "The dynamic relocations at RVA 0x%X are of the unknown symbol 0x%llX and are "
+                            "not read.",
+                            record->fixups.rva, (unsigned long long)record->symbol);
     }
 }
 
@@ -190,8 +190,8 @@ bool refs_collect_dvrt(struct refset *refs)
     if (rva == 0)
         return true;
     if (!window_from_rva(refs->image, rva, &table) || table.bytes.nbytes < DVRT_HEADER_NBYTES)
-        return refset_problem(refs, SOURCE_DVRT, rva, NO_FILE_OFFSET,
-                              "The dynamic relocations at RVA 0x%X have no bytes in the file.", rva);
+        return refset_limit(refs, SOURCE_DVRT, rva, NO_FILE_OFFSET,
+                            "The dynamic relocations at RVA 0x%X have no bytes in the file.", rva);
     uint32_t version = load_u32(table.bytes.bytes + DVRT_VERSION);
     uint32_t nbytes = load_u32(table.bytes.bytes + DVRT_SIZE);
     if (!range_fits(table.bytes.nbytes, DVRT_HEADER_NBYTES, nbytes))

@@ -65,15 +65,15 @@ bool refs_collect_exception(struct refset *refs)
             open_table(&walk, directory, ARM64_RUNTIME_FUNCTION_NBYTES) && exception_collect_arm64(&walk);
         break;
     default:
-        return refset_problem(refs, SOURCE_EXCEPTION, directory->rva, NO_FILE_OFFSET,
-                              "The exception table of this machine is not read.");
+        return refset_limit(refs, SOURCE_EXCEPTION, directory->rva, NO_FILE_OFFSET,
+                            "The exception table of this machine is not read.");
     }
     if (!has_memory)
         return false;
     if (walk.unread_version_count != 0 &&
-        !refset_problem(refs, SOURCE_UNWIND, walk.first_unread_rva, NO_FILE_OFFSET,
-                        "%u unwind infos (the first at RVA 0x%X) are of a version that is not read.",
-                        walk.unread_version_count, walk.first_unread_rva))
+        !refset_limit(refs, SOURCE_UNWIND, walk.first_unread_rva, NO_FILE_OFFSET,
+                      "%u unwind infos (the first at RVA 0x%X) are of a version that is not read.",
+                      walk.unread_version_count, walk.first_unread_rva))
         return false;
     return !refset_wants(refs, SOURCE_HANDLER_DATA) ||
            refs_collect_handler_data(refs, &walk.uses, &walk.visited);

@@ -121,11 +121,11 @@ static bool tell_unknown(struct refset *refs, const struct handler_uses *uses, c
 {
     uint32_t data_rva = uses->items[handler->first_use].data_rva;
     const char *quote = handler->name ? " named " : "";
-    return refset_problem(refs, SOURCE_HANDLER_DATA, handler->rva, NO_FILE_OFFSET,
-                          "The language handler at RVA 0x%X%s%s is not known; the data that %zu functions "
-                          "give it (the first at RVA 0x%X) are not read.",
-                          handler->rva, quote, handler->name ? handler->name : "", handler->use_count,
-                          data_rva);
+    return refset_limit(refs, SOURCE_HANDLER_DATA, handler->rva, NO_FILE_OFFSET,
+                        "The language handler at RVA 0x%X%s%s is not known; the data that %zu functions "
+                        "give it (the first at RVA 0x%X) are not read.",
+                        handler->rva, quote, handler->name ? handler->name : "", handler->use_count,
+                        data_rva);
 }
 
 bool refs_collect_handler_data(struct refset *refs, struct handler_uses *uses,

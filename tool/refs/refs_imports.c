@@ -49,10 +49,10 @@ static bool add_iat_beside_lookup(struct refset *refs, const struct thunk_array 
     }
     if (different_count == 0 || descriptor->time_date_stamp != 0)
         return true;
-    return refset_problem(refs, SOURCE_IMPORTS, descriptor->iat_rva, iat->window.foff,
-                          "%u slots of the IAT at RVA 0x%X differ from their lookup table, although the "
-                          "descriptor is not bound; they are taken as constants.",
-                          different_count, descriptor->iat_rva);
+    return refset_limit(refs, SOURCE_IMPORTS, descriptor->iat_rva, iat->window.foff,
+                        "%u slots of the IAT at RVA 0x%X differ from their lookup table, although the "
+                        "descriptor is not bound; they are taken as constants.",
+                        different_count, descriptor->iat_rva);
 }
 
 /* Lookup tables are read once: where one runs into another table, the IAT alone says what is imported. */
@@ -119,6 +119,6 @@ bool refs_collect_imports(struct refset *refs)
         if (!add_descriptor(refs, &table, offset, &descriptor) || !collect_thunks(refs, &descriptor))
             return false;
     }
-    return refset_problem(refs, SOURCE_IMPORTS, table.rva, table.foff,
-                          "The import descriptors at RVA 0x%X do not end with an empty one.", table.rva);
+    return refset_limit(refs, SOURCE_IMPORTS, table.rva, table.foff,
+                        "The import descriptors at RVA 0x%X do not end with an empty one.", table.rva);
 }

@@ -180,11 +180,10 @@ static bool collect_field(struct refset *refs, const struct window *window,
     if (rva == 0)
         return true;
     if (kind == FIELD_UNREAD)
-        return refset_problem(
-            refs, SOURCE_LOAD_CONFIG, rva, NO_FILE_OFFSET,
-            "%s of the load configuration is set; the addresses in the data at RVA 0x%X are "
-            "not read.",
-            field->name, rva);
+        return refset_limit(refs, SOURCE_LOAD_CONFIG, rva, NO_FILE_OFFSET,
+                            "%s of the load configuration is set; the addresses in the data at RVA 0x%X are "
+                            "not read.",
+                            field->name, rva);
     return !is_written_by_loader(kind) || spec.flags == 0 || add_written_extent(refs, kind, rva);
 }
 
@@ -199,8 +198,8 @@ bool refs_collect_load_config(struct refset *refs)
             return false;
     struct lc_field hot_patch = LC_FIELD(LC_HOT_PATCH_TABLE_OFFSET);
     if (load_config_value(refs->image, &window, hot_patch, 4) != 0 &&
-        !refset_problem(refs, SOURCE_LOAD_CONFIG, window.rva, window.foff,
-                        "The image has a hot-patch table; the addresses in it are not read."))
+        !refset_limit(refs, SOURCE_LOAD_CONFIG, window.rva, window.foff,
+                      "The image has a hot-patch table; the addresses in it are not read."))
         return false;
     return refset_extent(refs, window.rva, (uint32_t)window.bytes.nbytes, EXTENT_LOAD_CONFIG,
                          SOURCE_LOAD_CONFIG);

@@ -100,10 +100,10 @@ bool refs_collect_coff_symbols(struct refset *refs)
         if (!collect_linenumbers(refs, section))
             return false;
         if (section->relocation_count != 0 && section->relocations_foff != 0 &&
-            !refset_problem(refs, SOURCE_COFF_SYMBOLS, NO_RVA, section->relocations_foff,
-                            "Section %s carries %u relocations of its object file, which have no meaning in "
-                            "an image and are not read.",
-                            section->name, section->relocation_count))
+            !refset_limit(refs, SOURCE_COFF_SYMBOLS, NO_RVA, section->relocations_foff,
+                          "Section %s carries %u relocations of its object file, which have no meaning in "
+                          "an image and are not read.",
+                          section->name, section->relocation_count))
             return false;
     }
     return true;

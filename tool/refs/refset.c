@@ -126,10 +126,9 @@ bool refset_extent(struct refset *refs, uint32_t rva, uint32_t nbytes, enum exte
     return true;
 }
 
-bool refset_problem(struct refset *refs, enum ref_source source, uint32_t rva, uint64_t file_offset,
-                    const char *format, ...)
+static bool add_problem(struct refset *refs, struct ref_problem found, const char *format, va_list arguments)
 {
-    uint32_t number = ++refs->problem_counts[source];
+    uint32_t number = ++refs->problem_counts[found.source];
     if (number > REFSET_MAX_PROBLEMS)
         return true;
     struct ref_problem *grown = arena_grow(refs->arena, refs->problems, refs->problem_count,
@@ -137,14 +136,33 @@ bool refset_problem(struct refset *refs, enum ref_source source, uint32_t rva, u
     if (!grown)
         return false;
     refs->problems = grown;
-    struct ref_problem *problem = &refs->problems[refs->problem_count++];
-    *problem = (struct ref_problem){(uint8_t)source, rva, file_offset,
-                                    "More of this source could not be read; the rest is not listed."};
-    if (number < REFSET_MAX_PROBLEMS) {
-        va_list arguments;
-        va_start(arguments, format);
-        problem->reason = arena_vprintf(refs->arena, format, arguments);
-        va_end(arguments);
-    }
+    found.reason = number < REFSET_MAX_PROBLEMS
+                       ? arena_vprintf(refs->arena, format, arguments)
+                       : "More of this source could not be read; the rest is not listed.";
+    refs->problems[refs->problem_count++] = found;
     return !refs->arena->exhausted;
+}
+
+bool refset_problem(struct refset *refs, enum ref_source source, uint32_t rva, uint64_t file_offset,
+                    const char *format, ...)
+{
+    struct ref_problem found = {.source = (uint8_t)source, .rva = rva, .file_offset = file_offset};
+    refs->damaged |= SOURCE_BIT(source);
+    va_list arguments;
+    va_start(arguments, format);
+    bool done = add_problem(refs, found, format, arguments);
+    va_end(arguments);
+    return done;
+}
+
+bool refset_limit(struct refset *refs, enum ref_source source, uint32_t rva, uint64_t file_offset,
+                  const char *format, ...)
+{
+    struct ref_problem found = {
+        .source = (uint8_t)source, .rva = rva, .file_offset = file_offset, .is_limit = true};
+    va_list arguments;
+    va_start(arguments, format);
+    bool done = add_problem(refs, found, format, arguments);
+    va_end(arguments);
+    return done;
 }

@@ -200,6 +200,7 @@ struct ref_problem {
     uint8_t source;
     uint32_t rva;         /* or NO_RVA */
     uint64_t file_offset; /* or NO_FILE_OFFSET */
+    bool is_limit;        /* by design of the file or of this reader; else the table is damaged */
     const char *reason;   /* a sentence with its period */
 };
 
@@ -212,6 +213,7 @@ struct refset {
     size_t extent_count, extent_capacity;
     struct ref_problem *problems;
     size_t problem_count, problem_capacity;
+    uint32_t damaged;   /* SOURCE_BIT of every source with a damaged table, listed or not */
     uint32_t collected; /* SOURCE_BIT of every source that was asked for */
 
     /* For the collectors. */
@@ -249,9 +251,12 @@ bool refset_add_at_rva(struct refset *refs, uint32_t site_rva, struct ref_spec s
 bool refset_extent(struct refset *refs, uint32_t rva, uint32_t nbytes, enum extent_kind kind,
                    enum ref_source source);
 
-/* Records why something was not read. At most REFSET_MAX_PROBLEMS of one source are kept; the last of them
+/* Records why something was not read: a problem means that a table is damaged, a limit that the file's design
+ * or this reader's scope ends there. At most REFSET_MAX_PROBLEMS of one source are kept; the last of them
  * says that there are more. False when memory ran out. */
 enum { REFSET_MAX_PROBLEMS = 100 };
+bool refset_limit(struct refset *refs, enum ref_source source, uint32_t rva, uint64_t file_offset,
+                  const char *format, ...) HVCIFIX_PRINTF(5, 6);
 bool refset_problem(struct refset *refs, enum ref_source source, uint32_t rva, uint64_t file_offset,
                     const char *format, ...) HVCIFIX_PRINTF(5, 6);
 

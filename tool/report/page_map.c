@@ -46,7 +46,7 @@ static int by_page(const void *a, const void *b)
 
 static bool cover_rights(struct page_tracks *tracks, const struct image *image)
 {
-    if (image->is_flat) /* mapped as one piece: see image_rights_words() in show_pages.c */
+    if (image->is_flat) /* mapped as one piece, whatever the section headers say */
         return page_tracks_cover(tracks, 0, image->image_nbytes, TRACK_READ) &&
                page_tracks_cover(tracks, 0, image->image_nbytes, TRACK_WRITE) &&
                page_tracks_cover(tracks, 0, image->image_nbytes, TRACK_EXECUTE);
@@ -209,13 +209,14 @@ bool page_map_make(const struct outcome *outcome, struct arena *arena, struct pa
     return true;
 }
 
-void page_map_coarsen(struct page_map *map)
+void page_map_coarsen(struct page_map *map, uint32_t ignored)
 {
     size_t kept = 0;
     for (size_t i = 0; i < map->run_count; i++) {
         const struct page_run *run = &map->runs[i];
         struct page_run *last = kept != 0 ? &map->runs[kept - 1] : NULL;
         bool is_alike = last && last->rights == run->rights && last->codes == run->codes &&
+                        ((last->contents ^ run->contents) & ~ignored) == 0 &&
                         last->first_section == run->first_section &&
                         last->section_count == run->section_count;
         if (!is_alike) {

@@ -67,8 +67,15 @@ struct page_map {
 /* False when memory ran out (arena->exhausted is set). outcome->has_image must be true. */
 bool page_map_make(const struct outcome *outcome, struct arena *arena, struct page_map *map);
 
-/* Joins neighbours that differ in contents only, for pictures of images with many small pieces. */
-void page_map_coarsen(struct page_map *map);
+/* Joins neighbours in the same sections that differ only in the contents of `ignored` (a CONTENT_BIT sum),
+ * for pictures of images with many small pieces. */
+void page_map_coarsen(struct page_map *map, uint32_t ignored);
+
+/* What may come and go from page to page without being worth a line of its own. */
+#define CONTENTS_FILLING                                                                                     \
+    (CONTENT_BIT(CONTENT_CODE_DATA) | CONTENT_BIT(CONTENT_CODE_PADDING) |                                    \
+     CONTENT_BIT(CONTENT_CODE_UNKNOWN) | CONTENT_BIT(CONTENT_DATA) | CONTENT_BIT(CONTENT_ZEROS))
+#define CONTENTS_ALL UINT32_MAX
 
 /* "R-X", "RWXd", "---": into `words`, which has room for 5 characters. */
 void page_rights_words(uint8_t rights, char words[5]);

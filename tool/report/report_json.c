@@ -74,7 +74,9 @@ void report_json_image(struct text *text, const struct outcome *outcome, bool is
     struct json_tree tree = {.arena = text->arena};
     cJSON *image = json_root(&tree);
     json_image_head(&tree, image, outcome);
+    json_text(&tree, image, "target", target_name(outcome->target));
     json_bool(&tree, image, "written", outcome->wrote);
+    json_text(&tree, image, "output", outcome->wrote ? outcome->output_path : NULL);
     json_text(&tree, image, "remark", outcome->remark);
     add_rules(&tree, image, outcome);
     json_all_findings(&tree, json_array(&tree, image, "findings"), outcome);

@@ -62,6 +62,8 @@ static const char *error_words(const struct outcome *outcome)
             return "could not be written; the file is as it was";
         case HVCI9008_OUT_OF_MEMORY:
             return "not finished, because memory ran out; nothing was written";
+        case HVCI9004_MALFORMED_TABLE:
+            return "damaged, so it is not called clean; nothing was written";
         case HVCI9030_REPAIR_REFUTED:
             return "not repaired: the independent verifier refuted the repair, which is a defect of hvcifix; "
                    "nothing was written";
@@ -130,6 +132,13 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
         text_changes_list(text, outcome);
     if (is_changed && outcome->wrote && outcome->has_verdict)
         layout_labelled(text, "verified", text_verdict_words(outcome->verdict.result));
+    if (outcome->wrote) {
+        const char *what = is_changed ? "the repaired image" : "an unchanged copy";
+        layout_labelled(text, "written",
+                        outcome->output_path
+                            ? arena_printf(text->arena, "%s, to %s", what, outcome->output_path)
+                            : arena_printf(text->arena, "%s, in place", what));
+    }
     layout_labelled(text, "remark", outcome->remark);
 }
 

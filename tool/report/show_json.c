@@ -289,7 +289,8 @@ static void add_reference(struct text *text, const struct image *image, const ch
 void show_references_json(struct text *text, const struct outcome *outcome)
 {
     const struct image *image = &outcome->image;
-    const char **quoted_names = arena_array(text->arena, image->section_count, sizeof *quoted_names);
+    const char **quoted_names =
+        (const char **)arena_array(text->arena, image->section_count, sizeof *quoted_names);
     if (!quoted_names)
         return;
     for (uint32_t i = 0; i < image->section_count; i++) {

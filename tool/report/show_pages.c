@@ -186,8 +186,9 @@ bool show_pages(struct text *text, const struct outcome *outcome, const struct r
     if (!page_map_make(outcome, text->arena, &map))
         return false;
     show_title(text, outcome, &map);
+    page_map_coarsen(&map, CONTENTS_FILLING);
     if (map.run_count > SHOW_MOST_RUNS)
-        page_map_coarsen(&map);
+        page_map_coarsen(&map, CONTENTS_ALL);
     size_t section_columns, code_columns;
     measure(text, &map, &section_columns, &code_columns);
     text_printf(text, "  %-17s  %6s  %-*s%-*s%-*s%s\n", "RVA", "pages", RIGHTS_COLUMNS, "rights",

@@ -99,8 +99,8 @@ void report_text_show_pair(struct text *text, const struct outcome *before, cons
     }
     if (!page_map_make(before, text->arena, &before_map) || !page_map_make(after, text->arena, &after_map))
         return;
-    page_map_coarsen(&before_map);
-    page_map_coarsen(&after_map);
+    page_map_coarsen(&before_map, CONTENTS_ALL);
+    page_map_coarsen(&after_map, CONTENTS_ALL);
     show_title(text, before, &before_map);
     size_t line_start = text->nbytes;
     text_addz(text, "after: ");

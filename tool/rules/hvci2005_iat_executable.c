@@ -175,7 +175,7 @@ const struct rule hvci2005_iat_executable = {
             .windows =
                 "The loader writes the addresses of imported functions into the table. With memory integrity "
                 "an "
-                "executable page can not be written, so the driver is not loaded. Driver Verifier with code "
+                "executable page cannot be written, so the driver is not loaded. Driver Verifier with code "
                 "integrity checks stops with bug check 0xC4, code 0x2005, and names the image, the IAT "
                 "directory and the section. The HLK test \"HyperVisor Code Integrity Readiness\" counts it "
                 "under \"IAT in Executable Section\".",

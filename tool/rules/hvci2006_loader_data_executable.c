@@ -159,7 +159,7 @@ static bool report(const struct rule_input *input, const struct slot_list *list,
     finding_evidence(input->arena, &finding, "Section %s.", rule_describe_section(input->arena, section));
     finding.windows = rule_windows_words_or(
         input,
-        "The loader or start-up code writes there, and with memory integrity an executable page can not be "
+        "The loader or start-up code writes there, and with memory integrity an executable page cannot be "
         "written: the driver is not loaded, or stops the system when it starts. Driver Verifier's code "
         "0x2005 "
         "covers the IAT directory only and does not see this.",
@@ -216,7 +216,7 @@ const struct rule hvci2006_loader_data_executable = {
                 "the security cookie, delay-load import tables, and thunk arrays that data directory 12 does "
                 "not cover.",
             .windows =
-                "With memory integrity an executable page can not be written, so the load fails, or the "
+                "With memory integrity an executable page cannot be written, so the load fails, or the "
                 "driver "
                 "stops the system when it first writes. Driver Verifier has no code of its own for this; its "
                 "code 0x2005 looks at the IAT directory only.",

@@ -20,7 +20,12 @@ struct verify_code_section {
     uint8_t *starts;    /* an instruction of a clean function begins here */
 };
 
-enum verify_function_state { FUNCTION_UNSEEN, FUNCTION_CLEAN, FUNCTION_UNCLEAN };
+enum verify_function_state {
+    FUNCTION_UNSEEN,
+    FUNCTION_CLEAN,
+    FUNCTION_UNCLEAN, /* its bytes are not one instruction after the other */
+    FUNCTION_TANGLED  /* they are, but a branch leads into the middle of one */
+};
 
 /* A range that x64 unwind data gives. */
 struct verify_function {

@@ -25,26 +25,29 @@ static bool is_inside(uint64_t foff, uint64_t field_foff, uint64_t field_nbytes)
     return foff >= field_foff && foff - field_foff < field_nbytes;
 }
 
+/* The place is named as the old file has it; the new file may hold something else there. */
 static bool refute_difference(struct verify_case *judged, uint64_t foff)
 {
-    struct verify_place place = verify_place_at(&judged->new_image, foff, judged->arena);
-    struct verify_place old_place = verify_place_at(&judged->old_image, foff, judged->arena);
-    unsigned nbytes = place.field.nbytes;
-    struct verify_spot spot = {false, place.field.foff, place.rva};
-    bool is_number = nbytes == 2 || nbytes == 4;
+    struct verify_place place = verify_place_at(&judged->old_image, foff, judged->arena);
+    struct verify_place new_place = verify_place_at(&judged->new_image, foff, judged->arena);
     struct span old_file = judged->old_image.file, new_file = judged->new_image.file;
-    if (!is_number || !range_fits(old_file.nbytes, place.field.foff, nbytes))
-        return verify_refute(
-            judged, spot, "%s differs at file offset 0x%llX: 0x%02X became 0x%02X.%s%s%s", place.field.name,
-            (unsigned long long)foff, old_file.bytes[foff], new_file.bytes[foff],
-            strcmp(place.field.name, old_place.field.name) == 0 ? "" : " In the old file it is ",
-            strcmp(place.field.name, old_place.field.name) == 0 ? "" : old_place.field.name,
-            strcmp(place.field.name, old_place.field.name) == 0 ? "" : ".");
-    return verify_refute(judged, spot,
-                         "The header field %s (file offset 0x%llX) changed from 0x%llX to 0x%llX.",
-                         place.field.name, (unsigned long long)place.field.foff,
-                         (unsigned long long)load_width(old_file.bytes + place.field.foff, nbytes),
-                         (unsigned long long)load_width(new_file.bytes + place.field.foff, nbytes));
+    struct verify_spot spot = {false, foff, new_place.rva};
+    unsigned nbytes = place.field.nbytes;
+    bool is_number = nbytes == 2 || nbytes == 4;
+    if (is_number && range_fits(new_file.nbytes, place.field.foff, nbytes)) {
+        spot.foff = place.field.foff;
+        return verify_refute(judged, spot,
+                             "The header field %s (file offset 0x%llX) changed from 0x%llX to 0x%llX.",
+                             place.field.name, (unsigned long long)place.field.foff,
+                             (unsigned long long)load_width(old_file.bytes + place.field.foff, nbytes),
+                             (unsigned long long)load_width(new_file.bytes + place.field.foff, nbytes));
+    }
+    const char *as_new = "";
+    if (strcmp(place.field.name, new_place.field.name) != 0)
+        as_new = arena_printf(judged->arena, " (in the new file: %s)", new_place.field.name);
+    return verify_refute(
+        judged, spot, "A byte changed at file offset 0x%llX from 0x%02X to 0x%02X; it is in: %s%s.",
+        (unsigned long long)foff, old_file.bytes[foff], new_file.bytes[foff], place.field.name, as_new);
 }
 
 /* The field at foff that may differ: its end, or 0. */

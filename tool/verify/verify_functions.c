@@ -52,9 +52,11 @@ bool verify_function_is_clean(struct verify_code *code, struct verify_function *
     if (function->state == FUNCTION_UNSEEN) {
         const struct verify_code_section *section = verify_code_at(code, function->rva);
         size_t begin = function->rva - section->rva, end = function->end_rva - section->rva;
-        bool is_clean =
-            mark_starts(code, section, begin, end) && branches_meet_starts(code, section, begin, end);
-        function->state = is_clean ? FUNCTION_CLEAN : FUNCTION_UNCLEAN;
+        if (!mark_starts(code, section, begin, end))
+            function->state = FUNCTION_UNCLEAN;
+        else
+            function->state =
+                branches_meet_starts(code, section, begin, end) ? FUNCTION_CLEAN : FUNCTION_TANGLED;
     }
     return function->state == FUNCTION_CLEAN;
 }

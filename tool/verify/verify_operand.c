@@ -115,9 +115,23 @@ static void meet_field(struct verify_code *code, const struct verify_field_in_co
         add_use(code, field, at, &result->firm);
 }
 
-static struct verify_uses uses_in_window(struct verify_code *code, const struct verify_field_in_code *field)
+/* A branch forward inside the window leads where decoding goes on, as surely as the branch was reached. */
+static void follow_forward(const struct verify_instruction *instruction, size_t at, size_t first,
+                           unsigned how, const struct verify_field_in_code *field, uint8_t *reached)
 {
-    struct window_result result = {.firm = no_uses(), .all = no_uses(), .through_at = SIZE_MAX};
+    if (!instruction->has_target || instruction->target <= 0 ||
+        instruction->target >= (int64_t)(field->at - at))
+        return;
+    uint8_t *mark = &reached[at + (size_t)instruction->target - first];
+    *mark = (uint8_t)(*mark | how);
+}
+
+/* `is_tangled`: instructions overlap here, so no way of decoding may be dropped. */
+static struct verify_uses uses_in_window(struct verify_code *code, const struct verify_field_in_code *field,
+                                         bool is_tangled)
+{
+    struct window_result result = {
+        .firm = no_uses(), .all = no_uses(), .through_at = SIZE_MAX, .is_doubtful = is_tangled};
     struct verify_instruction instruction;
     uint8_t reached[WINDOW_NBYTES + INSTRUCTION_MAX_NBYTES] = {0};
     size_t first = field->at < WINDOW_NBYTES ? 0 : field->at - WINDOW_NBYTES;
@@ -127,6 +141,7 @@ static struct verify_uses uses_in_window(struct verify_code *code, const struct 
             continue;
         if ((how & REACHED_THROUGH) && instruction.is_unlikely && field->at - at <= SYNCHRONISED_NBYTES)
             result.is_doubtful = true;
+        follow_forward(&instruction, at, first, how, field, reached);
         size_t next = at + instruction.nbytes;
         if (next <= field->at)
             reached[next - first] = (uint8_t)(reached[next - first] | how);
@@ -146,5 +161,5 @@ struct verify_uses verify_uses_resolved(struct verify_code *code, const struct v
     struct verify_function *function = verify_function_at(code, (uint32_t)(field->section->rva + field->at));
     if (function && verify_function_is_clean(code, function))
         return uses_in_function(code, field);
-    return uses_in_window(code, field);
+    return uses_in_window(code, field, function && function->state == FUNCTION_TANGLED);
 }
