@@ -17,6 +17,7 @@ endif
 include scripts/build.mk
 include scripts/fixtures.mk
 include scripts/tests.mk
+include scripts/fuzz.mk
 include scripts/windows.mk
 
 .DEFAULT_GOAL := all

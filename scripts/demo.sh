@@ -11,14 +11,12 @@ say() { printf '\n$ %s\n' "$*"; }
 
 say "hvcifix check $old"
 "$tool" check "$old"
-say "hvcifix show $old"
-"$tool" show "$old"
 say "hvcifix fix $old -o $new"
 "$tool" fix "$old" -o "$new"
 say "hvcifix verify $old $new"
 "$tool" verify "$old" "$new"
-say "hvcifix show $new"
-"$tool" show "$new"
+say "hvcifix show $old --after $new"
+"$tool" show "$old" --after "$new"
 
 old=$build/fixtures/all_defects_x64.sys
 printf '\nA driver with every defect is judged, and refused as long as one of them cannot be repaired:\n'

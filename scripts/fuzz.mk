@@ -1,51 +1,51 @@
-# How the fuzz targets are built and run: tests/fuzz/fuzz_NAME.c becomes $(BUILD)/fuzz/fuzz_NAME (with libFuzzer) and
-# $(BUILD)/fuzz/replay_NAME (a plain program that runs the claims on files; make test uses it). Both with clang-19,
-# AddressSanitizer, UBSan, and a counter on every edge of tool/ (tests/fuzz/steps.c).
+# How the fuzz targets are built and run. tests/fuzz/fuzz_NAME.c becomes $(BUILD)/fuzz/fuzz_NAME, with libFuzzer, and
+# $(BUILD)/fuzz/replay_NAME, a plain program that tries the same claims on files, which make test uses. Both with
+# clang-19, AddressSanitizer, UBSan, and a counter on every edge of tool/ (tests/fuzz/steps.c).
 #   make fuzz T=image S=600    what it finds goes to $(BUILD)/fuzz/finds, what it learns to $(BUILD)/fuzz/corpus/NAME
-# tests/fuzz/poke.py makes text of an input for tests/fuzz/corpus/NAME.
+# tests/fuzz/poke.py makes text of such inputs, for tests/fuzz/corpus/NAME.
 
 T ?= image
 S ?= 60
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_SHARED := fuzz steps
+FUZZ_SHARED := fuzz steps report_claims
 FUZZ_MUTATOR := mutate mutate_fields mutate_tables
-FUZZ_BUILD = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-19 SAN=address,undefined \
-	CFLAGS="-O1 -g" CPPFLAGS="-fsanitize=fuzzer-no-link -fsanitize-coverage=trace-pc-guard"
-FUZZ_CFLAGS = -std=c17 $(WARNINGS) -Itool $(CFLAGS) $(SAN_FLAGS)
-FUZZ_LINK := -Wl,--wrap=__sanitizer_cov_trace_pc_guard,--wrap=__sanitizer_cov_trace_pc_guard_init
 FUZZ_LIMITS := -max_len=20000 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1
+FUZZ_CFLAGS = -std=c17 $(WARNINGS) -Itool -O1 -g $(SAN_FLAGS)
+FUZZ_LINK := -Wl,--wrap=__sanitizer_cov_trace_pc_guard,--wrap=__sanitizer_cov_trace_pc_guard_init
+FUZZ_BUILD = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-19 SAN=address,undefined \
+	CFLAGS="-O1 -g -fsanitize=fuzzer-no-link -fsanitize-coverage=trace-pc-guard"
 
 $(BUILD)/.deps-fuzz: scripts/deps.sh
 	@mkdir -p $(@D)
 	@scripts/deps.sh fuzz
 	@touch $@
 
-# In the inner make, $(BUILD) is the fuzz build's own folder. The targets themselves count no edges.
+# These run in the inner make, where $(BUILD) is the fuzz build's own folder. The claims count no edges.
 $(BUILD)/claims/%.o: tests/fuzz/%.c
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
 	@$(CC) $(FUZZ_CFLAGS) $(LIBRARY_FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/replay_%: $(BUILD)/claims/fuzz_%.o $(FUZZ_SHARED:%=$(BUILD)/claims/%.o) $(BUILD)/claims/replay.o $(BUILD)/libhvcifix.a
+CLAIMS = $(1:%=$(BUILD)/claims/%.o)
+$(FUZZ_NAMES:%=$(BUILD)/replay_%): $(BUILD)/replay_%: $(call CLAIMS,fuzz_% $(FUZZ_SHARED) replay) $(BUILD)/libhvcifix.a
 	@echo "  LINK    $@"
 	@$(CC) $(FUZZ_CFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
 
-$(BUILD)/fuzz_%: $(BUILD)/claims/fuzz_%.o $(FUZZ_SHARED:%=$(BUILD)/claims/%.o) $(FUZZ_MUTATOR:%=$(BUILD)/claims/%.o) $(BUILD)/libhvcifix.a
+$(FUZZ_NAMES:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(call CLAIMS,fuzz_% $(FUZZ_SHARED) $(FUZZ_MUTATOR)) $(BUILD)/libhvcifix.a
 	@echo "  LINK    $@"
 	@$(CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
 
-.SECONDARY:
-.PHONY: fuzz-replays fuzz-seeds
+-include $(wildcard $(BUILD)/claims/*.d)
+
+.PHONY: fuzz-seeds fuzz-replays fuzz
 fuzz-seeds: fixtures
 	@$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/seeds $(BUILD)/fixtures
 
 fuzz-replays: $(BUILD)/.deps-fuzz fuzz-seeds
 	@$(FUZZ_BUILD) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)
 
-fuzz: $(BUILD)/.deps-fuzz fuzz-seeds ## attack one part with random inputs: T=image|refs|code|... S=seconds
+fuzz: $(BUILD)/.deps-fuzz fuzz-seeds ## attack one part with hostile images: T=image|refs|code|... S=seconds
 	@$(FUZZ_BUILD) $(BUILD)/fuzz/fuzz_$(T)
 	@mkdir -p $(BUILD)/fuzz/corpus/$(T) $(BUILD)/fuzz/finds
-	@$(PYTHON) tests/fuzz/poke.py expand $(BUILD)/fuzz/seeds $(BUILD)/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
+	@$(PYTHON) tests/fuzz/poke.py expand $(BUILD)/fuzz/seeds $(BUILD)/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)/*.poke
 	@cd $(BUILD)/fuzz && ./fuzz_$(T) $(FUZZ_LIMITS) -max_total_time=$(S) -artifact_prefix=finds/$(T)- corpus/$(T) seeds
-
--include $(wildcard $(BUILD)/fuzz/claims/*.d)

@@ -118,6 +118,16 @@ static bool end_refuted(struct outcome *outcome)
 {
     if (outcome->arena.exhausted)
         return end_out_of_memory(outcome);
+    if (outcome->has_verdict && outcome->verdict.result == VERIFY_UNREADABLE && outcome->verdict.in_old) {
+        /* Not a wrong repair: the original is too odd for any proof. */
+        struct finding refusal = finding_make(
+            &outcome->arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
+            "Nothing about this image can be proved, so nothing was written: %s", outcome->verdict.reason);
+        refusal.rva = outcome->verdict.rva;
+        refusal.file_offset = outcome->verdict.file_offset;
+        refusal.cure = "Link the image again; a repair needs an image that Windows would load.";
+        return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
+    }
     struct finding defect =
         finding_make(&outcome->arena, HVCI9030_REPAIR_REFUTED, LEVEL_ERROR,
                      "The repair was not accepted by the verifier, so nothing was written: %s",

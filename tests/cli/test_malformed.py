@@ -68,9 +68,9 @@ class Hostile(unittest.TestCase):
             self.assertIn(image["status"], STATUSES, image["path"])
             if image["status"] == "error":
                 errors = [f for f in image["findings"] if f["level"] == "error"]
-                self.assertTrue(errors, image["path"])
+                # Rules that could still be judged may have found something too.
+                self.assertTrue(any(error["code"].startswith("HVCI90") for error in errors), image["path"])
                 for error in errors:
-                    self.assertRegex(error["code"], r"\AHVCI90\d\d\Z", image["path"])
                     self.assertTrue(error["message"] and error["cure"], image["path"])
         if any(image["status"] == "error" for image in reports):
             self.assertEqual(exit_code, 3)

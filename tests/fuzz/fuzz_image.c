@@ -49,11 +49,13 @@ static void claim_rva(const struct image *image, uint32_t rva)
     CLAIM(is_backed == image_bytes_at_rva(image, rva, 1, &byte), "RVA 0x%X: bytes differ", (unsigned)rva);
     const struct section *section = image_section_at_rva(image, rva);
     if (section)
-        CLAIM(rva >= section->rva, "RVA 0x%X is before its section at 0x%X", (unsigned)rva, (unsigned)section->rva);
+        CLAIM(rva >= section->rva, "RVA 0x%X is before its section at 0x%X", (unsigned)rva,
+              (unsigned)section->rva);
     if (!is_backed)
         return;
     CLAIM(foff < image->file.nbytes, "RVA 0x%X leads to 0x%X", (unsigned)rva, (unsigned)foff);
-    CLAIM(byte.bytes == image->file.bytes + foff && run.bytes == byte.bytes, "RVA 0x%X: two places", (unsigned)rva);
+    CLAIM(byte.bytes == image->file.bytes + foff && run.bytes == byte.bytes, "RVA 0x%X: two places",
+          (unsigned)rva);
     CLAIM(range_fits(image->file.nbytes, foff, run.nbytes), "run at RVA 0x%X leaves the file", (unsigned)rva);
     uint32_t last_rva = rva + (uint32_t)(run.nbytes - 1);
     CLAIM(last_rva >= rva && image_rva_to_foff(image, last_rva, 1, &again_foff) &&
@@ -114,7 +116,8 @@ static void claim_same_reading(const struct image *image, struct arena *arena)
               again.role == image->role,
           "the second reading differs");
     for (size_t i = 0; i < image->region_count; i++)
-        CLAIM(again.regions[i].foff == image->regions[i].foff && again.regions[i].kind == image->regions[i].kind,
+        CLAIM(again.regions[i].foff == image->regions[i].foff &&
+                  again.regions[i].kind == image->regions[i].kind,
               "region %zu differs in the second reading", i);
 }
 

@@ -1,6 +1,6 @@
 /* replay.c - runs one target on files, without libFuzzer.
- * Takes: paths.  Gives: exit code 0 when all claims held on all of them; a broken claim or a sanitizer ends the process,
- * after the name of the file was printed.  Must not: skip a file that cannot be read. */
+ * Takes: paths.  Gives: exit code 0 when all claims held on all of them; a broken claim or a sanitizer ends
+ * the process, after the name of the file was printed.  Must not: skip a file that cannot be read. */
 #include "fuzz.h"
 
 #include <stdio.h>

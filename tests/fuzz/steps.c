@@ -1,7 +1,7 @@
 /* steps.c - counts the edges that the tool's code passes.
- * Takes: the calls that -fsanitize-coverage=trace-pc-guard puts on every edge of tool/ in the fuzz build only.
- * Gives: their number so far.  Must not: be built with that flag itself.
- * libFuzzer has functions of these names that it does not use any more, so the linker sends the calls here
+ * Takes: the calls that -fsanitize-coverage=trace-pc-guard puts on every edge of tool/ in the fuzz build
+ * only. Gives: their number so far.  Must not: be built with that flag itself. libFuzzer has functions of
+ * these names that it does not use any more, so the linker sends the calls here
  * (--wrap, scripts/fuzz.mk). */
 #include "fuzz.h"
 

@@ -15,7 +15,7 @@ import re
 import subprocess
 import unittest
 
-import pefile
+from reader import Headers
 
 VARIANTS = ('plain',)
 IMAGES_A_RUN = 20
@@ -110,7 +110,7 @@ class Readobj:
         run = subprocess.run([READOBJ, '--coff-exports', self.path], stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, check=False)
         if run.returncode:
-            with pefile.PE(self.path, fast_load=True) as pe:
+            with Headers(self.path, fast_load=True) as pe:
                 pe.parse_data_directories([EXPORT_DIRECTORY])
                 symbols = pe.DIRECTORY_ENTRY_EXPORT.symbols
                 return sorted(symbol.address for symbol in symbols if not symbol.forwarder), len(
@@ -124,7 +124,7 @@ class Readobj:
         """Imported names and ordinals in the blocks Import or DelayImport."""
         if self.machine != 'IMAGE_FILE_MACHINE_IA64':
             return len(re.findall(r'^ +Symbol: ', self.text(name), re.MULTILINE))
-        with pefile.PE(self.path, fast_load=True) as pe:
+        with Headers(self.path, fast_load=True) as pe:
             pe.parse_data_directories([IMPORT_DIRECTORY])
             modules = getattr(pe, 'DIRECTORY_ENTRY_IMPORT', []) if name == 'Import' else []
             return sum(len(module.imports) for module in modules)
@@ -136,7 +136,7 @@ class Readobj:
 
     def function_count(self):
         """Records of the exception directory, by its size."""
-        with pefile.PE(self.path, fast_load=True) as pe:
+        with Headers(self.path, fast_load=True) as pe:
             return pe.OPTIONAL_HEADER.DATA_DIRECTORY[EXCEPTION_DIRECTORY].Size // (8 if self.is_arm64() else 12)
 
     def is_arm64(self):
@@ -172,7 +172,7 @@ class Readobj:
 def resource_leaves(path):
     """OffsetToData of each leaf, once, by pefile."""
     leaves = {}
-    with pefile.PE(path, fast_load=True) as pe:
+    with Headers(path, fast_load=True) as pe:
         pe.parse_data_directories([RESOURCE_DIRECTORY])
         tables = [pe.DIRECTORY_ENTRY_RESOURCE] if hasattr(pe, 'DIRECTORY_ENTRY_RESOURCE') else []
         while tables:

@@ -25,6 +25,7 @@ static inline struct hand *hand_new(const char *path)
     struct outcome *outcome = &hand->outcome;
     arena_init(&outcome->arena, NULL);
     outcome->path = path;
+    outcome->target = TARGET_DEFAULT;
     outcome->findings.arena = outcome->problems.arena = outcome->remaining.arena = &outcome->arena;
     outcome->has_image = true;
     outcome->image = (struct image){

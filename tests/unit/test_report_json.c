@@ -33,7 +33,8 @@ static void an_unreadable_file_has_its_problem(void **state)
     assert_string_equal(
         compact(hand, image_json(hand)),
         "{\"images\":[{\"path\":\"x.sys\",\"machine\":null,\"subsystem\":null,\"role\":null,"
-        "\"status\":\"error\",\"written\":false,\"remark\":null,\"rules\":[],\"findings\":["
+        "\"status\":\"error\",\"target\":\"1703\",\"written\":false,\"output\":null,\"remark\":null,"
+        "\"rules\":[],\"findings\":["
         "{\"code\":\"HVCI9001\",\"level\":\"error\",\"section\":null,\"rva\":null,\"file_offset\":null,"
         "\"count\":1,\"message\":\"No \\\"MZ\\\".\",\"evidence\":[],\"windows\":null,\"cure\":null}],"
         "\"changes\":[]}]}");
@@ -74,11 +75,13 @@ static void a_repair_tells_everything(void **state)
     outcome->has_plan = outcome->has_verdict = outcome->has_remaining = outcome->wrote = true;
     outcome->status = STATUS_FIXED;
     outcome->remark = "Remark.";
+    outcome->output_path = "o.sys";
     const char *without_rules = compact(hand, image_json(hand));
     assert_string_equal(
         without_rules,
         "{\"images\":[{\"path\":\"x.sys\",\"machine\":\"x64\",\"subsystem\":\"native\",\"role\":\"kernel\","
-        "\"status\":\"fixed\",\"written\":true,\"remark\":\"Remark.\",\"rules\":[],\"findings\":["
+        "\"status\":\"fixed\",\"target\":\"1703\",\"written\":true,\"output\":\"o.sys\",\"remark\":\"Remark."
+        "\",\"rules\":[],\"findings\":["
         "{\"code\":\"HVCI2102\",\"level\":\"note\",\"section\":\"INIT\",\"rva\":4294963200,"
         "\"file_offset\":504,\"count\":1,\"message\":\"M.\",\"evidence\":[\"Fact.\"],\"windows\":\"W.\","
         "\"cure\":\"C.\"}],\"changes\":[{\"what\":\"section-characteristics\",\"rule\":\"HVCI2102\","

@@ -271,7 +271,7 @@ static void the_regions(void **state)
                                {0x400, 0x1000, REGION_SECTION, 0},
                                {0x1400, 0x1C00, REGION_OVERLAY, UINT32_MAX}};
     struct region_overlap overlaps[] = {{0x400, 0x10, REGION_SECTION, REGION_CERTIFICATES}};
-    struct ref_problem problems[] = {{SOURCE_TLS, NO_RVA, 0x18, "It is cut."}};
+    struct ref_problem problems[] = {{SOURCE_TLS, NO_RVA, 0x18, false, "It is cut."}};
     struct image *image = &hand->outcome.image;
     image->regions = regions;
     image->region_count = 3;

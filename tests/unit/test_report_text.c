@@ -140,7 +140,7 @@ static void clean_counts_the_rules(void **state)
     hand->outcome.wrote = true;
     hand->outcome.remark = NULL;
     assert_string_equal(image_text(hand, &hand_plain), "drv.sys: clean (6 rules pass)\n"
-                                                       "    written   an unchanged copy\n");
+                                                       "    written   an unchanged copy, in place\n");
     hand_free(hand);
 }
 
@@ -266,7 +266,8 @@ static void what_was_cured_is_a_note(void **state)
         "      why     Follows.\n"
         "      proved  Computed.\n"
         "    verified  the new file differs from the old one only in these fields; some rest on "
-        "assumptions\n");
+        "assumptions\n"
+        "    written   the repaired image, in place\n");
     hand_free(hand);
 }
 

@@ -326,36 +326,57 @@ static const struct structure_poke structure_pokes[] = {
     {STRUCTURE_RELOCATIONS, IN_RELOCATIONS, BASERELOC_BLOCK_SIZE, 4, 6},
 };
 
+/* The verdict of the structure alone: the new image breaks a rule that the old one keeps, or both break it.
+ */
+static void expect_structure(struct span old_file, struct span new_file, bool is_kept)
+{
+    struct arena arena;
+    struct verify_verdict verdict = {.result = VERIFY_PROVED};
+    struct verify_case judged = {.arena = &arena, .verdict = &verdict};
+    const char *reason;
+    uint64_t reason_foff;
+    arena_init(&arena, NULL);
+    assert_true(verify_image_read(old_file, &arena, &judged.old_image, &reason, &reason_foff));
+    assert_true(verify_image_read(new_file, &arena, &judged.new_image, &reason, &reason_foff));
+    assert_int_equal(verify_structure(&judged), is_kept);
+    assert_int_equal(verdict.result, is_kept ? VERIFY_PROVED : VERIFY_REFUTED);
+    if (!is_kept)
+        assert_non_null(strstr(verdict.reason, "the new one breaks it"));
+    arena_free(&arena);
+}
+
 static void each_structural_rule_is_seen_broken(void **state)
 {
     (void)state;
     struct driver driver = driver_make(MACHINE_AMD64);
     struct verify_files files = driver_repair(&driver);
     struct pe_view view = view_of(files.new_bytes, files.new_nbytes);
+    const uint32_t starts[] = {[IN_COFF] = view.coff_foff,
+                               [IN_OPTIONAL] = view.opt_foff,
+                               [IN_FIRST_SECTION] = view_section_foff(&view, 0),
+                               [IN_SECOND_SECTION] = view_section_foff(&view, 1),
+                               [IN_DIRECTORIES] = view.directories_foff,
+                               [IN_RELOCATIONS] = view_foff(&view, DRIVER_RELOC_RVA)};
+    struct span old_file = {files.old_bytes, files.old_nbytes},
+                new_file = {files.new_bytes, files.new_nbytes};
     struct arena arena;
-    uint64_t foff[STRUCTURE_RULE_COUNT];
     arena_init(&arena, NULL);
+    expect_structure(old_file, new_file, true);
     for (size_t i = 0; i < sizeof structure_pokes / sizeof structure_pokes[0]; i++) {
         const struct structure_poke *poke = &structure_pokes[i];
-        const uint32_t starts[] = {0,
-                                   view.coff_foff,
-                                   view.opt_foff,
-                                   view_section_foff(&view, 0),
-                                   view_section_foff(&view, 1),
-                                   view.directories_foff,
-                                   view_foff(&view, DRIVER_RELOC_RVA)};
         struct verify_image image;
         const char *reason;
-        uint64_t reason_foff;
+        uint64_t foff[STRUCTURE_RULE_COUNT];
         uint8_t *field = files.new_bytes + starts[poke->where] + poke->at;
-        struct span file = {files.new_bytes, files.new_nbytes};
-        assert_true(verify_image_read(file, &arena, &image, &reason, &reason_foff));
+        assert_true(verify_image_read(new_file, &arena, &image, &reason, foff));
         assert_int_equal(verify_structure_broken(&image, foff), 0);
         uint64_t kept = load_width(field, poke->nbytes);
         store_width(field, poke->nbytes, poke->value);
-        assert_true(verify_image_read(file, &arena, &image, &reason, &reason_foff));
+        assert_true(verify_image_read(new_file, &arena, &image, &reason, foff));
         if (!(verify_structure_broken(&image, foff) & (1u << poke->rule)))
             fail_msg("rule %u (%s) is not seen broken", poke->rule, verify_structure_text(poke->rule));
+        expect_structure(old_file, new_file, false);
+        expect_structure(new_file, new_file, true);
         store_width(field, poke->nbytes, kept);
     }
     arena_free(&arena);

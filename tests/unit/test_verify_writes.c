@@ -209,6 +209,27 @@ static void x64_stores_hidden_in_other_instructions_are_found(void **state)
     }
 }
 
+/* Unwind data bounds the bytes, but they are not one instruction after the other: a table lies between, or a
+ * branch from behind leads into an immediate. Then the store that they may hold counts. */
+static void x64_functions_that_do_not_decode_cleanly_prove_nothing(void **state)
+{
+    (void)state;
+    uint32_t store_rva = DRIVER_SPARE_RVA + 0x50;
+    struct driver driver = driver_make(MACHINE_AMD64);
+    driver_put(&driver, store_rva - 3, "\xC3\x00\x81", 3); /* ret; two bytes that swallow what follows */
+    driver_put_relative(&driver, store_rva, "\x89\x05", 2, DRIVER_VARIABLE_RVA, 0);
+    driver_put(&driver, store_rva + 6, "\xC3", 1);
+    add_function(&driver, store_rva - 3, 10);
+    expect_written(&driver, store_rva, "stores into it");
+
+    driver = driver_make(MACHINE_AMD64);
+    driver_put(&driver, store_rva - 3, "\x48\xB8\x90", 3);
+    driver_put_relative(&driver, store_rva, "\x89\x05", 2, DRIVER_VARIABLE_RVA, 0);
+    driver_put(&driver, store_rva + 6, "\x90\xEB\xF7\xC3", 4); /* jmp to the store */
+    add_function(&driver, store_rva - 3, 13);
+    expect_written(&driver, store_rva, "stores into it");
+}
+
 /* Each would be taken for code but for one part of the criterion. */
 static void data_that_decodes_is_not_taken_for_code(void **state)
 {
@@ -353,6 +374,24 @@ static void x86_jump_tables_are_code(void **state)
     driver_put_address(&driver, rva + 0x64,
                        rva + 0x4B); /* behind no end and not aligned: the table marks it */
     expect_unwritten(&driver);
+}
+
+/* The labels lie where nothing but the table in data marks a beginning; alone, such a pointer is refused. */
+static void jump_tables_in_data_are_code(void **state)
+{
+    (void)state;
+    for (unsigned is_table = 0; is_table < 2; is_table++) {
+        struct driver driver = driver_make(MACHINE_I386);
+        memset(driver_at(&driver, DRIVER_SPARE_RVA), 0x40, 0x20); /* inc eax */
+        driver_put(&driver, DRIVER_SPARE_RVA + 0x20, "\xC3", 1);
+        driver_put_address(&driver, DRIVER_DATA_RVA + 8, DRIVER_SPARE_RVA + 3);
+        if (is_table)
+            driver_put_address(&driver, DRIVER_DATA_RVA + 12, DRIVER_SPARE_RVA + 7);
+        if (is_table)
+            expect_unwritten(&driver);
+        else
+            expect_written(&driver, DRIVER_DATA_RVA + 8, "the pointer at RVA 0x3008 leads to RVA 0x4063");
+    }
 }
 
 static void pointers_in_data_must_lead_to_code(void **state)
@@ -590,12 +629,14 @@ int main(void)
         cmocka_unit_test(x64_false_hits_inside_other_instructions_are_accepted),
         cmocka_unit_test(x64_doubtful_starts_count_only_without_better_evidence),
         cmocka_unit_test(x64_stores_hidden_in_other_instructions_are_found),
+        cmocka_unit_test(x64_functions_that_do_not_decode_cleanly_prove_nothing),
         cmocka_unit_test(data_that_decodes_is_not_taken_for_code),
         cmocka_unit_test(pointers_among_code_must_lead_to_code),
         cmocka_unit_test(sections_out_of_order_are_refused),
         cmocka_unit_test(x64_image_base_arithmetic),
         cmocka_unit_test(x86_fields_are_judged_by_their_instructions),
         cmocka_unit_test(x86_jump_tables_are_code),
+        cmocka_unit_test(jump_tables_in_data_are_code),
         cmocka_unit_test(pointers_in_data_must_lead_to_code),
         cmocka_unit_test(images_without_relocations_are_searched_byte_by_byte),
         cmocka_unit_test(code_that_learns_its_own_address_is_refused),

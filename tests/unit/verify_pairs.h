@@ -166,13 +166,17 @@ struct driver {
 /* The bytes at an RVA of the driver while it is being made. */
 static inline uint8_t *driver_at(struct driver *driver, uint32_t rva)
 {
-    if (rva >= DRIVER_INIT_RVA)
-        return driver->init + (rva - DRIVER_INIT_RVA);
-    if (rva >= DRIVER_DATA_RVA)
-        return driver->data + (rva - DRIVER_DATA_RVA);
-    if (rva >= DRIVER_RDATA_RVA)
-        return driver->rdata + (rva - DRIVER_RDATA_RVA);
-    return driver->text + (rva - DRIVER_TEXT_RVA);
+    const struct {
+        uint32_t rva, nbytes;
+        uint8_t *bytes;
+    } parts[] = {{DRIVER_TEXT_RVA, sizeof driver->text, driver->text},
+                 {DRIVER_RDATA_RVA, sizeof driver->rdata, driver->rdata},
+                 {DRIVER_DATA_RVA, sizeof driver->data, driver->data},
+                 {DRIVER_INIT_RVA, sizeof driver->init, driver->init}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (rva >= parts[i].rva && rva - parts[i].rva < parts[i].nbytes)
+            return parts[i].bytes + (rva - parts[i].rva);
+    abort(); /* the test is wrong: the driver has nothing there */
 }
 
 static inline void driver_put(struct driver *driver, uint32_t rva, const void *bytes, size_t nbytes)

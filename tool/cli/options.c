@@ -139,6 +139,9 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
     case OPTION_REGIONS:
         options->show = SHOW_REGIONS;
         return true;
+    case OPTION_AFTER:
+        options->after_path = value;
+        return true;
     case OPTION_HELP:
         options->help = true;
         return true;
@@ -161,6 +164,9 @@ static bool check_whole(struct parser *parser)
     case VERB_SHOW:
         if (options->path_count == 0)
             return fail(parser, "%s needs at least one image.", name);
+        if (options->after_path &&
+            (options->path_count != 1 || options->format != FORMAT_TEXT || options->show != SHOW_PAGES))
+            return fail(parser, "%s --after draws the pages of one image as text.", name);
         return true;
     case VERB_FIX:
         if (options->path_count == 0)

@@ -28,6 +28,7 @@ enum option_id {
     OPTION_ONLY,
     OPTION_REFERENCES,
     OPTION_REGIONS,
+    OPTION_AFTER,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -68,6 +69,7 @@ struct cli_options {
     enum finding_code *only;
     size_t only_count;
     enum show_what show;
+    const char *after_path; /* show --after */
 };
 
 /* Parses argv[1..]; `verb_given` tells --help for one verb from --help for all. False with *message set

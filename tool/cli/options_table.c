@@ -26,6 +26,8 @@ const struct option_row option_rows[] = {
      VERB_BIT(VERB_SHOW)},
     {OPTION_REGIONS, "--regions", NULL, NULL, "list the regions of the file and of its code",
      VERB_BIT(VERB_SHOW)},
+    {OPTION_AFTER, "--after", NULL, "NEW", "draw the pages of IMAGE and of its repaired form NEW together",
+     VERB_BIT(VERB_SHOW)},
     {OPTION_FORMAT, "--format", NULL, "FORMAT", "text (default) or json", ON_REPORTS | VERB_BIT(VERB_RULES)},
     {OPTION_OUTPUT, "--output", NULL, "FILE", "write the report to FILE instead of standard output", ON_ALL},
     {OPTION_QUIET, "--quiet", "-q", NULL, "findings only: no details, no summary", ON_REPORTS},
@@ -59,6 +61,7 @@ const struct verb_row verb_rows[VERB_COUNT] = {
     {VERB_SHOW, "show", "IMAGE...", "draw the pages of an image",
      "Draws the image page by page: permissions, sections, what lies there, and which rule objects.",
      "hvcifix show mydriver.sys                   the picture\n"
+     "  hvcifix show old.sys --after new.sys        before and after a repair\n"
      "  hvcifix show --references mydriver.sys      every place that holds an address"},
     {VERB_EXPLAIN, "explain", "CODE", "what a rule means and how to cure it",
      "Prints what the rule demands, what Windows does about it, the cure for each tool chain, and what fix "

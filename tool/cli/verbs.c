@@ -15,6 +15,7 @@ struct run {
     struct report_totals totals;
     enum exit_code exit_code;
     bool is_first;
+    const struct outcome *after; /* show --after: the image that the other is compared with */
 };
 
 static void put(FILE *stream, const struct text *text)
@@ -29,7 +30,9 @@ static void report_outcome(struct run *run, struct outcome *outcome)
     bool is_json = run->options->format == FORMAT_JSON;
     bool is_readable = outcome->has_image && outcome->judged;
     if (run->options->verb == VERB_SHOW && is_readable) {
-        if (is_json)
+        if (run->after)
+            report_text_show_pair(&text, outcome, run->after, run->style);
+        else if (is_json)
             report_json_show(&text, outcome, run->options->show, run->is_first);
         else
             report_text_show(&text, outcome, run->options->show, run->style);
@@ -138,8 +141,18 @@ static enum exit_code run_images(const struct cli_options *options, const struct
     if (is_json)
         report_json_begin(&begin);
     put(stream, &begin);
+    struct outcome after = {.path = options->after_path};
+    if (options->after_path) {
+        pipeline_run(options->after_path, &run.pipeline, &after);
+        if (after.judged)
+            run.after = &after;
+        else
+            report_outcome(&run, &after); /* says why it cannot be shown */
+    }
     for (size_t i = 0; i < options->path_count; i++)
         run_path(&run, options->paths[i]);
+    if (options->after_path)
+        pipeline_release(&after);
     if (is_json)
         report_json_end(&end);
     else if (options->verb != VERB_SHOW)
@@ -147,6 +160,15 @@ static enum exit_code run_images(const struct cli_options *options, const struct
     put(stream, &end);
     arena_free(&arena);
     return run.exit_code;
+}
+
+static void report_verdict(const struct cli_options *options, const struct report_style *style,
+                           const struct verify_verdict *verdict, struct text *text)
+{
+    if (options->format == FORMAT_JSON)
+        report_json_verdict(text, options->paths[0], options->paths[1], verdict);
+    else
+        report_text_verdict(text, options->paths[0], options->paths[1], verdict, style);
 }
 
 static enum exit_code run_verify(const struct cli_options *options, const struct report_style *style,
@@ -161,15 +183,17 @@ static enum exit_code run_verify(const struct cli_options *options, const struct
     enum exit_code exit_code = EXIT_INPUT;
     bool old_read = file_read(options->paths[0], &arena, &old_file, &error);
     if (!old_read || !file_read(options->paths[1], &arena, &new_file, &error)) {
-        fprintf(stderr, "%s : error HVCI%04d: %s\n", options->paths[old_read ? 1 : 0], error.code,
-                error.message);
+        verdict = (struct verify_verdict){.result = VERIFY_UNREADABLE,
+                                          .reason = error.message,
+                                          .file_offset = NO_FILE_OFFSET,
+                                          .rva = NO_RVA,
+                                          .in_old = !old_read};
+        report_verdict(options, style, &verdict, &text);
+        put(stream, &text);
     } else if (!verify_pair(old_file.bytes, new_file.bytes, &arena, &verdict)) {
         fprintf(stderr, "hvcifix : error HVCI9008: There was not enough memory to compare these images.\n");
     } else {
-        if (options->format == FORMAT_JSON)
-            report_json_verdict(&text, options->paths[0], options->paths[1], &verdict);
-        else
-            report_text_verdict(&text, options->paths[0], options->paths[1], &verdict, style);
+        report_verdict(options, style, &verdict, &text);
         put(stream, &text);
         exit_code = verdict.result == VERIFY_UNREADABLE ? EXIT_INPUT
                     : verdict.result == VERIFY_REFUTED  ? EXIT_FINDINGS

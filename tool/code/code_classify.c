@@ -20,18 +20,6 @@ static void classify_marked(struct reader_section *section)
             set_data(section, at, 1, REASON_REFERENCED_AS_DATA);
 }
 
-/* Instructions that linkers and assemblers fill with and that do nothing: NOPs of any length, and for x86
- * the forms `mov edi,edi`, `lea ecx,[ecx+0]`, `lea esp,[esp+0]`. */
-static bool is_fill_instruction(const struct instruction *instruction)
-{
-    if (instruction->operation == OP_NOP)
-        return true;
-    if (instruction->operation == OP_MOV)
-        return instruction->has_register_operand && instruction->reg == instruction->rm;
-    return instruction->operation == OP_LEA && instruction->disp == 0 && instruction->index == NO_REGISTER &&
-           instruction->base == instruction->reg;
-}
-
 /* Length of the fill that begins at `at`, at most up to `end`. */
 static uint32_t fill_nbytes(struct code_reader *reader, const struct reader_section *section, uint32_t at,
                             uint32_t end)
@@ -42,7 +30,7 @@ static uint32_t fill_nbytes(struct code_reader *reader, const struct reader_sect
         if (section->bytes[at] == 0xCC || section->bytes[at] == 0x90)
             at++;
         else if (decode(reader->decoder, section->bytes + at, end - at, section->rva + at, &instruction) &&
-                 is_fill_instruction(&instruction))
+                 instruction_is_fill(&instruction))
             at += instruction.nbytes;
         else
             break;

@@ -252,6 +252,16 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
     return false;
 }
 
+bool instruction_is_fill(const struct instruction *instruction)
+{
+    if (instruction->operation == OP_NOP)
+        return true;
+    if (instruction->operation == OP_MOV)
+        return instruction->has_register_operand && instruction->reg == instruction->rm;
+    return instruction->operation == OP_LEA && !instruction->is_rip_relative && instruction->disp == 0 &&
+           instruction->index == NO_REGISTER && instruction->base == instruction->reg;
+}
+
 uint64_t decoder_count(const struct decoder *decoder)
 {
     return decoder->count;

@@ -95,6 +95,10 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
 /* The explicit memory operand of the instruction that was decoded last; false when it has none. */
 bool decode_memory(struct decoder *decoder, struct memory_operand *memory);
 
+/* True for what linkers and assemblers fill with and what does nothing: NOPs of any length, and for x86 the
+ * forms `mov edi, edi`, `lea ecx, [ecx+0]`, `lea esp, [esp+0]`. */
+bool instruction_is_fill(const struct instruction *instruction);
+
 /* How many instructions were decoded so far (for the tests of linear work). */
 uint64_t decoder_count(const struct decoder *decoder);
 

@@ -136,15 +136,16 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
     uint32_t rva = item.rva, bound_until_rva = 0;
     const struct bound *bound = NULL;
     enum trust trust = (enum trust)item.trust;
-    /* After a call, which may not return, and fill behind it; and at the begin, since fragments of functions
-     * that unwind data names may be nothing but a table. */
-    bool may_have_ended = true;
+    /* After a call, which may not return, and fill behind it; and where unwind data lets a fragment of a
+     * function begin, which may be nothing but a table. */
+    bool may_have_ended = false;
     for (;;) {
         uint32_t at = rva - section->rva;
         if (at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN)
             return true;
         if (rva >= bound_until_rva || rva == item.rva)
             bound = reader_bound_at(reader, rva, &bound_until_rva);
+        may_have_ended |= bound && rva == bound->begin_rva;
         if (may_have_ended && speculate_sees_table(reader, section, at))
             return true;
         struct instruction instruction;

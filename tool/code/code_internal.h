@@ -2,7 +2,8 @@
  * Private to tool/code; nobody else includes it.
  *
  *     code_map.c        the story (code_read) and the queries
- *     code_roots.c      where code begins, as the inventory tells it
+ *     code_bounds.c     functions as unwind data bounds them
+ *     code_roots.c      where else code begins, as the inventory tells it
  *     code_descent.c    recursive descent from those roots
  *     code_speculate.c  may these bytes be code? asked before a candidate is believed
  *     code_operands.c   instruction -> references
@@ -54,6 +55,8 @@ struct reader_section {
 /* A function or fragment as unwind data bounds it. */
 struct bound {
     uint32_t begin_rva, end_rva;
+    uint32_t unwind_rva;
+    uint32_t parent; /* index of the bound that it is chained to; its own when it is none's fragment */
 };
 
 /* What one bounded function's `lea` instructions load, by register, without regard to order. The last
@@ -149,13 +152,15 @@ struct code_reader {
 /* code_map.c */
 struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva);
 
+/* code_bounds.c */
+bool bounds_collect(struct code_reader *reader);
+
 /* The bound that holds rva, or NULL; *until_rva is where that answer ends. */
 const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva);
 struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound);
 
 /* code_roots.c: each false only when memory ran out */
 bool roots_mark_evidence(struct code_reader *reader);
-bool roots_collect_bounds(struct code_reader *reader);
 bool roots_push_trusted(struct code_reader *reader);
 bool roots_push_candidates(struct code_reader *reader);
 bool roots_push_inner_pointers(struct code_reader *reader);

@@ -67,6 +67,17 @@ enum byte_class code_class_at(const struct code_map *map, uint32_t rva)
     return section ? (enum byte_class)section->classes[rva - section->rva] : BYTE_UNKNOWN;
 }
 
+uint32_t code_instruction_begin(const struct code_map *map, uint32_t rva)
+{
+    const struct code_section *section = code_section_at(map, rva);
+    uint32_t begin = section ? rva - section->rva : 0;
+    if (!section || section->classes[begin] != BYTE_INSTRUCTION_TAIL)
+        return rva;
+    while (begin > 0 && section->classes[begin] == BYTE_INSTRUCTION_TAIL)
+        begin--;
+    return section->rva + begin;
+}
+
 const struct code_function *code_function_at(const struct code_map *map, uint32_t begin_rva)
 {
     size_t low = 0, high = map->function_count;
@@ -85,29 +96,6 @@ struct reader_section *reader_section_at(const struct code_reader *reader, uint3
 {
     const struct code_section *section = code_section_at(reader->map, rva);
     return section ? &reader->sections[section - reader->map->sections] : NULL;
-}
-
-const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva)
-{
-    size_t low = 0, high = reader->bound_count; /* the first bound that begins after rva */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (reader->bounds[middle].begin_rva <= rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *until_rva = low < reader->bound_count ? reader->bounds[low].begin_rva : UINT32_MAX;
-    if (low == 0 || rva >= reader->bounds[low - 1].end_rva)
-        return NULL;
-    if (reader->bounds[low - 1].end_rva < *until_rva)
-        *until_rva = reader->bounds[low - 1].end_rva;
-    return &reader->bounds[low - 1];
-}
-
-struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound)
-{
-    return &reader->registers[bound ? (size_t)(bound - reader->bounds) : reader->bound_count];
 }
 
 static int compare_sections(const void *a, const void *b)
@@ -243,7 +231,7 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
         return false;
     if (!map->decoded)
         return true;
-    if (!allocate_sections(&reader) || !roots_mark_evidence(&reader) || !roots_collect_bounds(&reader))
+    if (!allocate_sections(&reader) || !roots_mark_evidence(&reader) || !bounds_collect(&reader))
         return false;
 
     /* What is certain comes first, so that a candidate can never cut an instruction of it. */

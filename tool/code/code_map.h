@@ -81,6 +81,9 @@ const struct code_section *code_section_at(const struct code_map *map, uint32_t 
 /* Class of the byte at rva; BYTE_UNKNOWN outside executable sections. */
 enum byte_class code_class_at(const struct code_map *map, uint32_t rva);
 
+/* First byte of the decoded instruction that holds rva; rva itself when none does. */
+uint32_t code_instruction_begin(const struct code_map *map, uint32_t rva);
+
 /* The function that begins at begin_rva, or NULL. */
 const struct code_function *code_function_at(const struct code_map *map, uint32_t begin_rva);
 

@@ -66,51 +66,6 @@ bool roots_mark_evidence(struct code_reader *reader)
     return mark_extents(reader);
 }
 
-static int compare_bounds(const void *a, const void *b)
-{
-    const struct bound *x = a, *y = b;
-    if (x->begin_rva != y->begin_rva)
-        return x->begin_rva < y->begin_rva ? -1 : 1;
-    return x->end_rva < y->end_rva ? -1 : x->end_rva > y->end_rva;
-}
-
-/* True for the first field of a .pdata record. */
-static bool is_function_begin(const struct code_reader *reader, const struct ref *ref)
-{
-    const struct directory *pdata = image_directory(reader->image, DIR_EXCEPTION);
-    return ref->source == SOURCE_EXCEPTION && ref->state == REF_RESOLVED && pdata &&
-           ref->site_rva >= pdata->rva && (ref->site_rva - pdata->rva) % RUNTIME_FUNCTION_NBYTES == 0;
-}
-
-/* .pdata gives a function's begin and end as two references in a row. */
-bool roots_collect_bounds(struct code_reader *reader)
-{
-    const struct refset *refs = reader->refs;
-    size_t count = 0;
-    if (reader->is_64)
-        for (size_t i = 0; i + 1 < refs->ref_count; i++)
-            count += is_function_begin(reader, &refs->refs[i]);
-    reader->bounds = arena_array(reader->arena, count, sizeof *reader->bounds);
-    reader->registers = arena_array(reader->arena, count + 1, sizeof *reader->registers);
-    if (!reader->bounds || !reader->registers)
-        return false;
-    for (size_t i = 0; reader->bound_count < count && i + 1 < refs->ref_count; i++) {
-        const struct ref *begin = &refs->refs[i], *end = begin + 1;
-        if (!is_function_begin(reader, begin) || end->source != SOURCE_EXCEPTION ||
-            end->site_rva != begin->site_rva + RUNTIME_FUNCTION_END || end->target <= begin->target ||
-            !reader_section_at(reader, begin->target))
-            continue;
-        reader->bounds[reader->bound_count++] = (struct bound){begin->target, end->target};
-    }
-    qsort(reader->bounds, reader->bound_count, sizeof *reader->bounds, compare_bounds);
-    size_t kept = 0;
-    for (size_t i = 0; i < reader->bound_count; i++)
-        if (kept == 0 || reader->bounds[kept - 1].begin_rva != reader->bounds[i].begin_rva)
-            reader->bounds[kept++] = reader->bounds[i];
-    reader->bound_count = kept;
-    return true;
-}
-
 /* How each source's code targets are believed, and as what they are listed. A target that a table of
  * the loader or the operating system calls is trusted. An export may be a variable, and handler data is
  * labels as well as functions, so these have to decode. */
@@ -135,7 +90,7 @@ static bool is_root(const struct code_reader *reader, const struct ref *ref)
     if (ref->state != REF_RESOLVED || !code_targets[ref->source].names_code)
         return false;
     if (ref->source == SOURCE_EXCEPTION)
-        return is_function_begin(reader, ref);
+        return ref->detail == DETAIL_FUNCTION_BEGIN;
     return (ref->flags & REF_FLAG_CODE_TARGET) != 0;
 }
 

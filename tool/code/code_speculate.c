@@ -19,6 +19,7 @@ enum step { STEP_ON, STEP_CLEAN, STEP_NOT_CODE, STEP_NOT_FUNCTION };
 struct evidence {
     bool convinces;      /* by itself */
     bool stack_is_known; /* no call so far, and ESP or RSP was only pushed, popped and moved by constants */
+    bool returns_balanced;
     int64_t stack_nbytes;
 };
 
@@ -28,6 +29,7 @@ struct line {
     const struct bound *bound; /* that holds the line's begin, or NULL */
     enum trust trust;
     uint32_t begin, at; /* offsets in the section */
+    uint32_t reach;     /* the farthest offset that a branch of the line leads on to */
     size_t length;      /* instructions on reader->chain */
     bool after_call;
     struct evidence evidence;
@@ -176,21 +178,31 @@ static void follow_stack(struct line *line, const struct instruction *instructio
 static bool is_followed_by_border(const struct line *line)
 {
     const struct reader_section *section = line->section;
-    return line->at >= section->nbytes || section->classes[line->at] != BYTE_UNKNOWN ||
-           section->bytes[line->at] == 0xCC || section->bytes[line->at] == 0x90;
+    uint32_t at = line->at;
+    struct instruction next;
+    return at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN || section->bytes[at] == 0xCC ||
+           (decode(line->reader->decoder, section->bytes + at, section->nbytes - at, section->rva + at,
+                   &next) &&
+            instruction_is_fill(&next));
 }
 
-/* Two entries of a table of RVAs that lead to places not far from it. Visual C++ puts the tables of a switch
- * behind the function's code; most of their bytes decode, but no code looks like this. */
+/* Two entries of a table of RVAs that lead to places not far from it, where code can be. Visual C++ puts the
+ * tables of a switch behind the function's code, aligned; most of their bytes decode, but hardly any code
+ * looks like this. */
 bool speculate_sees_table(const struct code_reader *reader, const struct reader_section *section, uint32_t at)
 {
+    if (!reader->is_64 || (section->rva + at) % 4 != 0)
+        return false;
     for (uint32_t i = 0; i < 2; i++) {
-        if (!reader->is_64 || !range_fits(section->nbytes, at + UINT64_C(4) * i, 4))
+        if (!range_fits(section->nbytes, at + UINT64_C(4) * i, 4))
             return false;
-        int64_t target = load_u32(section->bytes + at + 4 * i);
-        int64_t distance = target - (int64_t)(section->rva + at);
-        if (distance > NEAR_TABLE_NBYTES || distance < -NEAR_TABLE_NBYTES ||
-            !reader_section_at(reader, (uint32_t)target))
+        uint32_t target = load_u32(section->bytes + at + 4 * i);
+        int64_t distance = (int64_t)target - (int64_t)(section->rva + at);
+        const struct reader_section *there = reader_section_at(reader, target);
+        if (distance > NEAR_TABLE_NBYTES || distance < -NEAR_TABLE_NBYTES || !there)
+            return false;
+        uint8_t byte_class = there->classes[target - there->rva];
+        if (byte_class != BYTE_INSTRUCTION && byte_class != BYTE_UNKNOWN)
             return false;
     }
     return true;
@@ -225,23 +237,37 @@ static enum step step(const struct line *line, struct instruction *instruction)
         return STEP_NOT_FUNCTION;
     if (is_pointer && at == line->begin && !begins_like_function(instruction))
         return STEP_NOT_FUNCTION;
-    return flow_ends(instruction->flow) ? STEP_CLEAN : STEP_ON;
+    return STEP_ON;
 }
 
-/* Takes the instruction that step() has just passed into account. */
-static enum step advance(struct line *line, const struct instruction *instruction, enum step result)
+static void follow_branch(struct line *line, const struct instruction *instruction)
 {
-    line->evidence.convinces |= has_confirmed_field(line, instruction);
+    uint32_t target = instruction->target_rva - line->section->rva;
+    if (instruction->flow == FLOW_BRANCH && target > line->reach && target - line->begin < NEAR_TABLE_NBYTES)
+        line->reach = target;
+}
+
+/* Takes the instruction that step() has just passed into account. A pointer's line goes on behind a return to
+ * where its branches lead, up to the function's last one. */
+static enum step advance(struct line *line, const struct instruction *instruction)
+{
+    struct evidence *evidence = &line->evidence;
+    bool ends = flow_ends(instruction->flow);
+    evidence->convinces |= has_confirmed_field(line, instruction);
     follow_stack(line, instruction);
+    follow_branch(line, instruction);
     line->at += instruction->nbytes;
     /* Fill bytes behind a call: it does not return, and the line ends here. */
-    if (instruction->flow == FLOW_BREAK && line->after_call)
-        result = STEP_CLEAN;
+    ends |= instruction->flow == FLOW_BREAK && line->after_call;
     line->after_call = is_call(instruction);
-    if (instruction->flow == FLOW_RETURN && line->evidence.stack_is_known &&
-        line->evidence.stack_nbytes == 0 && is_followed_by_border(line))
-        line->evidence.convinces = true;
-    return result;
+    if (instruction->flow == FLOW_RETURN && evidence->stack_is_known) {
+        evidence->returns_balanced |= evidence->stack_nbytes == 0;
+        evidence->stack_is_known = false;
+    }
+    if (!ends || (line->trust == TRUST_POINTER && !evidence->convinces && line->reach >= line->at))
+        return STEP_ON;
+    evidence->convinces |= evidence->returns_balanced && is_followed_by_border(line);
+    return STEP_CLEAN;
 }
 
 /* Adds the instruction start at line->at to the chain. False when memory ran out. */
@@ -279,7 +305,7 @@ bool speculate(struct code_reader *reader, struct reader_section *section, uint3
             break;
         if (!chain_add(&line))
             return false;
-        result = advance(&line, &instruction, result);
+        result = advance(&line, &instruction);
     }
     if (result == STEP_CLEAN && trust == TRUST_POINTER && !line.evidence.convinces)
         result = STEP_NOT_FUNCTION;

@@ -159,6 +159,13 @@ static void judge_relocated(struct judge *judge, const struct ref *ref)
         judge_stored_address(judge, ref->target, ref->site_rva, ref->site_foff);
 }
 
+static void judge_operand(struct judge *judge, const struct ref *ref)
+{
+    uint32_t begin_rva = code_instruction_begin(judge->code, ref->site_rva);
+    judge_access(judge, (enum ref_access)ref->access, ref->target, begin_rva,
+                 ref->site_foff - (ref->site_rva - begin_rva));
+}
+
 static bool is_table_entry(const struct ref *ref)
 {
     return ref->encoding == REF_RVA || ref->encoding == REF_LABEL_DIFF;
@@ -171,7 +178,7 @@ static void judge_references(struct judge *judge)
         if (!judge_holds(judge, ref->target) || ref->encoding == REF_FOFF)
             continue;
         if (ref->source == SOURCE_CODE && !is_table_entry(ref)) /* entries of jump tables lead to code */
-            judge_access(judge, (enum ref_access)ref->access, ref->target, ref->site_rva, ref->site_foff);
+            judge_operand(judge, ref);
         else if (ref->source == SOURCE_RELOCATED)
             judge_relocated(judge, ref);
         else if (ref->source == SOURCE_EXPORTS)

@@ -45,9 +45,8 @@ static void judge_instruction(struct judge *judge, const struct place *place, ui
 /* The field lies in a decoded instruction: it is that one's displacement or nothing at all. */
 static void judge_decoded(struct judge *judge, const struct place *place)
 {
-    uint32_t begin = place->at - 1;
-    while (begin > 0 && place->section->classes[begin] == BYTE_INSTRUCTION_TAIL)
-        begin--;
+    uint32_t section_rva = place->section->rva;
+    uint32_t begin = code_instruction_begin(judge->code, section_rva + place->at - 1) - section_rva;
     /* Operands of decoded code are in the inventory and were counted there; this is the second look. */
     struct judge before = *judge;
     judge_instruction(judge, place, begin, false);

@@ -3,9 +3,9 @@
  * backed by the file gives false, never its input. */
 #include "image/image.h"
 
-const struct section *image_section_at_rva(const struct image *image, uint32_t rva)
+/* How many of sections_by_rva start at or before rva. */
+static uint32_t sections_begun_at(const struct image *image, uint32_t rva)
 {
-    /* The last section that starts at or before rva: sections do not overlap, so only it can hold rva. */
     uint32_t low = 0, high = image->mapped_section_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -14,9 +14,16 @@ const struct section *image_section_at_rva(const struct image *image, uint32_t r
         else
             high = middle;
     }
-    if (low == 0)
+    return low;
+}
+
+const struct section *image_section_at_rva(const struct image *image, uint32_t rva)
+{
+    /* The last section that starts at or before rva: sections do not overlap, so only it can hold rva. */
+    uint32_t count = sections_begun_at(image, rva);
+    if (count == 0)
         return NULL;
-    const struct section *s = image->sections_by_rva[low - 1];
+    const struct section *s = image->sections_by_rva[count - 1];
     uint64_t align = image->section_alignment;
     uint64_t span_nbytes = (s->memory_nbytes + align - 1) & ~(align - 1);
     return rva - s->rva < span_nbytes ? s : NULL;
@@ -54,10 +61,16 @@ struct span image_run_at_rva(const struct image *image, uint32_t rva)
             span_part(image->file, (uint64_t)s->raw_foff + offset, s->file_nbytes - offset, &run);
         return run;
     }
-    uint64_t headers_nbytes =
-        image->headers_nbytes < image->file.nbytes ? image->headers_nbytes : image->file.nbytes;
-    if (rva < headers_nbytes)
-        span_part(image->file, rva, headers_nbytes - rva, &run);
+    /* Headers are mapped at RVA 0, and so is everything in an image that is mapped as it is; up to the next
+     * section, which may begin before the headers end. */
+    uint64_t end_rva = image->is_flat ? image->image_nbytes : image->headers_nbytes;
+    uint32_t next = sections_begun_at(image, rva);
+    if (next < image->mapped_section_count && image->sections_by_rva[next]->rva < end_rva)
+        end_rva = image->sections_by_rva[next]->rva;
+    if (end_rva > image->file.nbytes)
+        end_rva = image->file.nbytes;
+    if (rva < end_rva)
+        span_part(image->file, rva, end_rva - rva, &run);
     return run;
 }
 
@@ -86,9 +99,9 @@ bool image_foff_to_rva(const struct image *image, uint64_t foff, uint32_t *rva)
         *rva = s->rva + (uint32_t)(foff - s->raw_foff);
         return true;
     }
-    /* Headers are mapped at RVA 0, and so is everything in an image that is mapped as it is. */
-    uint64_t mapped_nbytes = image->is_flat ? image->image_nbytes : image->headers_nbytes;
-    if (foff >= mapped_nbytes || image_section_at_rva(image, (uint32_t)foff))
+    /* Outside sections RVA and file offset are equal, where anything is mapped. */
+    uint32_t there_foff;
+    if (foff > UINT32_MAX || !image_rva_to_foff(image, (uint32_t)foff, 1, &there_foff) || there_foff != foff)
         return false;
     *rva = (uint32_t)foff;
     return true;

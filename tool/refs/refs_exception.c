@@ -3,6 +3,13 @@
  * Must not: demand order. Other machines' tables are not read, and a problem says so. */
 #include "refs/refs_exception.h"
 
+bool exception_begin_info(struct exception_walk *walk, uint64_t foff)
+{
+    if (foff > walk->infos.last_foff)
+        walk->infos.last_foff = foff;
+    return site_set_add(&walk->infos.starts, foff);
+}
+
 bool exception_add_rva(struct exception_walk *walk, const struct window *window, uint64_t offset,
                        enum ref_source source, uint16_t detail, uint8_t flags)
 {
@@ -41,7 +48,7 @@ static bool open_table(struct exception_walk *walk, const struct directory *dire
     }
     walk->table = window_part(&walk->table, 0, nbytes);
     return refset_extent(refs, directory->rva, (uint32_t)nbytes, EXTENT_PDATA, SOURCE_EXCEPTION) &&
-           site_set_init(&walk->visited, refs->arena, refs->image->file.nbytes);
+           site_set_init(&walk->infos.starts, refs->arena, refs->image->file.nbytes);
 }
 
 bool refs_collect_exception(struct refset *refs)
@@ -76,5 +83,5 @@ bool refs_collect_exception(struct refset *refs)
                       walk.unread_version_count, walk.first_unread_rva))
         return false;
     return !refset_wants(refs, SOURCE_HANDLER_DATA) ||
-           refs_collect_handler_data(refs, &walk.uses, &walk.visited);
+           refs_collect_handler_data(refs, &walk.uses, &walk.infos);
 }

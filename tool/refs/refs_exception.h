@@ -8,8 +8,8 @@
 
 struct exception_walk {
     struct refset *refs;
-    struct window table;     /* the records of directory 3, a whole number of them */
-    struct site_set visited; /* unwind info, by file offset */
+    struct window table;       /* the records of directory 3, a whole number of them */
+    struct unwind_infos infos; /* those that were read */
     struct handler_uses uses;
     uint32_t unread_version_count; /* unwind info of a version that is not read */
     uint32_t first_unread_rva;
@@ -19,6 +19,10 @@ struct exception_walk {
 /* Each false when memory ran out. */
 bool exception_collect_x64(struct exception_walk *walk);
 bool exception_collect_arm64(struct exception_walk *walk);
+
+/* Notes that an unwind info, or a function record outside the table, begins at foff; false when it was read
+ * before. */
+bool exception_begin_info(struct exception_walk *walk, uint64_t foff);
 
 /* Adds a 4-byte RVA when its source was asked for. */
 bool exception_add_rva(struct exception_walk *walk, const struct window *window, uint64_t offset,

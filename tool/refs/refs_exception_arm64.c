@@ -119,7 +119,7 @@ static bool read_xdata(struct exception_walk *walk, uint32_t rva, uint32_t funct
                               "The unwind info at RVA 0x%X of the function at RVA 0x%X is not wholly in the "
                               "file.",
                               rva, function_rva);
-    if (!site_set_add(&walk->visited, info.foff))
+    if (!exception_begin_info(walk, info.foff))
         return true;
     uint32_t header = load_u32(info.bytes.bytes);
     if (((header >> XDATA_VERSION_SHIFT) & 3) != 0) {

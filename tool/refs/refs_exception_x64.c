@@ -92,7 +92,7 @@ static bool read_unwind_info(struct exception_walk *walk, uint32_t rva, uint32_t
                               "The unwind info at RVA 0x%X of the function at RVA 0x%X has no bytes in the "
                               "file.",
                               rva, function_rva);
-    if (!site_set_add(&walk->visited, info.foff))
+    if (!exception_begin_info(walk, info.foff))
         return true;
     const uint8_t *bytes = info.bytes.bytes;
     unsigned version = bytes[0] & UNWIND_VERSION_MASK, flags = bytes[0] >> UNWIND_FLAGS_SHIFT;
@@ -149,7 +149,7 @@ static bool follow_unwind(struct exception_walk *walk, uint32_t unwind, uint32_t
                 "The function record at RVA 0x%X, named by the function at RVA 0x%X, has no "
                 "bytes in the file.",
                 record_rva, function_rva);
-        if (!site_set_add(&walk->visited, record.foff))
+        if (!exception_begin_info(walk, record.foff))
             return true;
         if (!add_function(walk, &record, SOURCE_UNWIND))
             return false;

@@ -129,7 +129,7 @@ static bool tell_unknown(struct refset *refs, const struct handler_uses *uses, c
 }
 
 bool refs_collect_handler_data(struct refset *refs, struct handler_uses *uses,
-                               const struct site_set *unwind_infos)
+                               const struct unwind_infos *infos)
 {
     if (uses->count == 0)
         return true;
@@ -137,7 +137,7 @@ bool refs_collect_handler_data(struct refset *refs, struct handler_uses *uses,
     size_t handler_count = count_handlers(uses);
     struct handler *handlers = arena_array(refs->arena, handler_count, sizeof *handlers);
     struct handler_walk walk = {
-        .refs = refs, .unwind_infos = unwind_infos, .steps_left = 4 * (uint64_t)refs->image->file.nbytes};
+        .refs = refs, .infos = infos, .steps_left = 4 * (uint64_t)refs->image->file.nbytes};
     if (!handlers || !site_set_init(&walk.visited, refs->arena, refs->image->file.nbytes))
         return false;
     group_uses(uses, handlers);

@@ -25,10 +25,16 @@ struct handler_uses {
 /* False when memory ran out. */
 bool handler_uses_add(struct refset *refs, struct handler_uses *uses, const struct handler_use *use);
 
-/* Reorders `uses` (unwind_infos: where unwind infos begin, by file offset), decides what each handler is, and
+/* Where unwind infos begin, by file offset: what a handler's data must end before. */
+struct unwind_infos {
+    struct site_set starts;
+    uint64_t last_foff;
+};
+
+/* Reorders `uses`, decides what each handler is, and
  * adds the references in the data of those known. */
 bool refs_collect_handler_data(struct refset *refs, struct handler_uses *uses,
-                               const struct site_set *unwind_infos);
+                               const struct unwind_infos *infos);
 
 /* What a handler's data are. */
 enum handler_kind {
@@ -57,7 +63,7 @@ enum handler_kind handler_kind_of_name(const char *name);
 struct handler_walk {
     struct refset *refs;
     struct site_set visited; /* records that were read, by file offset */
-    const struct site_set *unwind_infos;
+    const struct unwind_infos *infos;
     uint64_t steps_left; /* checks without result are bounded: overlapping tables must not cost more */
 };
 

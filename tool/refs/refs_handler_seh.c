@@ -15,7 +15,9 @@ enum {
     HANDLER_ALWAYS = 1, /* EXCEPTION_EXECUTE_HANDLER in place of a filter's address */
     MOST_SCOPES = 0x10000,
 
-    GS_FLAGS = 7,           /* exception handler, unwind handler, aligned frame */
+    GS_FLAGS = 7,
+    GS_FLAG_EHANDLER = 1,
+    GS_FLAG_UHANDLER = 2,
     GS_FLAG_ALIGNED = 4,    /* two more words follow: offset and alignment of the frame */
     GS_ALIGNED_NBYTES = 12, /* the three words */
     GS_LARGEST_ALIGNMENT = 0x2000,
@@ -111,12 +113,13 @@ static bool is_in_frame(const struct image *image, uint32_t offset, uint32_t fra
     return offset < frame_nbytes;
 }
 
-/* Bytes of the cookie's data at the window's start; 0 when they cannot be such. */
+/* Bytes of the cookie's data at the window's start; 0 when they cannot be such. The two flags for handlers
+ * are set only where such data follow a scope table or C++ data. */
 static uint32_t gs_data_nbytes(const struct handler_walk *walk, const struct handler_use *use,
                                const struct window *data)
 {
     uint32_t word, alignment;
-    if (!span_u32(data->bytes, 0, &word) ||
+    if (!span_u32(data->bytes, 0, &word) || (word & (GS_FLAG_EHANDLER | GS_FLAG_UHANDLER)) != 0 ||
         !is_in_frame(walk->refs->image, word & ~(uint32_t)GS_FLAGS, use->frame_nbytes))
         return 0;
     if ((word & GS_FLAG_ALIGNED) == 0)
@@ -127,11 +130,27 @@ static uint32_t gs_data_nbytes(const struct handler_walk *walk, const struct han
     return GS_ALIGNED_NBYTES;
 }
 
+/* True when nothing but a few zero bytes lies between `offset` and the next unwind info: the data end there.
+ * Behind the last unwind info of the image nothing marks the end. */
+static bool ends_at(const struct handler_walk *walk, const struct window *data, uint32_t offset)
+{
+    for (uint32_t at = offset; at <= offset + MOST_EMPTY_NBYTES && at < data->bytes.nbytes; at++) {
+        if (site_set_has(&walk->infos->starts, data->foff + at))
+            return true;
+        if (data->bytes.bytes[at] != 0)
+            break;
+    }
+    return false;
+}
+
+/* A number below the frame's size proves little: the data must end right behind it. */
 bool gs_data_fits(struct handler_walk *walk, const struct handler_use *use)
 {
     struct window data;
-    return handler_spend(walk, 1) && window_from_rva(walk->refs->image, use->data_rva, &data) &&
-           gs_data_nbytes(walk, use, &data) != 0;
+    if (!handler_spend(walk, 1) || !window_from_rva(walk->refs->image, use->data_rva, &data))
+        return false;
+    uint32_t nbytes = gs_data_nbytes(walk, use, &data);
+    return nbytes != 0 && (data.foff > walk->infos->last_foff || ends_at(walk, &data, nbytes));
 }
 
 /* No address in it: only what the bytes are. */
@@ -148,15 +167,8 @@ bool gs_data_add(struct handler_walk *walk, const struct handler_use *use)
 bool empty_data_fits(struct handler_walk *walk, const struct handler_use *use)
 {
     struct window data;
-    if (!handler_spend(walk, 1) || !window_from_rva(walk->refs->image, use->data_rva, &data))
-        return false;
-    for (unsigned i = 0; i <= MOST_EMPTY_NBYTES && i < data.bytes.nbytes; i++) {
-        if (site_set_has(walk->unwind_infos, data.foff + i))
-            return true;
-        if (data.bytes.bytes[i] != 0)
-            return false;
-    }
-    return false;
+    return handler_spend(walk, 1) && window_from_rva(walk->refs->image, use->data_rva, &data) &&
+           ends_at(walk, &data, 0);
 }
 
 bool empty_data_add(struct handler_walk *walk, const struct handler_use *use)

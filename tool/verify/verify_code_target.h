@@ -8,7 +8,7 @@
  *   3. otherwise the bytes must decode as compiler-made instructions up to a return or jump (or 64 of them),
  *      none of them in a typed table, every direct branch leading into code, AND something must mark a
  *      beginning: an E8/E9 with this target, the entry point, 16-byte alignment, a return, jump or padding
- *      right before, or a pointer that stands among other pointers in code (a jump table). */
+ *      right before, or a pointer that stands beside another pointer to code (a jump table). */
 #ifndef HVCIFIX_VERIFY_VERIFY_CODE_TARGET_H
 #define HVCIFIX_VERIFY_VERIFY_CODE_TARGET_H
 

@@ -4,6 +4,20 @@
 #include "verify/verify_relocations.h"
 #include "verify/verify_scan.h"
 
+static bool holds_code_address(const struct verify_code *code, uint64_t rva, unsigned nbytes)
+{
+    uint64_t va;
+    return verify_read_at(code->image, rva, nbytes, &va) && va >= code->image->base_va &&
+           verify_code_at(code, va - code->image->base_va);
+}
+
+/* A pointer in data beside another one to code: an entry of a jump table or of a table of handlers. */
+static bool stands_beside_code_pointer(const struct verify_code *code, uint32_t rva, unsigned nbytes)
+{
+    return holds_code_address(code, (uint64_t)rva + nbytes, nbytes) ||
+           (rva >= nbytes && holds_code_address(code, rva - nbytes, nbytes));
+}
+
 /* Judges the address stored at field_rva when it leads into a target. */
 static bool judge_address(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
                           uint64_t va)
@@ -19,7 +33,8 @@ static bool judge_address(struct verify_write_search *search, uint32_t field_rva
         return true;
     const struct verify_code_section *section = verify_code_at(search->code, field_rva);
     if (!section)
-        return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer", false);
+        return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer",
+                                    stands_beside_code_pointer(search->code, field_rva, nbytes));
     struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
     return verify_judge_code_field(search, target, &field, (uint32_t)rva, true);
 }

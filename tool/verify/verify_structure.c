@@ -139,7 +139,7 @@ static int compare_ranges(const void *left, const void *right)
 static void check_overlap(struct structure_check *check)
 {
     const struct verify_image *image = check->image;
-    struct raw_range ranges[96];
+    struct raw_range ranges[96] = {{0}};
     size_t count = 0;
     for (uint32_t i = 0; i < image->section_count && count < 96; i++) {
         const struct verify_section *section = &image->sections[i];

@@ -10,7 +10,7 @@ bool verify_decodes_machine(const struct verify_image *image)
            (image->machine == MACHINE_I386 && !image->is_64);
 }
 
-static bool add_target(struct verify_write_search *search, const struct verify_image *image, uint32_t place)
+static void add_target(struct verify_write_search *search, const struct verify_image *image, uint32_t place)
 {
     const struct verify_section *section = image->by_rva[place];
     uint64_t rva = section->rva, end_rva = (uint64_t)section->rva + section->memory_nbytes;
@@ -24,7 +24,6 @@ static bool add_target(struct verify_write_search *search, const struct verify_i
     if (place + 1 < image->section_count)
         end_rva = image->by_rva[place + 1]->rva;
     search->targets[search->target_count++] = (struct verify_target){section, rva, end_rva};
-    return true;
 }
 
 static bool is_among(uint32_t index, const uint32_t *indices, size_t count)
@@ -107,22 +106,20 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
                        const char **summary)
 {
     struct verify_case *judged = search->judged;
-    struct verify_code code;
+    struct verify_code *code = search->code;
     const char *problem = NULL;
     uint64_t problem_foff = UINT64_MAX;
-    search->code = &code;
-    bool is_read =
-        verify_code_read(&judged->new_image, tables, judged->arena, &code, &problem, &problem_foff);
+    bool is_read = verify_code_read(&judged->new_image, tables, judged->arena, code, &problem, &problem_foff);
     if (problem)
         return verify_refute(
             judged, verify_spot_foff(judged, problem_foff),
             "Section %s loses MEM_WRITE, but it is not known which fields are addresses: %s.",
             search->targets[0].section->name, problem);
     bool is_proved = is_read && scan_code(search);
-    judged->verdict->step_count += code.step_count;
+    judged->verdict->step_count += code->step_count;
     uint64_t code_nbytes = 0;
-    for (uint32_t i = 0; is_read && i < code.section_count; i++)
-        code_nbytes += code.sections[i].bytes.nbytes;
+    for (uint32_t i = 0; is_read && i < code->section_count; i++)
+        code_nbytes += code->sections[i].bytes.nbytes;
     *summary = arena_printf(
         judged->arena,
         "nothing writes it after load: %zu loader-written tables lie elsewhere; of %llu code bytes "
@@ -136,7 +133,8 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
 bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
                            bool tables_only, const char **summary)
 {
-    struct verify_write_search search = {.judged = judged};
+    struct verify_code code;
+    struct verify_write_search search = {.judged = judged, .code = &code};
     struct verify_tables tables;
     *summary = "no loader-written table lies in it";
     if (!collect_targets(&search, section_indices, count) ||

@@ -1,0 +1,281 @@
+/* test_code_descent.c - which bytes become code, which never do, and that hostile images cost no more than
+ * others. Takes: hand-assembled and random images.  Gives: pass or fail. */
+#include "code_case.h"
+
+static enum function_source source_at(const struct code_case *driver, uint32_t rva)
+{
+    const struct code_function *function = code_function_at(&driver->map, rva);
+    if (!function)
+        fail_msg("no function at RVA 0x%X", rva);
+    return (enum function_source)function->source;
+}
+
+static void entry_calls_and_padding(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t rva = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x20); /* call */
+    CASE_PUT(&driver, rva, "\xC3");                                                    /* ret */
+    CASE_PUT(&driver, rva + 1, "\x66\x0F\x1F\x44\x00\x00");                            /* a NOP of 6 bytes */
+    CASE_PUT(&driver, CASE_TEXT_RVA + 0x20, "\x33\xC0\xC3");
+    CASE_PUT(&driver, CASE_TEXT_RVA + 0x40, "\x12\x34\x56\x78\x9A"); /* nothing names these */
+    case_read(&driver);
+    assert_true(driver.map.decoded);
+    assert_int_equal(source_at(&driver, CASE_TEXT_RVA), FUNCTION_ENTRY);
+    assert_int_equal(source_at(&driver, CASE_TEXT_RVA + 0x20), FUNCTION_CALL_TARGET);
+    assert_int_equal(code_class_at(&driver.map, CASE_TEXT_RVA), BYTE_INSTRUCTION);
+    assert_int_equal(code_class_at(&driver.map, CASE_TEXT_RVA + 1), BYTE_INSTRUCTION_TAIL);
+    assert_int_equal(code_class_at(&driver.map, rva + 1), BYTE_PADDING);
+    assert_int_equal(code_class_at(&driver.map, CASE_TEXT_RVA + 0x1F), BYTE_PADDING);
+    assert_int_equal(code_class_at(&driver.map, CASE_TEXT_RVA + 0x40), BYTE_UNKNOWN);
+    assert_int_equal(code_class_at(&driver.map, CASE_DATA_RVA), BYTE_UNKNOWN);
+    assert_int_equal(driver.map.instruction_count, 4);
+    assert_int_equal(driver.map.class_counts[BYTE_INSTRUCTION], 4);
+    assert_int_equal(driver.map.class_counts[BYTE_INSTRUCTION_TAIL], 5);
+    case_end(&driver);
+}
+
+/* What unwind data bounds is covered: the block behind a call, though nothing else leads to it. */
+static void gap_in_a_bounded_function(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t rva = CASE_PUT(&driver, CASE_TEXT_RVA, "\xEB\x10"); /* jmp to the ret */
+    CASE_PUT(&driver, rva + 0x10, "\xC3");
+    rva = CASE_PUT(&driver, rva + 2, "\x8B\xC1"); /* mov eax, ecx: unreached, as an exception's block is */
+    rva = CASE_PUT(&driver, rva, "\xFF\xC0\xC3"); /* inc eax; ret */
+    case_function(&driver, CASE_TEXT_RVA, CASE_TEXT_RVA + 0x13);
+    case_read(&driver);
+    assert_true(case_is_code(&driver, rva - 5));
+    assert_true(case_is_code(&driver, rva - 1));
+    assert_int_equal(code_function_at(&driver.map, CASE_TEXT_RVA)->end_rva, CASE_TEXT_RVA + 0x13);
+    case_end(&driver);
+}
+
+/* Addresses that code takes: of a function, of text, of numbers, of bytes that happen to decode to a ret. */
+static void addresses_of_functions_and_of_data(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t function = CASE_TEXT_RVA + 0x80, text = CASE_TEXT_RVA + 0xA0, numbers = CASE_TEXT_RVA + 0xC0,
+             noise = CASE_TEXT_RVA + 0xE0, rva = CASE_TEXT_RVA;
+    rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", function);
+    rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", text);
+    rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", numbers);
+    rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", noise);
+    CASE_PUT(&driver, rva, "\xC3");
+    CASE_PUT(&driver, function, "\x8B\x41\x08\xC3"); /* mov eax, [rcx+8]; ret */
+    CASE_PUT(&driver, text, "Hello, world\0\xC3");
+    CASE_PUT(&driver, numbers, "\x01\x00\x00\x00\x02\x00\x00\x00\xC3");
+    CASE_PUT(&driver, noise, "\x56\x23\xC1\x4E\x0B\xD1\xC3\x99\x9F"); /* push rsi; and; or; ret, then more */
+    case_read(&driver);
+    assert_int_equal(source_at(&driver, function), FUNCTION_LEA);
+    assert_false(case_is_code(&driver, text));
+    assert_false(case_is_code(&driver, numbers));
+    assert_false(case_is_code(&driver, noise));
+    case_end(&driver);
+}
+
+/* Pointers with base relocations, from a table in .rdata. */
+static void relocated_pointers(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_I386);
+    CASE_PUT(&driver, CASE_TEXT_RVA, "\xC3");
+    uint32_t framed = CASE_TEXT_RVA + 0x80, text = CASE_TEXT_RVA + 0xA0;
+    CASE_PUT(&driver, framed, "\x55\x8B\xEC\x5D\xC2\x08\x00"); /* push ebp; mov ebp, esp; pop ebp; ret 8 */
+    CASE_PUT(&driver, text, "k\0e\0y\0\0\0");
+    CASE_PUT_VA(&driver, CASE_RDATA_RVA, "", framed);
+    CASE_PUT_VA(&driver, CASE_RDATA_RVA + 4, "", text);
+    case_read(&driver);
+    assert_int_equal(source_at(&driver, framed), FUNCTION_RELOCATED_POINTER);
+    assert_false(case_is_code(&driver, text));
+    case_end(&driver);
+}
+
+/* A base relocation that lies across an instruction's fields shows that it is none. */
+static void relocations_refute_a_decode(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_I386);
+    /* call; then an address that would decode as one more instruction of the line */
+    uint32_t rva = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x80);
+    CASE_PUT(&driver, CASE_TEXT_RVA + 0x80, "\xEB\xFE");
+    uint32_t pointer = rva;
+    rva = CASE_PUT_VA(&driver, rva, "", CASE_DATA_RVA + 0x40);
+    /* B8, then a relocated field that begins one byte later than the immediate of `mov eax, imm32` */
+    CASE_PUT_VA(&driver, CASE_TEXT_RVA + 0x40, "\xB8\x90", CASE_DATA_RVA);
+    CASE_PUT_REL(&driver, CASE_TEXT_RVA + 0x82, "\xE9", CASE_TEXT_RVA + 0x40);
+    case_read(&driver);
+    assert_int_equal(code_class_at(&driver.map, pointer), BYTE_DATA);
+    assert_int_equal(code_section_at(&driver.map, pointer)->reasons[pointer - CASE_TEXT_RVA],
+                     REASON_RELOCATED_FIELD);
+    assert_false(case_is_code(&driver, CASE_TEXT_RVA + 0x40));
+    case_end(&driver);
+}
+
+static void branches_that_lead_nowhere(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t rva = CASE_PUT(&driver, CASE_TEXT_RVA, "\xB8\x33\xC0\xC3\x90"); /* mov eax, 90C3C033h */
+    rva = CASE_PUT(&driver, rva, "\x74\xFA");                                /* je into that immediate */
+    rva = CASE_PUT_REL(&driver, rva, "\x0F\x84", 0x800000);                  /* je outside of the image */
+    rva = CASE_PUT_REL(&driver, rva, "\x0F\x84", CASE_DATA_RVA);             /* je into data */
+    CASE_PUT(&driver, rva, "\xC3");
+    case_read(&driver);
+    assert_int_equal(driver.map.bad_target_count, 3);
+    assert_int_equal(code_class_at(&driver.map, CASE_TEXT_RVA + 1), BYTE_INSTRUCTION_TAIL);
+    case_end(&driver);
+}
+
+static void other_machines_are_not_decoded(void **state)
+{
+    (void)state;
+    static const uint16_t machines[] = {MACHINE_ARM64, MACHINE_IA64, MACHINE_ARMNT};
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
+        struct code_case driver;
+        case_begin(&driver, machines[i]);
+        case_read(&driver);
+        assert_false(driver.map.decoded);
+        assert_non_null(driver.map.not_decoded_reason);
+        assert_int_equal(driver.map.section_count, 0);
+        case_end(&driver);
+    }
+}
+
+/* xorshift: the same images on every machine. */
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed;
+}
+
+/* Whatever the bytes are: every tail belongs to an instruction, every count adds up, every reference of an
+ * instruction lies in one, functions are sorted instruction starts. */
+static void expect_consistent(const struct code_case *driver)
+{
+    const struct code_map *map = &driver->map;
+    uint64_t total_nbytes = 0, counted_nbytes = 0, instruction_count = 0;
+    for (size_t s = 0; s < map->section_count; s++) {
+        const struct code_section *section = &map->sections[s];
+        total_nbytes += section->nbytes;
+        for (uint32_t i = 0; i < section->nbytes; i++) {
+            instruction_count += section->classes[i] == BYTE_INSTRUCTION;
+            if (section->classes[i] == BYTE_INSTRUCTION_TAIL)
+                assert_true(i > 0 && (section->classes[i - 1] == BYTE_INSTRUCTION ||
+                                      section->classes[i - 1] == BYTE_INSTRUCTION_TAIL));
+            assert_true((section->classes[i] == BYTE_DATA) == (section->reasons[i] != REASON_NONE));
+        }
+    }
+    for (unsigned i = 0; i < 5; i++)
+        counted_nbytes += map->class_counts[i];
+    assert_int_equal(total_nbytes, counted_nbytes);
+    assert_int_equal(instruction_count, map->instruction_count);
+    for (size_t i = 0; i < map->function_count; i++) {
+        assert_int_equal(code_class_at(map, map->functions[i].begin_rva), BYTE_INSTRUCTION);
+        assert_true(i == 0 || map->functions[i - 1].begin_rva < map->functions[i].begin_rva);
+    }
+    for (size_t i = 0; i < driver->refs.ref_count; i++) {
+        const struct ref *ref = &driver->refs.refs[i];
+        if (ref->source == SOURCE_CODE && ref->encoding == REF_PCREL)
+            assert_int_equal(code_class_at(map, ref->site_rva), BYTE_INSTRUCTION_TAIL);
+    }
+}
+
+static void random_images(void **state)
+{
+    (void)state;
+    uint32_t seed = 2463534242U;
+    for (unsigned round = 0; round < 400; round++) {
+        struct code_case driver;
+        case_begin(&driver, round % 2 ? MACHINE_AMD64 : MACHINE_I386);
+        /* Short branches and calls are frequent, so that lines cross each other. */
+        static const uint8_t common[] = {0xE8, 0xEB, 0x74, 0x75, 0xFF, 0x8D, 0x8B, 0xC3, 0x00, 0x90};
+        for (unsigned section = 0; section < 4; section++)
+            for (uint32_t i = 0; i < CASE_SECTION_NBYTES; i++) {
+                uint32_t value = next_random(&seed);
+                driver.bytes[section][i] =
+                    value & 0x300 ? (uint8_t)value : common[(value >> 10) % sizeof common];
+            }
+        uint32_t begin = CASE_TEXT_RVA;
+        for (unsigned i = 0; i < 8; i++) { /* bounds that overlap and that leave their section */
+            begin += next_random(&seed) % 0x60;
+            case_function(&driver, begin, begin + 1 + next_random(&seed) % 0x800);
+        }
+        for (uint32_t at = 0; at + 16 <= CASE_SECTION_NBYTES; at += 16 + next_random(&seed) % 64)
+            if (driver.relocated_count < 60)
+                CASE_PUT_VA(&driver, (1 + next_random(&seed) % 4) * PAGE_NBYTES + at, "",
+                            next_random(&seed) % 0x7000);
+        case_read(&driver);
+        expect_consistent(&driver);
+        case_end(&driver);
+    }
+}
+
+/* 64 KiB of code in which everything leads everywhere. Work is seen through memory: lists and references grow
+ * with every root that is followed. */
+static void hostile_images_stay_linear(void **state)
+{
+    (void)state;
+    enum { NBYTES = 0x10000 };
+    static const struct {
+        const char *bytes;
+        size_t nbytes;
+    } patterns[] = {
+        {"\xEB\xFF", 2},                     /* jumps into their own second byte */
+        {"\x74\x7F", 2},                     /* a branch at every other byte */
+        {"\x0F\x84\x00\x01\x00\x00", 6},     /* and the long form */
+        {"\xE8\x01\x00\x00\x00", 5},         /* calls into the next call */
+        {"\x48\x8D\x05\x00\x00\x00\x00", 7}, /* addresses of the next instruction */
+        {"\xFF\x24\xC5\x00\x10\x00\x00", 7}, /* jumps through overlapping tables */
+        {"\x00", 1},
+        {"\x90", 1},
+    };
+    uint8_t *text = malloc(NBYTES);
+    assert_non_null(text);
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+        for (unsigned is_64 = 0; is_64 < 2; is_64++) {
+            for (size_t i = 0; i < NBYTES; i++)
+                text[i] = (uint8_t)patterns[p].bytes[i % patterns[p].nbytes];
+            struct code_case driver;
+            case_begin(&driver, is_64 ? MACHINE_AMD64 : MACHINE_I386);
+            make_section(&driver.made, ".text", 0x1000, MADE_TEXT, text, NBYTES);
+            arena_init(&driver.arena, NULL);
+            struct finding error;
+            assert_true(image_read(make_file(&driver.made), &driver.arena, &driver.image, &error));
+            assert_true(refs_collect(&driver.image, &driver.arena, SOURCE_ALL, &driver.refs));
+            size_t before_nbytes = driver.arena.total_nbytes;
+            assert_true(code_read(&driver.image, &driver.refs, &driver.arena, &driver.map));
+            /* Six bytes of map for each byte of code, and less than two references for each instruction. */
+            assert_in_range(driver.arena.total_nbytes - before_nbytes, 1, NBYTES * UINT64_C(200));
+            expect_consistent(&driver);
+            case_end(&driver);
+        }
+    }
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(entry_calls_and_padding),
+        cmocka_unit_test(gap_in_a_bounded_function),
+        cmocka_unit_test(addresses_of_functions_and_of_data),
+        cmocka_unit_test(relocated_pointers),
+        cmocka_unit_test(relocations_refute_a_decode),
+        cmocka_unit_test(branches_that_lead_nowhere),
+        cmocka_unit_test(other_machines_are_not_decoded),
+        cmocka_unit_test(random_images),
+        cmocka_unit_test(hostile_images_stay_linear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
