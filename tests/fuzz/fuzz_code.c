@@ -84,10 +84,13 @@ static void claim_operands(const struct refset *refs, const struct code_map *map
         CLAIM(ref->source == SOURCE_CODE, "reference %zu is of another source", i);
         CLAIM(range_fits(refs->image->file.nbytes, ref->site_foff, ref->width_nbytes),
               "operand %zu leaves the file", i);
-        for (unsigned k = 0; k < ref->width_nbytes; k++)
+        /* Jump tables may lie in data sections. */
+        for (unsigned k = 0; k < ref->width_nbytes && code_section_at(map, ref->site_rva); k++)
             CLAIM(code_class_at(map, ref->site_rva + k) == BYTE_INSTRUCTION_TAIL ||
                       code_class_at(map, ref->site_rva + k) == BYTE_DATA,
-                  "operand %zu at RVA 0x%X is of class %s", i, (unsigned)ref->site_rva,
+                  "operand %zu (%s, %s) at RVA 0x%X is of class %s", i,
+                  ref_encoding_name((enum ref_encoding)ref->encoding),
+                  ref_access_name((enum ref_access)ref->access), (unsigned)ref->site_rva,
                   byte_class_name(code_class_at(map, ref->site_rva + k)));
         uint64_t stored = load_width(refs->image->file.bytes + ref->site_foff, ref->width_nbytes), value = 0;
         CLAIM(ref_encode(refs->image, ref, stored, ref->target, ref->base_rva, &value) && value == stored,

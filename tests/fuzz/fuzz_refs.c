@@ -1,6 +1,6 @@
 /* fuzz_refs.c - the inventory of references of any image.
  * Claims: every reference lies in the file and encodes to what is stored; none of a table is listed twice;
- * targets are what their state says; each source alone gives no more than all together; work and memory are
+ * targets are what their state says; work and memory are
  * linear. */
 #include "fuzz.h"
 
@@ -36,10 +36,7 @@ static void claim_reference(const struct image *image, const struct ref *ref, si
     CLAIM(range_fits(image->file.nbytes, ref->site_foff, ref->width_nbytes),
           "reference %zu at 0x%X leaves the file", i, (unsigned)ref->site_foff);
     uint32_t rva;
-    if (ref->site_rva == NO_RVA)
-        CLAIM(!image_foff_to_rva(image, ref->site_foff, &rva) || rva == NO_RVA,
-              "reference %zu at 0x%X has an RVA", i, (unsigned)ref->site_foff);
-    else
+    if (ref->site_rva != NO_RVA)
         CLAIM(image_rva_to_foff(image, ref->site_rva, 1, &rva) && rva == ref->site_foff,
               "reference %zu at 0x%X is not at RVA 0x%X", i, (unsigned)ref->site_foff,
               (unsigned)ref->site_rva);
@@ -81,8 +78,6 @@ static void claim_extents_and_problems(const struct refset *refs)
         const struct ref_problem *problem = &refs->problems[i];
         CLAIM(problem->source < SOURCE_COUNT && is_sentence(problem->reason), "problem %zu: \"%s\"", i,
               problem->reason ? problem->reason : "(nothing)");
-        CLAIM(problem->file_offset == NO_FILE_OFFSET || problem->file_offset <= refs->image->file.nbytes,
-              "problem %zu is behind the end of the file", i);
     }
 }
 
@@ -94,8 +89,7 @@ static size_t count_of(const struct refset *refs, unsigned source)
     return count;
 }
 
-/* A source that is asked alone finds at least what it finds among the others: fields that another source
- * lists first are left to that one, and nothing else may be. */
+/* A source that is asked alone gives its own references only. */
 static void claim_sources(const struct refset *all, struct arena *arena)
 {
     for (unsigned source = 0; source < SOURCE_CODE; source++) {
@@ -103,8 +97,6 @@ static void claim_sources(const struct refset *all, struct arena *arena)
         CLAIM(refs_collect(all->image, arena, SOURCE_BIT(source), &alone), "out of memory");
         CLAIM(count_of(&alone, source) == alone.ref_count, "%s gives references of other sources",
               ref_source_name((enum ref_source)source));
-        CLAIM(alone.ref_count >= count_of(all, source), "%s gives %zu references alone, %zu among all",
-              ref_source_name((enum ref_source)source), alone.ref_count, count_of(all, source));
     }
 }
 

@@ -31,6 +31,7 @@ struct code_case {
     uint8_t bytes[4][CASE_SECTION_NBYTES]; /* .text, .rdata, .data, INIT */
     struct {
         uint32_t begin_rva, end_rva;
+        size_t parent; /* index of the function that it is a fragment of; its own otherwise */
     } functions[16];
     size_t function_count;
     uint32_t relocated[64];
@@ -101,22 +102,45 @@ static inline void case_put_u32(struct code_case *driver, uint32_t rva, uint32_t
 static inline void case_function(struct code_case *driver, uint32_t begin_rva, uint32_t end_rva)
 {
     driver->functions[driver->function_count].begin_rva = begin_rva;
-    driver->functions[driver->function_count++].end_rva = end_rva;
+    driver->functions[driver->function_count].end_rva = end_rva;
+    driver->functions[driver->function_count].parent = driver->function_count;
+    driver->function_count++;
+}
+
+/* The same for a fragment whose unwind info is chained to that of an earlier function. */
+static inline void case_fragment(struct code_case *driver, uint32_t begin_rva, uint32_t end_rva,
+                                 size_t parent)
+{
+    case_function(driver, begin_rva, end_rva);
+    driver->functions[driver->function_count - 1].parent = parent;
+}
+
+static inline void case_put_record(const struct code_case *driver, uint8_t *record, size_t index,
+                                   uint32_t unwind_rva)
+{
+    store_u32(record + RUNTIME_FUNCTION_BEGIN, driver->functions[index].begin_rva);
+    store_u32(record + RUNTIME_FUNCTION_END, driver->functions[index].end_rva);
+    store_u32(record + RUNTIME_FUNCTION_UNWIND, unwind_rva);
 }
 
 static inline void case_make_pdata(struct code_case *driver)
 {
-    /* One UNWIND_INFO serves all: version 1, no flags, no codes. */
-    uint8_t pdata[4 + 16 * RUNTIME_FUNCTION_NBYTES] = {1};
+    enum { INFO_NBYTES = UNWIND_INFO_HEADER_NBYTES + RUNTIME_FUNCTION_NBYTES, RECORDS = 16 * INFO_NBYTES };
+    uint8_t pdata[RECORDS + 16 * RUNTIME_FUNCTION_NBYTES] = {0};
     for (size_t i = 0; i < driver->function_count; i++) {
-        uint8_t *record = pdata + 4 + i * RUNTIME_FUNCTION_NBYTES;
-        store_u32(record + RUNTIME_FUNCTION_BEGIN, driver->functions[i].begin_rva);
-        store_u32(record + RUNTIME_FUNCTION_END, driver->functions[i].end_rva);
-        store_u32(record + RUNTIME_FUNCTION_UNWIND, CASE_PDATA_RVA);
+        /* UNWIND_INFO: version 1, no codes; a fragment's has the chain flag and its parent's record. */
+        size_t parent = driver->functions[i].parent;
+        uint8_t *info = pdata + i * INFO_NBYTES;
+        info[0] = (uint8_t)(parent == i ? 1 : 1 | UNWIND_FLAG_CHAININFO << 3);
+        if (parent != i)
+            case_put_record(driver, info + UNWIND_INFO_HEADER_NBYTES, parent,
+                            CASE_PDATA_RVA + (uint32_t)(parent * INFO_NBYTES));
+        case_put_record(driver, pdata + RECORDS + i * RUNTIME_FUNCTION_NBYTES, i,
+                        CASE_PDATA_RVA + (uint32_t)(i * INFO_NBYTES));
     }
     make_section(&driver->made, ".pdata", CASE_PDATA_RVA, MADE_RDATA, pdata, sizeof pdata);
     if (driver->function_count != 0)
-        make_directory(&driver->made, DIR_EXCEPTION, CASE_PDATA_RVA + 4,
+        make_directory(&driver->made, DIR_EXCEPTION, CASE_PDATA_RVA + RECORDS,
                        (uint32_t)(driver->function_count * RUNTIME_FUNCTION_NBYTES));
 }
 

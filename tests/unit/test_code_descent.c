@@ -264,6 +264,55 @@ static void hostile_images_stay_linear(void **state)
     free(text);
 }
 
+/* An allocator whose n-th and later calls fail. */
+static void *failing_alloc(void *context, size_t nbytes)
+{
+    unsigned *left = context;
+    return *left == 0 ? NULL : ((*left)--, malloc(nbytes));
+}
+
+static void failing_release(void *context, void *block)
+{
+    (void)context;
+    free(block);
+}
+
+static void memory_running_out_is_told(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t rva = CASE_TEXT_RVA;
+    for (unsigned i = 0; i < 100; i++) /* enough references to need more than one block */
+        rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x05", CASE_DATA_RVA + i);
+    CASE_PUT(&driver, rva, "\xC3");
+    case_read(&driver);
+    unsigned told = 0, allowed = 0;
+    for (;; allowed++) {
+        unsigned left = allowed;
+        struct allocator allocator = {
+            .alloc = failing_alloc, .release = failing_release, .context = &left, .block_nbytes = 1};
+        struct arena arena;
+        struct finding error;
+        struct image image;
+        struct refset refs;
+        struct code_map map;
+        arena_init(&arena, &allocator);
+        struct span file = {driver.made.file, driver.made.file_nbytes};
+        bool is_read =
+            image_read(file, &arena, &image, &error) && refs_collect(&image, &arena, SOURCE_ALL, &refs);
+        bool is_done = is_read && code_read(&image, &refs, &arena, &map);
+        told += is_read && !is_done;
+        if (is_read && !is_done)
+            assert_true(arena.exhausted);
+        arena_free(&arena);
+        if (is_done)
+            break;
+    }
+    assert_in_range(told, 1, allowed);
+    case_end(&driver);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +325,7 @@ int main(void)
         cmocka_unit_test(other_machines_are_not_decoded),
         cmocka_unit_test(random_images),
         cmocka_unit_test(hostile_images_stay_linear),
+        cmocka_unit_test(memory_running_out_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,26 @@ static void image_relative_displacements(void **state)
     case_end(&driver);
 }
 
+/* A fragment inherits the registers of the function that it is chained to, though it never forms the base. */
+static void image_relative_in_a_chained_fragment(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_AMD64);
+    uint32_t fragment = CASE_TEXT_RVA + 0x80, other = CASE_TEXT_RVA + 0x90;
+    uint32_t rva = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\x48\x8D\x15", 0); /* lea rdx, [rip->base] */
+    rva = CASE_PUT_REL(&driver, rva, "\xE9", fragment);                     /* jmp fragment */
+    CASE_PUT(&driver, fragment, "\x8B\x82\x00\x30\x00\x00\xC3");            /* mov eax, [rdx+3000h]; ret */
+    CASE_PUT(&driver, other, "\x8B\x82\x00\x30\x00\x00\xC3");
+    case_function(&driver, CASE_TEXT_RVA, rva);
+    case_fragment(&driver, fragment, fragment + 7, 0);
+    case_function(&driver, other, other + 7);
+    case_read(&driver);
+    expect_ref(&driver, fragment + 2, REF_IMAGE_REL, 0x3000, ACCESS_READ);
+    assert_null(case_ref(&driver, other + 2));
+    case_end(&driver);
+}
+
 static void x64_absolute_immediate(void **state)
 {
     (void)state;
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(x86_relocated_fields),
         cmocka_unit_test(x86_without_relocations_is_a_guess),
         cmocka_unit_test(image_relative_displacements),
+        cmocka_unit_test(image_relative_in_a_chained_fragment),
         cmocka_unit_test(x64_absolute_immediate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

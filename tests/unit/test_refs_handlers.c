@@ -185,8 +185,9 @@ static void test_cookie_data(void **state)
         uint32_t words[3];
         uint32_t nbytes; /* 0: not cookie data */
     } cases[] = {
-        {{0x30, 0, 0}, 4},        {{0x43, 0, 0}, 4},       /* with flags, at the last place */
+        {{0x30, 0, 0}, 4},        {{0x40, 0, 0}, 4},       /* the last place */
         {{0x48, 0, 0}, 0},                                 /* outside the frame */
+        {{0x42, 0, 0}, 0},                                 /* a flag that belongs behind a scope table */
         {{0x34, 0x10, 0x40}, 12}, {{0x34, 0x10, 0x30}, 0}, /* alignment is no power of two */
         {{0xFFFFFFF0, 0, 0}, 0},
     };

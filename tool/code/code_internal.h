@@ -188,7 +188,7 @@ bool speculate_sees_table(const struct code_reader *reader, const struct reader_
 bool operands_add(struct code_reader *reader, struct reader_section *section,
                   const struct instruction *instruction, const struct bound *bound);
 bool operands_resolve_image_relative(struct code_reader *reader);
-bool operands_add_ref(struct code_reader *reader, uint32_t site_foff, const struct ref_spec *spec,
+bool operands_add_ref(struct code_reader *reader, uint32_t site_rva, const struct ref_spec *spec,
                       enum ref_access access, unsigned detail);
 
 /* code_track.c */

@@ -7,12 +7,13 @@
  * in images without any, that hold an address inside the image; displacements added to the image base. */
 #include "code/code_internal.h"
 
-bool operands_add_ref(struct code_reader *reader, uint32_t site_foff, const struct ref_spec *spec,
+bool operands_add_ref(struct code_reader *reader, uint32_t site_rva, const struct ref_spec *spec,
                       enum ref_access access, unsigned detail)
 {
     struct refset *refs = reader->refs;
     size_t count = refs->ref_count;
-    if (!refset_add(refs, site_foff, *spec))
+    /* By RVA: damaged headers can show the same file bytes in two sections. */
+    if (!refset_add_at_rva(refs, site_rva, *spec))
         return false;
     if (refs->ref_count > count) {
         refs->refs[count].access = (uint8_t)access;
@@ -28,7 +29,7 @@ static bool leaves_piece(const struct reader_section *section, const struct boun
     return target_rva < section->rva || target_rva - section->rva >= section->nbytes;
 }
 
-static bool add_branch(struct code_reader *reader, const struct reader_section *section, uint32_t site_foff,
+static bool add_branch(struct code_reader *reader, const struct reader_section *section,
                        const struct instruction *instruction, const struct bound *bound)
 {
     if (!instruction->target_fits ||
@@ -39,7 +40,7 @@ static bool add_branch(struct code_reader *reader, const struct reader_section *
                             .width_nbytes = instruction->rel_nbytes,
                             .base_rva = instruction_end_rva(instruction),
                             .flags = REF_FLAG_CODE_TARGET};
-    return operands_add_ref(reader, site_foff + instruction->rel_offset, &spec,
+    return operands_add_ref(reader, instruction->rva + instruction->rel_offset, &spec,
                             instruction->flow == FLOW_CALL ? ACCESS_CALL : ACCESS_JUMP, CODE_REF_CERTAIN);
 }
 
@@ -71,8 +72,7 @@ static unsigned detail_of(unsigned certainty, unsigned datum_nbytes)
     return certainty | datum_nbytes << CODE_REF_NBYTES_SHIFT;
 }
 
-static bool add_rip_relative(struct code_reader *reader, uint32_t site_foff,
-                             const struct instruction *instruction)
+static bool add_rip_relative(struct code_reader *reader, const struct instruction *instruction)
 {
     struct memory_operand memory;
     if (instruction->operation == OP_NOP || !decode_memory(reader->decoder, &memory))
@@ -82,7 +82,7 @@ static bool add_rip_relative(struct code_reader *reader, uint32_t site_foff,
                             .width_nbytes = 4,
                             .base_rva = instruction_end_rva(instruction)};
     size_t count = reader->refs->ref_count;
-    return operands_add_ref(reader, site_foff + instruction->disp_offset, &spec,
+    return operands_add_ref(reader, instruction->rva + instruction->disp_offset, &spec,
                             (enum ref_access)memory.access, detail_of(CODE_REF_CERTAIN, memory.nbytes)) &&
            use_target(reader, count, memory.nbytes);
 }
@@ -118,7 +118,7 @@ static bool add_absolute(struct code_reader *reader, const struct reader_section
                             .flags = is_relocated ? REF_FLAG_RELOCATED : 0};
     size_t count = reader->refs->ref_count;
     return operands_add_ref(
-               reader, section->raw_foff + at, &spec, (enum ref_access)memory.access,
+               reader, section->rva + at, &spec, (enum ref_access)memory.access,
                detail_of(is_relocated ? CODE_REF_CERTAIN : CODE_REF_GUESSED_VA, memory.nbytes)) &&
            use_target(reader, count, memory.nbytes);
 }
@@ -148,10 +148,9 @@ static bool keep_image_relative(struct code_reader *reader, uint32_t rva)
 bool operands_add(struct code_reader *reader, struct reader_section *section,
                   const struct instruction *instruction, const struct bound *bound)
 {
-    uint32_t site_foff = section->raw_foff + (instruction->rva - section->rva);
     if (instruction->rel_nbytes != 0)
-        return add_branch(reader, section, site_foff, instruction, bound);
-    if (instruction->is_rip_relative && !add_rip_relative(reader, site_foff, instruction))
+        return add_branch(reader, section, instruction, bound);
+    if (instruction->is_rip_relative && !add_rip_relative(reader, instruction))
         return false;
     bool is_absolute = false;
     if (instruction->disp_nbytes >= 4 && !instruction->is_rip_relative &&
@@ -189,8 +188,7 @@ static bool resolve_one(struct code_reader *reader, uint32_t rva)
         return true;
     struct ref_spec spec = {.source = SOURCE_CODE, .encoding = REF_IMAGE_REL, .width_nbytes = 4};
     size_t count = reader->refs->ref_count;
-    return operands_add_ref(reader, section->raw_foff + at + instruction.disp_offset, &spec,
-                            (enum ref_access)memory.access,
+    return operands_add_ref(reader, rva + instruction.disp_offset, &spec, (enum ref_access)memory.access,
                             detail_of(CODE_REF_MAY_HOLD_BASE, memory.nbytes)) &&
            use_target(reader, count, memory.nbytes);
 }

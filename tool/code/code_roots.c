@@ -85,7 +85,7 @@ static const struct {
     [SOURCE_RELOCATED] = {true, TRUST_POINTER, FUNCTION_RELOCATED_POINTER},
 };
 
-static bool is_root(const struct code_reader *reader, const struct ref *ref)
+static bool is_root(const struct ref *ref)
 {
     if (ref->state != REF_RESOLVED || !code_targets[ref->source].names_code)
         return false;
@@ -98,7 +98,7 @@ bool roots_push_trusted(struct code_reader *reader)
 {
     for (size_t i = 0; i < reader->refs->ref_count; i++) {
         const struct ref *ref = &reader->refs->refs[i];
-        if (!is_root(reader, ref) || code_targets[ref->source].trust != TRUST_FULL)
+        if (!is_root(ref) || code_targets[ref->source].trust != TRUST_FULL)
             continue;
         if (!descent_push(reader, ref->target, code_targets[ref->source].source, TRUST_FULL, 0))
             return false;
@@ -114,7 +114,7 @@ bool roots_push_candidates(struct code_reader *reader)
         const struct ref *ref = &reader->refs->refs[i];
         bool wanted = ref->source == SOURCE_RELOCATED
                           ? ref->state == REF_RESOLVED && !reader_section_at(reader, ref->site_rva)
-                          : is_root(reader, ref) && code_targets[ref->source].trust != TRUST_FULL;
+                          : is_root(ref) && code_targets[ref->source].trust != TRUST_FULL;
         if (wanted && !site_set_has(&reader->table_sites, ref->site_foff) &&
             !descent_push(reader, ref->target, code_targets[ref->source].source,
                           (enum trust)code_targets[ref->source].trust, 0))

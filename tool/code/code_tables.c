@@ -117,7 +117,7 @@ static bool add_entries(struct code_reader *reader, const struct jump_table *tab
     for (size_t i = 0; i < count; i++) {
         uint32_t offset = (uint32_t)i * table->entry_nbytes, target_rva;
         site_set_add(&reader->table_sites, foff + offset);
-        if (!is_listed && !operands_add_ref(reader, foff + offset, &spec, ACCESS_JUMP, certainty))
+        if (!is_listed && !operands_add_ref(reader, table->rva + offset, &spec, ACCESS_JUMP, certainty))
             return false;
         if (entry_target(reader, table, bytes.bytes + offset, &target_rva) &&
             !descent_push(reader, target_rva, NO_SOURCE,

@@ -23,7 +23,7 @@ struct section {
         raw_foff; /* PointerToRawData as the loader reads it (rounded down to 512 in page-aligned images) */
     uint32_t raw_nbytes; /* SizeOfRawData as stored */
     uint32_t
-        file_nbytes; /* bytes of the file visible in memory at rva: min(raw, page-rounded memory, file) */
+        file_nbytes; /* bytes of the file visible in memory at rva: min(raw, rounded memory, next section) */
     uint32_t stored_raw_foff;  /* PointerToRawData as stored */
     uint32_t relocations_foff; /* PointerToRelocations; normally 0 */
     uint32_t linenumbers_foff; /* PointerToLinenumbers; normally 0 */
@@ -64,7 +64,7 @@ struct region {
     uint64_t foff;
     uint64_t nbytes;
     enum region_kind kind;
-    uint32_t section; /* index, for the SECTION kinds; else UINT32_MAX */
+    uint32_t section; /* index, for the SECTION kinds and COFF_RELOCATIONS; else UINT32_MAX */
 };
 
 /* Two headers that claim the same bytes of the file; the first claim wins in the region list. */
@@ -153,7 +153,9 @@ bool image_string_at_rva(const struct image *image, uint32_t rva, size_t max_nby
  * beyond SizeOfImage is returned as it is: callers decide what one-past-the-end means. */
 bool image_va_to_rva(const struct image *image, uint64_t va, uint32_t *rva);
 
-/* A directory with rva != 0 and nbytes != 0, else NULL. */
+/* A directory that Windows would use, else NULL: its RVA is not 0, and neither is its size where the size
+ * says how much there is to read (security, base relocations, debug, exception, IAT). The other directories
+ * are walked to their own end, so Windows never looks at their size. */
 const struct directory *image_directory(const struct image *image, unsigned number);
 
 /* 4 or 8. */

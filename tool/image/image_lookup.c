@@ -130,7 +130,9 @@ const struct directory *image_directory(const struct image *image, unsigned numb
     if (number >= image->directory_count)
         return NULL;
     const struct directory *directory = &image->directories[number];
-    return directory->rva != 0 && directory->nbytes != 0 ? directory : NULL;
+    bool is_sized = number == DIR_SECURITY || number == DIR_BASERELOC || number == DIR_DEBUG ||
+                    number == DIR_EXCEPTION || number == DIR_IAT;
+    return directory->rva != 0 && (directory->nbytes != 0 || !is_sized) ? directory : NULL;
 }
 
 unsigned image_pointer_nbytes(const struct image *image)

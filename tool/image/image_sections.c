@@ -101,8 +101,12 @@ static bool read_section(struct image *image, uint32_t index, struct finding *er
     if (!image->is_flat)
         s->raw_foff &= ~(uint32_t)(LOADER_RAW_ALIGNMENT_NBYTES - 1);
     s->file_nbytes = s->stored_raw_foff + s->raw_nbytes - s->raw_foff;
-    if (s->file_nbytes > memory_pages_nbytes)
-        s->file_nbytes = memory_pages_nbytes;
+    /* Page-aligned sections show their last page whole; others end where the next may begin. */
+    uint32_t seen_nbytes = memory_pages_nbytes;
+    if (image->is_flat && !round_up_u32(s->memory_nbytes, image->section_alignment, &seen_nbytes))
+        seen_nbytes = s->memory_nbytes;
+    if (s->file_nbytes > seen_nbytes)
+        s->file_nbytes = seen_nbytes;
     if (image->is_flat && s->stored_raw_foff != s->rva)
         return image_note(image, HVCI9004_MALFORMED_TABLE, s->header_foff + SECTION_POINTER_TO_RAW_DATA,
                           "Section %s lies at RVA 0x%X but at file offset 0x%X; below page alignment the two "
@@ -151,6 +155,9 @@ static bool order_sections(struct image *image, struct finding *error)
                                 "Windows refuses such an image; link it again.",
                                 "Section %s at RVA 0x%X overlaps section %s (RVA 0x%X, 0x%X bytes).", s->name,
                                 s->rva, before->name, before->rva, before->memory_nbytes);
+        /* Raw data may fill the last page of its section, but not the next section that begins inside it. */
+        if (image->sections[before->index].file_nbytes > s->rva - before->rva)
+            image->sections[before->index].file_nbytes = s->rva - before->rva;
     }
     return true;
 }

@@ -65,6 +65,8 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
 
     if (plan->refusals.count == 0 && plan->change_count != 0 && !plan_signature(&context))
         return false;
+    if (plan->refusals.count == 0 && plan->change_count != 0 && !plan_damage(&context))
+        return false;
     if (plan->refusals.count != 0) {
         plan->verdict = PLAN_REFUSED;
         plan->change_count = 0;

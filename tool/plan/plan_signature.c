@@ -18,7 +18,8 @@ static bool drop_certificates(struct plan_context *context)
     const struct directory *security = image_directory(image, DIR_SECURITY);
     uint64_t end_foff = (uint64_t)security->rva + security->nbytes;
     struct span after;
-    if (security->rva < image->section_table_end_foff || end_foff > image->file.nbytes ||
+    if (security->rva < image->section_table_end_foff || security->rva < image->headers_nbytes ||
+        end_foff > image->file.nbytes ||
         !span_part(image->file, end_foff, image->file.nbytes - end_foff, &after) ||
         after.nbytes >= CERTIFICATE_ALIGN_NBYTES || !span_is_filled(after, 0))
         return refuse(

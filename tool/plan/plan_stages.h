@@ -21,6 +21,9 @@ bool plan_init_section(struct plan_context *context, const struct finding *findi
 /* Called when something is to change: drops the signature, leaves a signed image alone, or refuses. */
 bool plan_signature(struct plan_context *context);
 
+/* Called when something is to change: refuses an image whose tables are damaged or contradict each other. */
+bool plan_damage(struct plan_context *context);
+
 bool plan_add_change(struct plan *plan, struct arena *arena, const struct change *change);
 
 #endif

@@ -159,8 +159,10 @@ static bool collect_blocks(struct refset *refs, struct reloc_walk *walk)
         uint32_t block_nbytes = load_u32(walk->table.bytes.bytes + offset + BASERELOC_BLOCK_SIZE);
         if (block_nbytes < BASERELOC_BLOCK_HEADER_NBYTES || !range_fits(table_nbytes, offset, block_nbytes)) {
             struct window rest = window_part(&walk->table, offset, table_nbytes - offset);
-            return span_is_filled(rest.bytes, 0) || /* zero bytes up to the directory's rounded size */
-                   refset_problem(refs, SOURCE_BASERELOCS, rest.rva, rest.foff,
+            if (span_is_filled(rest.bytes, 0)) /* up to the directory's rounded size */
+                return refset_limit(refs, SOURCE_BASERELOCS, rest.rva, rest.foff,
+                                    "The base relocation directory ends with zeros at RVA 0x%X.", rest.rva);
+            return refset_problem(refs, SOURCE_BASERELOCS, rest.rva, rest.foff,
                                   "The base relocation block at RVA 0x%X gives its size as 0x%X, which does "
                                   "not fit the directory; reading stops there.",
                                   rest.rva, block_nbytes);
@@ -175,6 +177,11 @@ static bool collect_blocks(struct refset *refs, struct reloc_walk *walk)
             return false;
         offset += block_nbytes;
     }
+    if (offset != table_nbytes)
+        return refset_limit(refs, SOURCE_BASERELOCS, walk->table.rva + (uint32_t)offset,
+                            walk->table.foff + offset,
+                            "The base relocation directory ends inside the header of a block at RVA 0x%X.",
+                            walk->table.rva + (uint32_t)offset);
     return true;
 }
 

@@ -61,6 +61,10 @@ static bool add_lookup(struct refset *refs, const struct import_descriptor *desc
 {
     *is_usable = descriptor->lookup_rva != descriptor->iat_rva &&
                  thunk_array_find(refs, descriptor->lookup_rva, UINT32_MAX, lookup);
+    if (!*is_usable && descriptor->lookup_rva != 0 && descriptor->lookup_rva != descriptor->iat_rva)
+        return refset_problem(refs, SOURCE_IMPORTS, descriptor->lookup_rva, NO_FILE_OFFSET,
+                              "The import lookup table at RVA 0x%X has no bytes in the file.",
+                              descriptor->lookup_rva);
     if (!*is_usable)
         return true;
     if (!thunk_array_add(refs, lookup, SOURCE_IMPORTS, REF_RVA, DETAIL_IMPORT_LOOKUP, true) ||
@@ -76,6 +80,20 @@ static bool add_lookup(struct refset *refs, const struct import_descriptor *desc
                           descriptor->lookup_rva);
 }
 
+/* A table that runs to the end of its section's bytes in the file may still end properly: with the zeros that
+ * the section has beyond them in memory. */
+static bool ends_in_zeros(const struct refset *refs, const struct window *window)
+{
+    const struct section *section = image_section_at_rva(refs->image, window->rva);
+    uint64_t file_end_rva = (uint64_t)window->rva + window->bytes.nbytes;
+    return section && (uint64_t)section->rva + section->memory_nbytes > file_end_rva;
+}
+
+static bool is_open_ended(const struct refset *refs, const struct thunk_array *array)
+{
+    return !array->is_terminated && !array->is_shared && !ends_in_zeros(refs, &array->window);
+}
+
 static bool collect_thunks(struct refset *refs, const struct import_descriptor *descriptor)
 {
     struct thunk_array lookup, iat;
@@ -87,6 +105,11 @@ static bool collect_thunks(struct refset *refs, const struct import_descriptor *
     if (!has_iat)
         return refset_problem(refs, SOURCE_IMPORTS, descriptor->iat_rva, NO_FILE_OFFSET,
                               "The IAT at RVA 0x%X has no bytes in the file.", descriptor->iat_rva);
+    const struct thunk_array *names = has_lookup ? &lookup : &iat;
+    if (is_open_ended(refs, names) &&
+        !refset_problem(refs, SOURCE_IMPORTS, names->window.rva, names->window.foff,
+                        "The import thunks at RVA 0x%X do not end inside their section.", names->window.rva))
+        return false;
     if (iat.is_shared && !refset_problem(refs, SOURCE_IMPORTS, descriptor->iat_rva, iat.window.foff,
                                          "The IAT at RVA 0x%X runs into another table.", descriptor->iat_rva))
         return false;
@@ -110,6 +133,11 @@ bool refs_collect_imports(struct refset *refs)
         struct import_descriptor descriptor = {
             load_u32(bytes + IMPORT_ORIGINAL_FIRST_THUNK), load_u32(bytes + IMPORT_TIME_DATE_STAMP),
             load_u32(bytes + IMPORT_NAME), load_u32(bytes + IMPORT_FIRST_THUNK)};
+        if (descriptor.name_rva != 0 && descriptor.iat_rva == 0 &&
+            !refset_problem(refs, SOURCE_IMPORTS, table.rva + (uint32_t)offset, table.foff + offset,
+                            "The import descriptor at RVA 0x%X names a module but no IAT.",
+                            table.rva + (uint32_t)offset))
+            return false;
         if (descriptor.name_rva == 0 || descriptor.iat_rva == 0) /* the loader stops here */
             return refset_extent(refs, table.rva + (uint32_t)offset, IMPORT_DESCRIPTOR_NBYTES,
                                  EXTENT_IMPORT_DESCRIPTORS, SOURCE_IMPORTS);
@@ -119,6 +147,7 @@ bool refs_collect_imports(struct refset *refs)
         if (!add_descriptor(refs, &table, offset, &descriptor) || !collect_thunks(refs, &descriptor))
             return false;
     }
-    return refset_limit(refs, SOURCE_IMPORTS, table.rva, table.foff,
-                        "The import descriptors at RVA 0x%X do not end with an empty one.", table.rva);
+    return ends_in_zeros(refs, &table) ||
+           refset_problem(refs, SOURCE_IMPORTS, table.rva, table.foff,
+                          "The import descriptors at RVA 0x%X do not end with an empty one.", table.rva);
 }

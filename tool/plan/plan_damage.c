@@ -1,0 +1,59 @@
+/* plan_damage.c - what must be whole before anything about a repair can be proved.
+ * Takes: image and references.  Gives: a refusal that names the first thing that is damaged or contradictory.
+ * Must not: judge the repair itself. */
+#include "plan/plan_stages.h"
+
+static bool refuse_damage(struct plan_context *context, uint32_t rva, uint64_t foff, const char *what)
+{
+    struct finding refusal = finding_make(context->arena, HVCI9023_UNRESOLVED_REFERENCE, LEVEL_ERROR,
+                                          "Nothing about a repair of this image can be proved: %s", what);
+    refusal.rva = rva;
+    refusal.file_offset = foff;
+    refusal.cure = "Link the image again; a repair needs an image that reads the same way for everyone.";
+    return finding_add(&context->plan->refusals, &refusal);
+}
+
+/* What is damaged or contradictory may mean something else to Windows than to this reader: no repair builds
+ * on it. */
+bool plan_damage(struct plan_context *context)
+{
+    const struct image *image = context->image;
+    if (image->is_managed)
+        return refuse_damage(context, image->directories[DIR_CLR].rva, image->directories[DIR_CLR].entry_foff,
+                             "it has a CLR header, so it is managed, and its code is not machine code.");
+    if ((image->coff_characteristics & COFF_RELOCS_STRIPPED) && image_directory(image, DIR_BASERELOC))
+        return refuse_damage(context, NO_RVA, image->coff_foff + COFF_CHARACTERISTICS,
+                             "its base relocations are said to be stripped, but they are there.");
+    if (image->machine == MACHINE_I386 && !image_directory(image, DIR_BASERELOC))
+        return refuse_damage(context, NO_RVA, NO_FILE_OFFSET,
+                             "it has no base relocations, so it is not known which constants are addresses.");
+    for (uint32_t i = 0; i < image->directory_count; i++) {
+        const struct directory *directory = &image->directories[i];
+        bool has_rva = directory->rva != 0, has_size = directory->nbytes != 0;
+        if (has_rva != has_size && i != DIR_GLOBALPTR)
+            return refuse_damage(context, directory->rva, directory->entry_foff,
+                                 arena_printf(context->arena, "data directory %u has %s.", i,
+                                              has_rva ? "an address but no size" : "a size but no address"));
+    }
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+        if (section->file_nbytes != 0 && section->raw_foff != section->stored_raw_foff)
+            return refuse_damage(
+                context, section->rva, section->header_foff + SECTION_POINTER_TO_RAW_DATA,
+                arena_printf(context->arena,
+                             "section %s lies at file offset 0x%X, which Windows rounds down.", section->name,
+                             section->stored_raw_foff));
+    }
+    for (size_t i = 0; i < image->notes.count; i++)
+        if (image->notes.items[i].code == HVCI9004_MALFORMED_TABLE)
+            return refuse_damage(context, image->notes.items[i].rva, image->notes.items[i].file_offset,
+                                 image->notes.items[i].message);
+    for (size_t i = 0; i < context->refs->problem_count; i++) {
+        const struct ref_problem *problem = &context->refs->problems[i];
+        bool is_about_relocations =
+            problem->source == SOURCE_RELOCATED || problem->source == SOURCE_BASERELOCS;
+        if (!problem->is_limit || (is_about_relocations && context->code->decoded))
+            return refuse_damage(context, problem->rva, problem->file_offset, problem->reason);
+    }
+    return true;
+}
