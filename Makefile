@@ -40,7 +40,7 @@ windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x
 test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 	@$(RUN_TESTS)
 
-lint: ## clang-format, clang-tidy, cppcheck, and the project's own layout rules
+lint: all ## clang-format, clang-tidy, cppcheck, and the project's own layout rules
 	@scripts/lint.sh $(BUILD)
 
 install: all ## install into DESTDIR PREFIX (default /usr/local)

@@ -36,8 +36,13 @@ $(BUILD)/libhvcifix.a: $(LIBRARY_OBJECTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(BUILD)/hvcifix: $(CLI_OBJECTS) $(BUILD)/libhvcifix.a
+# The folders' own rules (who may include whom, who may print) are part of building.
+$(BUILD)/.layout: $(LIBRARY_OBJECTS) scripts/check_layout.sh
+	@scripts/check_layout.sh $(BUILD)/obj
+	@touch $@
+
+$(BUILD)/hvcifix: $(CLI_OBJECTS) $(BUILD)/libhvcifix.a $(BUILD)/.layout
 	@echo "  LINK    $@"
-	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBRARY_LIBS)
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter-out %.layout,$^) $(LIBRARY_LIBS)
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d)

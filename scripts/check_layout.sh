@@ -58,32 +58,33 @@ if [ -n "$objects" ]; then
     find "$objects/tool" -name '*.o' ! -path "$objects/tool/cli/*" | sort >"$scratch/objects"
 
     # 2. The same, as the objects say it: what macros and the compiler make of the calls.
-    while read -r object; do
-        nm -u "$object" | awk '{ print $NF }' | sed 's/@.*//' |
-            grep -Ex "($output|$ending|__(printf|fprintf|vprintf|vfprintf|dprintf)_chk|__assert_fail)" |
-            sed "s|^|$object: calls |"
-    done <"$scratch/objects" >>"$failures"
+    # nm -A begins each line with the object's path and a colon.
+    xargs nm -uA <"$scratch/objects" | sed 's/:.* / /; s/@.*//' |
+        grep -E " ($output|$ending|__(printf|fprintf|vprintf|vfprintf|dprintf)_chk|__assert_fail)\$" |
+        sed 's/ /: calls /' >>"$failures"
 
     # 3. Objects in writable sections. .data.rel.ro holds constants that need relocating. Names that begin with
     # two underscores or .L are the compiler's own (coverage counters, sanitizer data).
-    while read -r object; do
-        objdump -t "$object" | awk -F '\t' -v object="$object" '
-            NF == 2 {
-                count = split($1, left, " "); section = left[count]
-                split($2, right, " "); name = right[2]
-                if (section !~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ || section ~ /^\.data\.rel\.ro/) next
-                if (name ~ /^(\.|__|\*?\.L|Lubsan|\.?LASAN)/ || right[1] ~ /^0+$/) next
-                print object ": variable " name " in " section " can be written"
-            }'
-    done <"$scratch/objects" >>"$failures"
+    xargs objdump -t <"$scratch/objects" | awk -F '\t' '
+        / file format / { object = $1; sub(/: +file format .*/, "", object) }
+        NF == 2 {
+            count = split($1, left, " "); section = left[count]
+            split($2, right, " "); name = right[2]
+            if (section !~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ || section ~ /^\.data\.rel\.ro/) next
+            if (name ~ /^(\.|__|\*?\.L|Lubsan|\.?LASAN)/ || right[1] ~ /^0+$/) next
+            print object ": variable " name " in " section " can be written"
+        }' >>"$failures"
 
     # 1. Symbols that the verifier needs and another part of the tool defines.
     nm -u "$objects"/tool/verify/*.o | awk 'NF == 2 { print $2 }' | sort -u >"$scratch/needed"
     grep -v -e "^$objects/tool/verify/" -e "^$objects/tool/base/" "$scratch/objects" >"$scratch/others"
-    while read -r object; do
-        nm --defined-only -g "$object" | awk '{ print $NF }' | grep -v '^__' | sort -u |
-            comm -12 - "$scratch/needed" | sed "s|^|tool/verify needs a symbol of $object: |"
-    done <"$scratch/others" >>"$failures"
+    [ ! -s "$scratch/others" ] || xargs nm --defined-only -gA <"$scratch/others" |
+        awk -v needed="$scratch/needed" '
+            BEGIN { while ((getline name < needed) > 0) is_needed[name] = 1 }
+            $NF in is_needed && $NF !~ /^__/ {
+                object = $1; sub(/:[^:]*$/, "", object)
+                print "tool/verify needs a symbol of " object ": " $NF
+            }' >>"$failures"
 fi
 
 if [ -s "$failures" ]; then

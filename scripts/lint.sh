@@ -37,7 +37,7 @@ mkdir -p "$cppcheck_folder"
 run clang-format clang-format-19 --dry-run -Werror $all_c
 run clang-tidy tidy
 run cppcheck check_with_cppcheck
-[ ! -x scripts/check_layout.sh ] || run layout scripts/check_layout.sh
+run layout scripts/check_layout.sh "$build/obj"
 
 [ -z "$failed" ] || { echo "lint: complaints from$failed" >&2; exit 1; }
 echo "lint: no complaints"

@@ -50,9 +50,8 @@ static bool judge(struct outcome *outcome, const struct image *image, const stru
 
 /* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image
  * must not pass for clean. Tables that no rule looks at are shown by `show` only. */
-static bool report_damage(struct outcome *outcome)
+static bool report_damage(struct outcome *outcome, const struct refset *refs)
 {
-    const struct refset *refs = &outcome->refs;
     if (!(refs->damaged & rules_sources()))
         return true;
     for (size_t i = 0; i < refs->problem_count; i++) {
@@ -226,12 +225,17 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     }
     /* From here on every place that holds an address is known, or is listed as not understood. */
 
+    /* Where tables overlap, which one has a field depends on which were asked for. The rules always see the
+     * same. */
+    struct refset rule_refs = outcome->refs;
+    if (sources != rules_sources() && !refs_collect(&outcome->image, arena, rules_sources(), &rule_refs))
+        return end_out_of_memory(outcome);
     outcome->answers = arena_array(arena, rules_count, sizeof *outcome->answers);
-    if (!outcome->answers || !judge(outcome, &outcome->image, &outcome->refs, options->target,
-                                    &outcome->findings, outcome->answers))
+    if (!outcome->answers ||
+        !judge(outcome, &outcome->image, &rule_refs, options->target, &outcome->findings, outcome->answers))
         return end_out_of_memory(outcome);
     outcome->judged = true;
-    if (!report_damage(outcome))
+    if (!report_damage(outcome, &rule_refs))
         return end_out_of_memory(outcome);
     /* From here on the findings stand; nothing has been modified. */
 

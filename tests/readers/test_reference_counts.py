@@ -2,10 +2,12 @@
 """Compares the reference inventory with independent readers, source by source, on every image of a list.
 
 HVCIFIX_IMAGES names a file with one path a line; without it the tests are skipped, aloud (with
-HVCIFIX_REQUIRE_ALL=1 that is a failure). HVCIFIX names the program; default build/hvcifix. llvm-readobj-19 reads
-base relocations, imports, exports, delay imports, debug and TLS directories, load configuration and its tables, and
-unwind data; objdump reads symbols; pefile reads resources, the imports of IA64 images, whose thunks llvm-readobj takes for 32
-bits wide, and export directories without an export, which llvm-readobj refuses. Where a reader prints places or values, not only the counts but the values are compared.
+HVCIFIX_REQUIRE_ALL=1 that is a failure). HVCIFIX names the program; default build/hvcifix.
+
+llvm-readobj-19 reads base relocations, imports, exports, delay imports, debug and TLS directories, load configuration
+and its tables, and unwind data; objdump reads symbols; pefile reads resources, the imports of IA64 images, whose
+thunks llvm-readobj takes for 32 bits wide, and export directories without an export, which llvm-readobj refuses.
+Where a reader prints places or values, not only the counts but the values are compared.
 """
 
 import collections
@@ -256,7 +258,8 @@ class Comparison:
         text = self.theirs.text('TLSDirectory')
         names = ('StartAddressOfRawData', 'EndAddressOfRawData', 'AddressOfIndex', 'AddressOfCallBacks')
         theirs = self.theirs.rvas(value for name in names for value in numbers(text, name))
-        fields = {reference['detail']: reference for reference in reversed(self.ours['TLS'])}  # the field, not the array
+        # The entries of the callback array come behind the field that names it, with the same detail.
+        fields = {reference['detail']: reference for reference in reversed(self.ours['TLS'])}
         self.expect('TLS', targets(fields.values()), theirs)
 
     def load_config(self):

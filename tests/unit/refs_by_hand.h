@@ -56,8 +56,10 @@ static inline void assert_ref(const struct collected *c, enum ref_source source,
                               enum ref_encoding encoding, uint32_t target, enum ref_state state)
 {
     const struct ref *ref = find_ref(c, source, site_rva);
-    if (!ref)
+    if (!ref) {
         fail_msg("no reference of %s at RVA 0x%X", ref_source_name(source), site_rva);
+        return;
+    }
     assert_int_equal(ref->encoding, encoding);
     assert_int_equal(ref->target, target);
     assert_int_equal(ref->state, state);

@@ -46,9 +46,9 @@ static void check(const struct encoding_case *expected)
     collected_free(&c, &made);
 }
 
-#define SPEC(kind, width) .spec = {.source = SOURCE_IMPORTS, .encoding = kind, .width_nbytes = width}
+#define SPEC(kind, width) .spec = {.source = SOURCE_IMPORTS, .encoding = (kind), .width_nbytes = (width)}
 #define SPEC_BASE(kind, width, base)                                                                         \
-    .spec = {.source = SOURCE_IMPORTS, .encoding = kind, .width_nbytes = width, .base_rva = base}
+    .spec = {.source = SOURCE_IMPORTS, .encoding = (kind), .width_nbytes = (width), .base_rva = (base)}
 
 static void test_absolute_addresses(void **state)
 {

@@ -121,7 +121,7 @@ void *arena_grow(struct arena *arena, void *array, size_t count, size_t *capacit
     void *copy = arena_array(arena, larger, element_nbytes);
     if (!copy)
         return NULL;
-    if (count != 0)
+    if (array && count != 0)
         memcpy(copy, array, count * element_nbytes);
     *capacity = larger;
     return copy;

@@ -225,7 +225,7 @@ static bool parse_arguments(struct parser *parser, int argc, char **argv, int fi
                 return fail(parser, "%s needs a value.", row->name);
             value = argv[++i];
         }
-        if (!apply_option(parser, row, value))
+        if (!apply_option(parser, row, value ? value : ""))
             return false;
     }
     return true;

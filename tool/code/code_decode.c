@@ -9,7 +9,6 @@ struct decoder {
     ZydisDecoder zydis;
     ZydisDecodedInstruction raw; /* of the last decode() */
     ZydisDecoderContext context;
-    uint64_t count;
     bool is_64;
 };
 
@@ -169,7 +168,6 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
             struct instruction *instruction)
 {
     ZydisDecodedInstruction *raw = &decoder->raw;
-    decoder->count++;
     if (available_nbytes > INSTRUCTION_MAX_NBYTES)
         available_nbytes = INSTRUCTION_MAX_NBYTES;
     if (!ZYAN_SUCCESS(
@@ -260,9 +258,4 @@ bool instruction_is_fill(const struct instruction *instruction)
         return instruction->has_register_operand && instruction->reg == instruction->rm;
     return instruction->operation == OP_LEA && !instruction->is_rip_relative && instruction->disp == 0 &&
            instruction->index == NO_REGISTER && instruction->base == instruction->reg;
-}
-
-uint64_t decoder_count(const struct decoder *decoder)
-{
-    return decoder->count;
 }

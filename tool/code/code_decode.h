@@ -99,9 +99,6 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory);
  * forms `mov edi, edi`, `lea ecx, [ecx+0]`, `lea esp, [esp+0]`. */
 bool instruction_is_fill(const struct instruction *instruction);
 
-/* How many instructions were decoded so far (for the tests of linear work). */
-uint64_t decoder_count(const struct decoder *decoder);
-
 /* True when execution never continues behind the instruction. */
 static inline bool flow_ends(uint8_t flow)
 {

@@ -57,10 +57,8 @@ static bool is_operand_field(const struct instruction *instruction, unsigned off
            (instruction->imm_nbytes[1] == nbytes && instruction->imm_offset[1] == offset);
 }
 
-bool descent_fits(const struct code_reader *reader, const struct reader_section *section,
-                  const struct instruction *instruction)
+bool descent_fits(const struct reader_section *section, const struct instruction *instruction)
 {
-    (void)reader;
     uint32_t at = instruction->rva - section->rva;
     const uint16_t *marks = section->marks + at;
     bool has_field = false;
@@ -150,7 +148,7 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
             return true;
         struct instruction instruction;
         if (!decode(reader->decoder, section->bytes + at, section->nbytes - at, rva, &instruction) ||
-            !descent_fits(reader, section, &instruction))
+            !descent_fits(section, &instruction))
             return true;
         rva = instruction_end_rva(&instruction);
         if (bound && rva > bound->end_rva) /* no instruction crosses the end of its function */

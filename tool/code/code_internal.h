@@ -174,8 +174,7 @@ bool descent_retry_pointers(struct code_reader *reader);
 bool descent_cover_functions(struct code_reader *reader);
 
 /* True when the instruction's bytes are free and every relocated field in them is an operand of it. */
-bool descent_fits(const struct code_reader *reader, const struct reader_section *section,
-                  const struct instruction *instruction);
+bool descent_fits(const struct reader_section *section, const struct instruction *instruction);
 
 /* code_speculate.c */
 /* *is_code: the straight line from rva decodes cleanly. False only when memory ran out. */

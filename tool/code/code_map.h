@@ -1,7 +1,9 @@
 /* code_map.h - what each byte of the executable sections is, and what the instructions refer to.
  * Takes: struct image and the collected references (x86 and x64 only).  Gives: struct code_map, and
  * references of SOURCE_CODE added to the set.  Must not: judge, or treat a guess as knowledge.
- * A byte is an instruction only when recursive descent from a known root reached it. */
+ * A byte is an instruction only when descent from a known root reached it, or when it lies in a function that
+ * unwind data bounds and decodes cleanly there. Roots that only a pointer names have to convince
+ * (code_speculate.c). */
 #ifndef HVCIFIX_CODE_CODE_MAP_H
 #define HVCIFIX_CODE_CODE_MAP_H
 

@@ -227,7 +227,7 @@ static enum step step(const struct line *line, struct instruction *instruction)
     const uint8_t *bytes = section->bytes + at;
     if (section->classes[at] != BYTE_UNKNOWN || section->marks[at] & (MARK_NOT_CODE | MARK_DATA_OPERAND) ||
         !decode(reader->decoder, bytes, section->nbytes - at, section->rva + at, instruction) ||
-        !descent_fits(reader, section, instruction) || is_odd(instruction, bytes) ||
+        !descent_fits(section, instruction) || is_odd(instruction, bytes) ||
         !target_is_plausible(reader, instruction) || !operand_is_plausible(reader, instruction) ||
         (bound && instruction_end_rva(instruction) > bound->end_rva))
         return STEP_NOT_CODE;

@@ -106,6 +106,16 @@ static bool is_written_by_loader(uint8_t kind)
 static void judge_loader_writes(struct judge *judge)
 {
     const struct refset *refs = judge->refs;
+    /* The loader opens all of directory 12, whatever the descriptors say of its contents. */
+    const struct directory *iat = image_directory(judge->image, DIR_IAT);
+    if (iat &&
+        ranges_overlap(iat->rva, iat->nbytes, judge->section->rva, judge->end_rva - judge->section->rva))
+        judge_found(judge, iat->rva, iat->entry_foff,
+                    arena_printf(judge->arena,
+                                 "Section %s has to stay writable: data directory 12 (the IAT, RVA 0x%" PRIX32
+                                 ", 0x%" PRIX32 " bytes) reaches into it, and the loader writes there.",
+                                 judge->section->name, iat->rva, iat->nbytes),
+                    cure_loader);
     for (size_t i = 0; i < refs->extent_count && !judge->found; i++) {
         const struct extent *extent = &refs->extents[i];
         if (!is_written_by_loader(extent->kind) ||

@@ -136,7 +136,7 @@ static bool order_sections(struct image *image, struct finding *error)
         return image_out_of_memory(image, error);
     bool ascending = true;
     for (uint32_t i = 0; i < count; i++) {
-        ascending = ascending && (i == 0 || image->sections[i - 1].rva <= image->sections[i].rva);
+        ascending = ascending && (i == 0 || image->sections[i - 1].rva < image->sections[i].rva);
         if (image->sections[i].memory_nbytes != 0)
             image->sections_by_rva[image->mapped_section_count++] = &image->sections[i];
     }

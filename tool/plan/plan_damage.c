@@ -3,6 +3,8 @@
  * Must not: judge the repair itself. */
 #include "plan/plan_stages.h"
 
+enum { IMAGE_BASE_ALIGN_NBYTES = 0x10000 };
+
 static bool refuse_damage(struct plan_context *context, uint32_t rva, uint64_t foff, const char *what)
 {
     struct finding refusal = finding_make(context->arena, HVCI9023_UNRESOLVED_REFERENCE, LEVEL_ERROR,
@@ -27,6 +29,9 @@ bool plan_damage(struct plan_context *context)
     if (image->machine == MACHINE_I386 && !image_directory(image, DIR_BASERELOC))
         return refuse_damage(context, NO_RVA, NO_FILE_OFFSET,
                              "it has no base relocations, so it is not known which constants are addresses.");
+    if (image->image_base_va == 0 || image->image_base_va % IMAGE_BASE_ALIGN_NBYTES != 0)
+        return refuse_damage(context, NO_RVA, image->opt_foff + image_pick(image, OPT_IMAGE_BASE_32, OPT_IMAGE_BASE_64),
+                             "its ImageBase is not a multiple of 64 KiB above 0, as Windows demands.");
     for (uint32_t i = 0; i < image->directory_count; i++) {
         const struct directory *directory = &image->directories[i];
         bool has_rva = directory->rva != 0, has_size = directory->nbytes != 0;
@@ -37,6 +42,11 @@ bool plan_damage(struct plan_context *context)
     }
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
+        if (section->raw_nbytes != 0 && section->stored_raw_foff == 0)
+            return refuse_damage(context, section->rva, section->header_foff + SECTION_POINTER_TO_RAW_DATA,
+                                 arena_printf(context->arena,
+                                              "section %s has raw data, but they lie nowhere in the file.",
+                                              section->name));
         if (section->file_nbytes != 0 && section->raw_foff != section->stored_raw_foff)
             return refuse_damage(
                 context, section->rva, section->header_foff + SECTION_POINTER_TO_RAW_DATA,

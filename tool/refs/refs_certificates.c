@@ -4,6 +4,8 @@
  * Must not: judge the signature. Source: PE format specification, "The Attribute Certificate Table". */
 #include "refs/refs_sources.h"
 
+#include <inttypes.h>
+
 bool refs_collect_certificates(struct refset *refs)
 {
     const struct directory *directory = image_directory(refs->image, DIR_SECURITY);
@@ -18,12 +20,13 @@ bool refs_collect_certificates(struct refset *refs)
     uint64_t offset = 0;
     while (offset + CERTIFICATE_HEADER_NBYTES <= table.nbytes) {
         uint32_t nbytes = load_u32(table.bytes + offset + CERTIFICATE_LENGTH);
+        uint64_t at_foff = foff + offset;
         if (nbytes < CERTIFICATE_HEADER_NBYTES || !range_fits(table.nbytes, offset, nbytes))
-            return refset_problem(
-                refs, SOURCE_CERTIFICATES, NO_RVA, foff + offset,
-                "The certificate at file offset 0x%llX gives its length as 0x%X, which does "
-                "not fit the table.",
-                (unsigned long long)(foff + offset), nbytes);
+            return refset_problem(refs, SOURCE_CERTIFICATES, NO_RVA, at_foff,
+                                  "The certificate at file offset 0x%" PRIX64
+                                  " gives its length as 0x%X, which does "
+                                  "not fit the table.",
+                                  foff + offset, nbytes);
         offset += nbytes;
         offset = (offset + CERTIFICATE_ALIGN_NBYTES - 1) & ~(uint64_t)(CERTIFICATE_ALIGN_NBYTES - 1);
     }

@@ -44,11 +44,12 @@ static unsigned code_slot_count(unsigned operation, unsigned info)
 }
 
 /* Stack bytes that the prologue takes: the cookie of a checked function lies among them. */
-static uint32_t frame_nbytes(const uint8_t *codes, unsigned code_count)
+static uint32_t frame_nbytes(const uint8_t *codes, size_t code_count)
 {
     uint64_t nbytes = 0;
-    for (unsigned i = 0; i < code_count;) {
-        unsigned operation = codes[2 * i + 1] & 15, info = codes[2 * i + 1] >> 4;
+    for (size_t i = 0; i < code_count;) {
+        const uint8_t *code = codes + UNWIND_CODE_NBYTES * i;
+        unsigned operation = code[1] & 15, info = code[1] >> 4;
         unsigned slot_count = code_slot_count(operation, info);
         if (i + slot_count > code_count)
             break;
@@ -57,8 +58,7 @@ static uint32_t frame_nbytes(const uint8_t *codes, unsigned code_count)
         else if (operation == UWOP_ALLOC_SMALL)
             nbytes += (uint64_t)info * STACK_SLOT_NBYTES + STACK_SLOT_NBYTES;
         else if (operation == UWOP_ALLOC_LARGE)
-            nbytes += info == 0 ? (uint64_t)load_u16(codes + 2 * i + 2) * STACK_SLOT_NBYTES
-                                : load_u32(codes + 2 * i + 2);
+            nbytes += info == 0 ? (uint64_t)load_u16(code + 2) * STACK_SLOT_NBYTES : load_u32(code + 2);
         i += slot_count;
     }
     return nbytes < UINT32_MAX ? (uint32_t)nbytes : UINT32_MAX - 1;

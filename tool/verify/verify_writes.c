@@ -68,6 +68,25 @@ static bool judge_tables(struct verify_write_search *search, const struct verify
     return true;
 }
 
+/* Raw data that the loader takes from elsewhere: it rounds file offsets of page-aligned images down to 512, and
+ * reads offset 0 as "no data". What was looked at here would not be what runs. */
+static bool judge_raw_places(struct verify_write_search *search)
+{
+    enum { LOADER_RAW_ALIGN_NBYTES = 512 };
+    const struct verify_image *image = &search->judged->new_image;
+    bool is_rounded = image->section_alignment >= PAGE_NBYTES;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct verify_section *section = &image->sections[i];
+        if (section->raw_nbytes != 0 &&
+            (section->raw_foff == 0 || (is_rounded && section->raw_foff % LOADER_RAW_ALIGN_NBYTES != 0)))
+            return verify_refute(search->judged,
+                                 verify_spot_foff(search->judged, section->header_foff + SECTION_POINTER_TO_RAW_DATA),
+                                 "Section %s lies at file offset 0x%X, which the loader does not take as it is.",
+                                 section->name, (unsigned)section->raw_foff);
+    }
+    return true;
+}
+
 /* Images whose code is not what their machine field says. */
 static bool judge_kind(struct verify_write_search *search)
 {
