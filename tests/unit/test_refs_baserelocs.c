@@ -124,6 +124,46 @@ static void test_types_that_are_not_plain_addresses(void **state)
     collected_free(&c, &made);
 }
 
+static void test_halves_and_arm_instructions(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t machine, entry;
+        const char *words;
+    } cases[] = {
+        {MACHINE_I386, 0x1010, "HIGH (the upper half"}, {MACHINE_I386, 0x2010, "LOW (the lower half"},
+        {MACHINE_ARMNT, 0x5010, "ARM_MOV32"},           {MACHINE_ARMNT, 0x7010, "THUMB_MOV32"},
+        {MACHINE_AMD64, 0x5010, "of type 5;"},          {MACHINE_AMD64, 0x9010, "of type 9;"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t data[DATA_NBYTES] = {0};
+        struct reloc_table table = {.nbytes = 0};
+        struct collected c;
+        ADD_BLOCK(&table, DATA_RVA, cases[i].entry);
+        struct made_image made = with_table(cases[i].machine, &table, data);
+        collect(&c, &made, SOURCES);
+        assert_int_equal(count_refs(&c, SOURCE_RELOCATED), 0);
+        assert_problem(&c, SOURCE_RELOCATED, cases[i].words);
+        assert_int_equal(c.refs.damaged, 0);
+        collected_free(&c, &made);
+    }
+}
+
+static void test_directory_larger_than_the_file(void **state)
+{
+    (void)state;
+    uint8_t data[DATA_NBYTES] = {0};
+    struct reloc_table table = {.nbytes = 0};
+    struct collected c;
+    ADD_BLOCK(&table, DATA_RVA, 0xA010, 0x0000);
+    struct made_image made = with_table(MACHINE_AMD64, &table, data);
+    make_directory(&made, DIR_BASERELOC, RELOC_RVA, UINT32_MAX);
+    collect(&c, &made, SOURCES);
+    assert_int_equal(count_refs(&c, SOURCE_RELOCATED), 1);
+    assert_problem(&c, SOURCE_BASERELOCS, "has 0xFFFFFFFF bytes, but the file holds only 0x200");
+    collected_free(&c, &made);
+}
+
 /* The entry after HIGHADJ is the lower half of an address, not a place. */
 static void test_highadj_takes_two_entries(void **state)
 {
@@ -233,6 +273,8 @@ int main(void)
         cmocka_unit_test(test_each_source_alone),
         cmocka_unit_test(test_order_and_repetition),
         cmocka_unit_test(test_types_that_are_not_plain_addresses),
+        cmocka_unit_test(test_halves_and_arm_instructions),
+        cmocka_unit_test(test_directory_larger_than_the_file),
         cmocka_unit_test(test_highadj_takes_two_entries),
         cmocka_unit_test(test_places_without_bytes),
         cmocka_unit_test(test_block_sizes),

@@ -243,6 +243,39 @@ static void test_arm64_cookie_data(void **state)
     }
 }
 
+/* Unwind codes that take stack, each alone in a prologue: the cookie may lie in the frame or in the 16 bytes
+ * pushed below it, not further down. */
+static void test_arm64_frame_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t codes[2];
+        uint32_t frame_nbytes;
+    } cases[] = {
+        {{0x0000E402, 0}, 32},      /* alloc_s */
+        {{0x0000E424, 0}, 32},      /* save_r19r20_x */
+        {{0x0000E485, 0}, 48},      /* save_fplr_x */
+        {{0x00E410C0, 0}, 256},     /* alloc_m */
+        {{0x00E405CC, 0}, 48},      /* save_regp_x */
+        {{0x00E403D4, 0}, 32},      /* save_reg_x */
+        {{0x00E403DA, 0}, 32},      /* save_fregp_x */
+        {{0x00E403DE, 0}, 32},      /* save_freg_x */
+        {{0x000100E0, 0xE4}, 4096}, /* alloc_l */
+        {{0x00E405C8, 0}, 0},       /* save_regp takes none */
+        {{0xE485E4E2, 0}, 48},      /* add_fp, whose operand is no `end`, then save_fplr_x */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (uint32_t beyond = 16; beyond <= 24; beyond += 8) {
+            struct unwind_image *u = unwind_image(MACHINE_ARM64);
+            add_function(u, UNWIND_RVA);
+            PUT_WORDS(u, UNWIND_RVA, 2u << 27 | 1u << 20 | 8, cases[i].codes[0], cases[i].codes[1],
+                      HANDLER_RVA, 0 - (cases[i].frame_nbytes + beyond));
+            collect_unwind(u, UNWIND_SOURCES);
+            assert_int_equal(u->c.refs.problem_count, beyond > 16);
+            free_unwind(u);
+        }
+}
+
 /* Zero bytes up to the next unwind info. */
 static void test_handler_without_data(void **state)
 {
@@ -446,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_cookie_data),
         cmocka_unit_test(test_cookie_data_must_end_before_the_next_info),
         cmocka_unit_test(test_arm64_cookie_data),
+        cmocka_unit_test(test_arm64_frame_sizes),
         cmocka_unit_test(test_handler_without_data),
         cmocka_unit_test(test_cxx_frame_handler_3),
         cmocka_unit_test(test_cxx_tables_beyond_the_file),

@@ -21,6 +21,42 @@ static uint8_t *new_data(void)
     return data;
 }
 
+static void test_directories_without_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned directory;
+        enum ref_source source;
+    } cases[] = {
+        {DIR_EXPORT, SOURCE_EXPORTS},
+        {DIR_IMPORT, SOURCE_IMPORTS},
+        {DIR_RESOURCE, SOURCE_RESOURCES},
+        {DIR_EXCEPTION, SOURCE_EXCEPTION},
+        {DIR_SECURITY, SOURCE_CERTIFICATES},
+        {DIR_BASERELOC, SOURCE_BASERELOCS},
+        {DIR_DEBUG, SOURCE_DEBUG},
+        {DIR_TLS, SOURCE_TLS},
+        {DIR_LOAD_CONFIG, SOURCE_LOAD_CONFIG},
+        {DIR_LOAD_CONFIG, SOURCE_GUARD_TABLES},
+        {DIR_LOAD_CONFIG, SOURCE_DVRT},
+        {DIR_BOUND_IMPORT, SOURCE_BOUND_IMPORTS},
+        {DIR_DELAY_IMPORT, SOURCE_DELAY_IMPORTS},
+        {DIR_CLR, SOURCE_CLR},
+    };
+    uint8_t *data = new_data();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct made_image made = with_data(data);
+        struct collected c;
+        make_directory(&made, cases[i].directory, 0x90000, 0x100);
+        collect(&c, &made, SOURCE_BIT(cases[i].source));
+        assert_int_equal(c.refs.ref_count, 0);
+        assert_int_equal(c.refs.damaged, SOURCE_BIT(cases[i].source));
+        assert_int_equal(c.refs.problem_count, 1);
+        collected_free(&c, &made);
+    }
+    free(data);
+}
+
 /* 1,000 import descriptors begin one slot apart in one lookup table of 2,000 slots. */
 static void test_overlapping_lookup_tables(void **state)
 {
@@ -47,7 +83,7 @@ static void test_overlapping_lookup_tables(void **state)
     free(data);
 }
 
-/* 2,000 debug entries name one payload of 32 KiB. */
+/* 1,000 debug entries name one payload of 32 KiB. */
 static void test_shared_debug_payload(void **state)
 {
     (void)state;
@@ -181,9 +217,8 @@ static void test_memory_that_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overlapping_lookup_tables),
-        cmocka_unit_test(test_shared_debug_payload),
-        cmocka_unit_test(test_overlapping_scope_tables),
+        cmocka_unit_test(test_directories_without_bytes), cmocka_unit_test(test_overlapping_lookup_tables),
+        cmocka_unit_test(test_shared_debug_payload),      cmocka_unit_test(test_overlapping_scope_tables),
         cmocka_unit_test(test_memory_that_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

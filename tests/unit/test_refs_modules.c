@@ -253,9 +253,9 @@ static void test_descriptors_without_end(void **state)
     collected_free(&c, &made);
 }
 
-static void test_delay_imports(void **state)
+/* One descriptor with two imports, by name and by ordinal. */
+static struct tables delay_tables(void)
 {
-    (void)state;
     struct tables tables = import_tables(8);
     put(&tables, DELAY_RVA + DELAY_ATTRIBUTES, DELAY_ATTRIBUTE_RVA);
     put(&tables, DELAY_RVA + DELAY_NAME, MODULE_RVA);
@@ -269,6 +269,14 @@ static void test_delay_imports(void **state)
         store_u64(at(&tables, DELAY_SLOTS_RVA + 8 * i), UINT64_C(0x140001000) + 16 * i);
         store_u64(at(&tables, DELAY_UNLOAD_RVA + 8 * i), UINT64_C(0x140001000) + 16 * i);
     }
+    return tables;
+}
+
+static void test_delay_imports(void **state)
+{
+    (void)state;
+    struct tables tables = delay_tables();
+    put(&tables, DELAY_RVA + DELAY_BOUND_IAT, BOUND_RVA);
     struct made_image made = with_tables(MACHINE_AMD64, &tables);
     struct collected c;
     make_directory(&made, DIR_DELAY_IMPORT, DELAY_RVA, 64);
@@ -283,7 +291,33 @@ static void test_delay_imports(void **state)
                      REF_FLAG_LOADER_WRITES);
     assert_extent(&c, EXTENT_DELAY_IAT, DELAY_SLOTS_RVA, 24);
     assert_extent(&c, EXTENT_DELAY_TABLE, DELAY_NAMES_RVA, 24);
+    assert_extent(&c, EXTENT_DELAY_TABLE, BOUND_RVA, 24); /* addresses in the other module */
     collected_free(&c, &made);
+}
+
+static void test_damaged_delay_imports(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t rva, value;
+        const char *problem;
+    } cases[] = {
+        {DELAY_RVA + DELAY_INT, 0x9000, "name table of the delay-load descriptor at RVA 0x2240 has no bytes"},
+        {DELAY_RVA + DELAY_INT, DELAY_RVA, "runs into another table"},
+        {DELAY_RVA + DELAY_IAT, 0x9000, "delay-load table at RVA 0x9000 has no bytes"},
+        {DELAY_RVA + DELAY_IAT, DATA_RVA + DATA_NBYTES - 8, "has 2 slots, but only 1 could be read"},
+        {DELAY_RVA + DELAY_UNLOAD_IAT, DELAY_SLOTS_RVA, "has 2 slots, but only 0 could be read"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tables tables = delay_tables();
+        put(&tables, cases[i].rva, cases[i].value);
+        struct made_image made = with_tables(MACHINE_AMD64, &tables);
+        struct collected c;
+        make_directory(&made, DIR_DELAY_IMPORT, DELAY_RVA, 64);
+        collect(&c, &made, SOURCE_BIT(SOURCE_DELAY_IMPORTS));
+        assert_problem(&c, SOURCE_DELAY_IMPORTS, cases[i].problem);
+        collected_free(&c, &made);
+    }
 }
 
 /* The form of Visual C++ 6: the descriptor and the name table hold absolute addresses. */
@@ -345,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_imports_in_no_section),
         cmocka_unit_test(test_descriptors_without_end),
         cmocka_unit_test(test_delay_imports),
+        cmocka_unit_test(test_damaged_delay_imports),
         cmocka_unit_test(test_delay_imports_of_old_compilers),
         cmocka_unit_test(test_bound_imports),
     };

@@ -13,6 +13,9 @@
 /* Larger functions than this were not met. */
 enum { NEAR_TABLE_NBYTES = 256 * 1024 };
 
+/* So many confirmed fields on one line are no coincidence, even where the x64 ABI asks for unwind data. */
+enum { ENOUGH_CONFIRMED_FIELDS = 2 };
+
 enum step { STEP_ON, STEP_CLEAN, STEP_NOT_CODE, STEP_NOT_FUNCTION };
 
 /* What the line has shown so far. */
@@ -20,6 +23,8 @@ struct evidence {
     bool convinces;      /* by itself */
     bool stack_is_known; /* no call so far, and ESP or RSP was only pushed, popped and moved by constants */
     bool returns_balanced;
+    bool breaks_leaf_rule;
+    uint32_t confirmed_count; /* instructions with a confirmed field */
     int64_t stack_nbytes;
 };
 
@@ -96,7 +101,8 @@ static bool is_call(const struct instruction *instruction)
 }
 
 /* Without unwind data an x64 function is a leaf: it neither calls nor moves the stack pointer (x64 ABI).
- * Held against pointers only, and only in images that have unwind data at all. */
+ * Held against pointers only, and only in images that have unwind data at all. Assembler code, and compilers
+ * told to leave unwind data out, break the rule, so enough confirmed fields outweigh it. */
 static bool breaks_leaf_rule(const struct instruction *instruction)
 {
     return is_call(instruction) || instruction->operation == OP_PUSH;
@@ -233,8 +239,6 @@ static enum step step(const struct line *line, struct instruction *instruction)
         return STEP_NOT_CODE;
     if (is_pointer && section->marks[at] & MARK_NOT_FUNCTION)
         return STEP_NOT_FUNCTION;
-    if (is_pointer && !bound && reader->bound_count != 0 && breaks_leaf_rule(instruction))
-        return STEP_NOT_FUNCTION;
     if (is_pointer && at == line->begin && !begins_like_function(instruction))
         return STEP_NOT_FUNCTION;
     return STEP_ON;
@@ -253,7 +257,11 @@ static enum step advance(struct line *line, const struct instruction *instructio
 {
     struct evidence *evidence = &line->evidence;
     bool ends = flow_ends(instruction->flow);
-    evidence->convinces |= has_confirmed_field(line, instruction);
+    if (has_confirmed_field(line, instruction)) {
+        evidence->confirmed_count++;
+        evidence->convinces = true;
+    }
+    evidence->breaks_leaf_rule |= breaks_leaf_rule(instruction);
     follow_stack(line, instruction);
     follow_branch(line, instruction);
     line->at += instruction->nbytes;
@@ -307,7 +315,10 @@ bool speculate(struct code_reader *reader, struct reader_section *section, uint3
             return false;
         result = advance(&line, &instruction);
     }
-    if (result == STEP_CLEAN && trust == TRUST_POINTER && !line.evidence.convinces)
+    bool is_odd_leaf = !line.bound && reader->is_64 && reader->bound_count != 0 &&
+                       line.evidence.breaks_leaf_rule &&
+                       line.evidence.confirmed_count < ENOUGH_CONFIRMED_FIELDS;
+    if (result == STEP_CLEAN && trust == TRUST_POINTER && (!line.evidence.convinces || is_odd_leaf))
         result = STEP_NOT_FUNCTION;
     *is_code = result == STEP_CLEAN;
     if (!*is_code)

@@ -30,7 +30,8 @@ bool plan_damage(struct plan_context *context)
         return refuse_damage(context, NO_RVA, NO_FILE_OFFSET,
                              "it has no base relocations, so it is not known which constants are addresses.");
     if (image->image_base_va == 0 || image->image_base_va % IMAGE_BASE_ALIGN_NBYTES != 0)
-        return refuse_damage(context, NO_RVA, image->opt_foff + image_pick(image, OPT_IMAGE_BASE_32, OPT_IMAGE_BASE_64),
+        return refuse_damage(context, NO_RVA,
+                             image->opt_foff + image_pick(image, OPT_IMAGE_BASE_32, OPT_IMAGE_BASE_64),
                              "its ImageBase is not a multiple of 64 KiB above 0, as Windows demands.");
     for (uint32_t i = 0; i < image->directory_count; i++) {
         const struct directory *directory = &image->directories[i];

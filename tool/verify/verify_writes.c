@@ -68,8 +68,8 @@ static bool judge_tables(struct verify_write_search *search, const struct verify
     return true;
 }
 
-/* Raw data that the loader takes from elsewhere: it rounds file offsets of page-aligned images down to 512, and
- * reads offset 0 as "no data". What was looked at here would not be what runs. */
+/* Raw data that the loader takes from elsewhere: it rounds file offsets of page-aligned images down to 512,
+ * and reads offset 0 as "no data". What was looked at here would not be what runs. */
 static bool judge_raw_places(struct verify_write_search *search)
 {
     enum { LOADER_RAW_ALIGN_NBYTES = 512 };
@@ -79,10 +79,11 @@ static bool judge_raw_places(struct verify_write_search *search)
         const struct verify_section *section = &image->sections[i];
         if (section->raw_nbytes != 0 &&
             (section->raw_foff == 0 || (is_rounded && section->raw_foff % LOADER_RAW_ALIGN_NBYTES != 0)))
-            return verify_refute(search->judged,
-                                 verify_spot_foff(search->judged, section->header_foff + SECTION_POINTER_TO_RAW_DATA),
-                                 "Section %s lies at file offset 0x%X, which the loader does not take as it is.",
-                                 section->name, (unsigned)section->raw_foff);
+            return verify_refute(
+                search->judged,
+                verify_spot_foff(search->judged, section->header_foff + SECTION_POINTER_TO_RAW_DATA),
+                "Section %s lies at file offset 0x%X, which the loader does not take as it is.",
+                section->name, (unsigned)section->raw_foff);
     }
     return true;
 }
@@ -160,7 +161,7 @@ bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_i
         !verify_tables_read(&judged->new_image, judged->arena, &tables))
         return false;
     judged->verdict->step_count += tables.step_count;
-    if (!judge_tables(&search, &tables) || !judge_kind(&search))
+    if (!judge_tables(&search, &tables) || !judge_raw_places(&search) || !judge_kind(&search))
         return false;
     return tables_only || judge_code(&search, &tables, summary);
 }
