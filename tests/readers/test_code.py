@@ -1,0 +1,86 @@
+"""Compares the instructions that the code reader found with llvm-objdump, on the fixtures.
+
+llvm-objdump disassembles linearly, so it loses its place in data between functions; only its view of functions that
+unwind data bounds counts, plus what symbols begin. What is compared: every RIP-relative operand and every call or jump
+that llvm-objdump prints inside such a function must be a reference of ours with the same target, and ours that lie in
+such functions must be printed there.
+"""
+
+import json
+import os
+import re
+import subprocess
+import unittest
+
+TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
+FIXTURES = os.environ.get("HVCIFIX_FIXTURES", os.path.join(os.environ.get("HVCIFIX_BUILD", "build"), "fixtures"))
+VARIANTS = ("plain",)
+LINE = re.compile(r"^\s*([0-9a-f]+): ((?:[0-9a-f]{2} )+)\s*(\S+)?(.*)$")
+
+
+def fixtures():
+    return sorted(os.path.join(FIXTURES, name) for name in os.listdir(FIXTURES) if name.endswith("_x64.sys"))
+
+
+def functions(path):
+    """[(begin, end)] as VAs, by llvm-readobj."""
+    text = subprocess.run(["llvm-readobj-19", "--unwind", path], capture_output=True, text=True, check=True).stdout
+    begins = [int(value, 16) for value in re.findall(r"StartAddress: .*?\(0x([0-9A-F]+)\)", text)]
+    ends = [int(value, 16) for value in re.findall(r"EndAddress: .*?\(0x([0-9A-F]+)\)", text)]
+    return list(zip(begins, ends))
+
+
+def image_base(path):
+    text = subprocess.run(["llvm-readobj-19", "--file-headers", path], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"ImageBase: 0x([0-9A-F]+)", text).group(1), 16)
+
+
+def printed_targets(path, begin, end):
+    """{address of the instruction: target} of RIP-relative operands and direct calls, by llvm-objdump."""
+    text = subprocess.run(["llvm-objdump-19", "-d", f"--start-address={begin}", f"--stop-address={end}", path],
+                          capture_output=True, text=True, check=True).stdout
+    targets = {}
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if not match or not match.group(3):
+            continue
+        rest = match.group(4)
+        comment = re.search(r"# 0x([0-9a-f]+)", rest)
+        direct = re.match(r"\s+0x([0-9a-f]+)", rest) if re.match(r"call|j", match.group(3)) else None
+        found = comment or direct
+        # short jumps inside a function are no references: they move with it
+        if found and not (direct and not comment and len(match.group(2).split()) == 2):
+            targets[int(match.group(1), 16)] = (int(found.group(1), 16), len(match.group(2).split()))
+    return targets
+
+
+class Code(unittest.TestCase):
+    def test_operands_agree_with_llvm_objdump(self):
+        compared = 0
+        for path in fixtures():
+            with self.subTest(path=os.path.basename(path)):
+                base = image_base(path)
+                shown = subprocess.run([TOOL, "show", "--references", "--format", "json", path], capture_output=True,
+                                       check=True).stdout
+                ours = {reference["rva"]: reference["target"]
+                        for reference in json.loads(shown)["images"][0]["references"]
+                        if reference["source"] == "code" and reference["encoding"] == "PC-relative"
+                        and reference["width"] == 4}
+                for begin, end in functions(path):
+                    seen = set()
+                    for address, (target, nbytes) in printed_targets(path, begin, end).items():
+                        # the field is one of the four-byte fields of that instruction
+                        fields = [rva for rva in range(address - base + 1, address - base + nbytes - 3) if rva in ours]
+                        if not fields and target == 0:
+                            continue
+                        self.assertEqual(len(fields), 1, f"{path}: instruction at {address:#x}")
+                        self.assertEqual(ours[fields[0]], (target - base) & 0xFFFFFFFF, f"{path}: {address:#x}")
+                        seen.add(fields[0])
+                        compared += 1
+                    inside = {rva for rva in ours if begin - base <= rva < end - base}
+                    self.assertEqual(inside - seen, set(), f"{path}: references that llvm-objdump does not print")
+        self.assertGreater(compared, 100)
+
+
+if __name__ == "__main__":
+    unittest.main()
