@@ -110,7 +110,12 @@ MUTATION(discardable_removed)
 
 MUTATION(write_added_to_other_section)
 {
-    return change_flags(files, view, view_find_section(view, ".text", 0), SCN_MEM_WRITE, 0, place);
+    uint32_t index = view_find_section(view, ".text", 0);
+    if (index < view->section_count &&
+        (load_u32(files->old_bytes + view_section_foff(view, index) + SECTION_CHARACTERISTICS) &
+         SCN_MEM_WRITE))
+        return false; /* the right repair took W from there: adding it would only give the old flags back */
+    return change_flags(files, view, index, SCN_MEM_WRITE, 0, place);
 }
 
 MUTATION(write_removed_from_data)
