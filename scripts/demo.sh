@@ -20,6 +20,6 @@ say "hvcifix show $old --after $new"
 
 old=$build/fixtures/all_defects_x64.sys
 printf '\nA driver with every defect is judged, and refused as long as one of them cannot be repaired:\n'
-say "hvcifix fix $old -o $build/demo/refused.sys"
-"$tool" fix "$old" -o "$build/demo/refused.sys" && exit 1
+say "hvcifix fix --quiet $old -o $build/demo/refused.sys"
+"$tool" fix --quiet "$old" -o "$build/demo/refused.sys" && exit 1
 test ! -e "$build/demo/refused.sys"
