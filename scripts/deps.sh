@@ -23,6 +23,7 @@ packages_of() {
         ;;
     fuzz) echo clang-19 llvm-19 libclang-rt-19-dev ;;
     windows) echo gcc-mingw-w64-x86-64-win32 binutils-mingw-w64-x86-64 libz-mingw-w64-dev cmake make apt ;;
+    bench) echo hyperfine llvm-19 pev python3 python3-pefile wine64 ;;
     lint) echo clang-tidy-19 clang-format-19 cppcheck ;;
     *) say "unknown group $1 (build fixtures tests fuzz windows lint)" && exit 2 ;;
     esac
