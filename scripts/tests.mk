@@ -1,9 +1,9 @@
 # How the tests are built and run. Every tests/unit/test_NAME.c is a cmocka program of its own, linked with the
 # library. Two more builds lie below $(BUILD): checked/ (AddressSanitizer, UBSan, coverage counters) and clang/ (the
-# second compiler, which must be free of warnings too). tests/run.py runs them all.
+# second compiler, which must be free of warnings too); fuzz/ (scripts/fuzz.mk) is a third. tests/run.py runs them all.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
-TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures windows
+TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
 $(BUILD)/.deps-tests: scripts/deps.sh

@@ -127,6 +127,21 @@ static bool end_refuted(struct outcome *outcome)
         refusal.cure = "Link the image again; a repair needs an image that Windows would load.";
         return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
     }
+    if (outcome->has_verdict && outcome->verdict.result == VERIFY_REFUTED &&
+        outcome->verdict.right_not_shown) {
+        /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is
+         * wrong. */
+        struct finding refusal =
+            finding_make(&outcome->arena, HVCI9021_SECTION_IS_WRITTEN, LEVEL_ERROR,
+                         "The verifier could not show that the repair is safe, so nothing was written: %s",
+                         outcome->verdict.reason);
+        refusal.rva = outcome->verdict.rva;
+        refusal.file_offset = outcome->verdict.file_offset;
+        refusal.cure = "Keep variables, and code that looks like them, out of this section; or take the "
+                       "write right away "
+                       "at the source (\"hvcifix explain HVCI2102\" says how).";
+        return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
+    }
     struct finding defect =
         finding_make(&outcome->arena, HVCI9030_REPAIR_REFUTED, LEVEL_ERROR,
                      "The repair was not accepted by the verifier, so nothing was written: %s",

@@ -109,6 +109,33 @@ class Usage(unittest.TestCase):
             result = run("check", "--output", os.path.join(folder, "no/such/folder"), fixture("clean_x64"))
             self.assertEqual(result.returncode, 4)
 
+    def test_report_never_goes_over_an_image(self):
+        with tempfile.TemporaryDirectory() as folder:
+            image, link = os.path.join(folder, "a.sys"), os.path.join(folder, "link")
+            shutil.copy(fixture("init_rwx_x64"), image)
+            os.symlink("a.sys", link)
+            with open(image, "rb") as file:
+                before = file.read()
+            out = os.path.join(folder, "out.sys")
+            for arguments in (["check", "--output", image, image], ["check", "--output", link, image],
+                              ["fix", "--in-place", image, "--output", image], ["verify", image, image, "--output", image],
+                              ["fix", image, "-o", out, "--output", out]):
+                self.assert_usage_error(run(*arguments), "--output names an image")
+            with open(image, "rb") as file:
+                self.assertEqual(file.read(), before)
+            self.assertFalse(os.path.exists(out))
+
+    def test_folder_speaks_of_files_named_like_images(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(fixture("clean_x64"), os.path.join(folder, "good.sys"))
+            for name in ("empty.sys", "TEXT.DLL"):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write("" if name == "empty.sys" else "text")
+            result = run("check", "--format", "json", folder)
+            self.assertEqual(result.returncode, 3)
+            self.assertEqual([image["status"] for image in json.loads(result.stdout)["images"]],
+                             ["error", "error", "clean"])
+
     def test_full_output_device_is_no_success(self):
         with open("/dev/full", "wb") as full:
             result = subprocess.run([TOOL, "check", fixture("clean_x64")], stdout=full, stderr=subprocess.PIPE)

@@ -46,7 +46,7 @@ bool is_sentence(const char *text)
 
 bool read_input(struct span file, struct arena *arena, struct image *image)
 {
-    static const struct work_limit limit = {64, 100000, 64, 65536};
+    static const struct work_limit limit = {16, 20000, 64, 65536};
     struct work work = work_begin(arena);
     struct finding error = {0};
     bool is_read = image_read(file, arena, image, &error);

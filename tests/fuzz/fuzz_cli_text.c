@@ -32,8 +32,7 @@ static bool is_genuine(const char *line, size_t nbytes)
 
 static void claim_text(const struct text *text, size_t input_nbytes, bool has_colors)
 {
-    size_t bad =
-        first_bad_character(text->chars ? text->chars : "", text->nbytes, has_colors ? '\x1B' : '\n');
+    size_t bad = first_bad_character(text->chars ? text->chars : "", text->nbytes, has_colors);
     CLAIM(bad == text->nbytes, "character 0x%02X at %zu of a text report", (unsigned char)text->chars[bad],
           bad);
     CLAIM(text->nbytes <= REPORT_BYTES_PER_BYTE * input_nbytes + REPORT_BYTES_CONSTANT,
@@ -64,7 +63,7 @@ static void claim_json(const struct text *text, size_t input_nbytes)
     size_t bad = first_bad_json(text->chars, text->nbytes);
     CLAIM(bad == text->nbytes, "a JSON report is no JSON at %zu: %.*s", bad,
           (int)(text->nbytes - bad < 60 ? text->nbytes - bad : 60), text->chars + bad);
-    bad = first_bad_character(text->chars, text->nbytes, '\t');
+    bad = first_bad_utf8(text->chars, text->nbytes);
     CLAIM(bad == text->nbytes, "character 0x%02X at %zu of a JSON report", (unsigned char)text->chars[bad],
           bad);
     CLAIM(text->nbytes <= REPORT_BYTES_PER_BYTE * input_nbytes + REPORT_BYTES_CONSTANT,
@@ -145,7 +144,7 @@ static const char *path_of(struct span file, char path[PATH_NBYTES])
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
 {
     static const enum pipeline_goal goals[] = {GOAL_CHECK, GOAL_SHOW, GOAL_FIX};
-    static const struct work_limit reporting = {400000, 40000000, 60000, 8000000};
+    static const struct work_limit reporting = {5000, 5000000, 4000, 4000000};
     char path[PATH_NBYTES];
     struct span file = {data, nbytes};
     for (size_t i = 0; i < sizeof goals / sizeof goals[0]; i++) {

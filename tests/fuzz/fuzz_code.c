@@ -5,7 +5,7 @@
 
 #include <Zydis/Zydis.h>
 
-static const struct work_limit reading = {4000, 1000000, 2000, 1000000};
+static const struct work_limit reading = {250, 100000, 150, 200000};
 
 static void claim_counts(const struct code_map *map)
 {

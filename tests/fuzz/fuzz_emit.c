@@ -4,7 +4,7 @@
  * change. */
 #include "fuzz.h"
 
-static const struct work_limit emitting = {200, 100000, 100, 100000};
+static const struct work_limit emitting = {40, 20000, 100, 200000};
 
 static void claim_identity(const struct image *image, const struct refset *refs, const struct plan *plan,
                            struct arena *arena)

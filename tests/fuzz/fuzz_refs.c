@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static const struct work_limit collecting = {600, 200000, 1200, 400000};
+static const struct work_limit collecting = {150, 50000, 600, 300000};
 
 static bool holds_rva(enum ref_encoding encoding)
 {

@@ -27,8 +27,8 @@ import tempfile
 
 import seeds as made_seeds
 
-LONGEST_LINE = 2000
-MOST_COLLECTED = 250
+LONGEST_LINE = 800
+MOST_COLLECTED = 120
 JOIN_NBYTES = 3  # differences with fewer equal bytes between them become one
 SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:symbolize=0", "UBSAN_OPTIONS": "exitcode=99"}
 

@@ -25,16 +25,25 @@ static size_t character_nbytes(const unsigned char *text, size_t nbytes)
     return point < smallest[length] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000) ? 0 : length;
 }
 
-size_t first_bad_character(const char *text, size_t nbytes, char allowed)
+size_t first_bad_utf8(const char *text, size_t nbytes)
 {
-    for (size_t at = 0; at < nbytes;) {
+    for (size_t at = 0, length; at < nbytes; at += length) {
+        length = character_nbytes((const unsigned char *)text + at, nbytes - at);
+        if (length == 0)
+            return at;
+    }
+    return nbytes;
+}
+
+size_t first_bad_character(const char *text, size_t nbytes, bool colors_allowed)
+{
+    for (size_t at = 0, length; at < nbytes; at += length) {
         unsigned char c = (unsigned char)text[at];
-        size_t length = character_nbytes((const unsigned char *)text + at, nbytes - at);
+        length = character_nbytes((const unsigned char *)text + at, nbytes - at);
         bool is_control =
             c < 0x20 || c == 0x7F || (c == 0xC2 && length == 2 && (unsigned char)text[at + 1] < 0xA0);
-        if (length == 0 || (is_control && text[at] != '\n' && text[at] != allowed))
+        if (length == 0 || (is_control && c != '\n' && (c != 0x1B || !colors_allowed)))
             return at;
-        at += length;
     }
     return nbytes;
 }

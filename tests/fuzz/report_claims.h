@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Offset of the first byte that is not part of valid UTF-8, or of a control character other than line feed
- * and the one that is allowed (the escape that begins a colour, the tab between JSON values; '\n' for
- * none); nbytes when there is none. */
-size_t first_bad_character(const char *text, size_t nbytes, char allowed);
+/* Offset of the first byte that is not part of valid UTF-8; nbytes when there is none. */
+size_t first_bad_utf8(const char *text, size_t nbytes);
+
+/* The same, and control characters are bad too: all but line feed and, with colors_allowed, escape. */
+size_t first_bad_character(const char *text, size_t nbytes, bool colors_allowed);
 
 /* Offset of the first byte at which the text is no JSON (RFC 8259, strictly: one value, no trailing commas,
  * no raw control characters in strings); nbytes when it is. */

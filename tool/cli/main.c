@@ -41,6 +41,22 @@ static void write_version(struct text *text, const enum verb *verb)
     text_addz(text, "hvcifix " HVCIFIX_VERSION "\n");
 }
 
+/* A report that is written over an image would destroy it. */
+static bool report_hits_image(const struct cli_options *options)
+{
+    if (!options->report_path)
+        return false;
+    if (options->output_path && (strcmp(options->report_path, options->output_path) == 0 ||
+                                 file_is_same(options->report_path, options->output_path)))
+        return true;
+    if (options->after_path && file_is_same(options->report_path, options->after_path))
+        return true;
+    for (size_t i = 0; i < options->path_count; i++)
+        if (file_is_same(options->report_path, options->paths[i]))
+            return true;
+    return false;
+}
+
 static int run(int argc, char **argv, struct arena *arena)
 {
     struct cli_options options;
@@ -54,6 +70,8 @@ static int run(int argc, char **argv, struct arena *arena)
     if (options.help)
         return print(arena, options_help, verb_given ? &options.verb : NULL);
 
+    if (report_hits_image(&options))
+        return usage_error("--output names an image of this command; the report would be written over it.");
     FILE *stream = stdout;
     if (options.report_path) {
         stream = console_open_report(options.report_path);

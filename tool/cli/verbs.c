@@ -51,9 +51,27 @@ static void report_outcome(struct run *run, struct outcome *outcome)
         run->exit_code = exit_code_worse(run->exit_code, EXIT_INPUT);
 }
 
+/* Names under which linkers write images: such a file that is no image is worth a word. */
+static bool is_named_like_image(const char *path)
+{
+    static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
+    size_t nbytes = strlen(path);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        const char *end = nbytes >= 4 ? path + nbytes - 4 : "";
+        size_t k = 0;
+        while (k < 4 && (end[k] | 0x20) == (suffixes[i][k] | 0x20))
+            k++;
+        if (k == 4)
+            return true;
+    }
+    return false;
+}
+
 /* A file met while walking a folder that does not begin like an image is not what was asked for. */
 static bool is_passed_over(const struct outcome *outcome)
 {
+    if (is_named_like_image(outcome->path))
+        return false;
     return outcome->problems.count == 1 && outcome->problems.items[0].code == HVCI9001_NOT_A_PE_IMAGE;
 }
 

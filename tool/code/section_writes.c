@@ -18,7 +18,8 @@ void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const 
         return;
     judge->found = true;
     *judge->why = finding_make(judge->arena, HVCI9021_SECTION_IS_WRITTEN, LEVEL_ERROR, "%s", message);
-    judge->why->section = judge->section->name;
+    const struct section *place = rva != NO_RVA ? image_section_at_rva(judge->image, rva) : NULL;
+    judge->why->section = place ? place->name : judge->section->name;
     judge->why->rva = rva;
     judge->why->file_offset = file_offset;
     judge->why->cure = cure;
@@ -35,7 +36,17 @@ void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const 
  * address that leads to bytes which decode cleanly and begin as functions do. */
 bool judge_is_code(const struct judge *judge, uint32_t rva)
 {
-    return code_function_at(judge->code, rva) != NULL;
+    const struct code_function *function = code_function_at(judge->code, rva);
+    struct span bytes;
+    if (!function || !image_bytes_at_rva(judge->image, rva, 1, &bytes))
+        return false;
+    /* A number may happen to be a lone `ret` or jump: where only an address names it, that does not convince.
+     */
+    bool is_lone =
+        bytes.bytes[0] == 0xC3 || bytes.bytes[0] == 0xC2 || bytes.bytes[0] == 0xEB || bytes.bytes[0] == 0xE9;
+    bool is_named_by_address = function->source == FUNCTION_RELOCATED_POINTER ||
+                               function->source == FUNCTION_LEA || function->source == FUNCTION_EXPORT;
+    return !is_lone || !is_named_by_address;
 }
 
 void judge_access(struct judge *judge, enum ref_access access, uint32_t target_rva, uint32_t rva,
@@ -62,6 +73,7 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
     default:
         if (judge_is_code(judge, target_rva)) {
             judge->code_address_count++;
+            judge_follow(judge, rva, target_rva);
             return;
         }
         judge_found(judge, rva, file_offset,

@@ -2,6 +2,7 @@
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
  *     section_writes_operand.c    one field in or outside of code: what does it do?
+ *     section_writes_follow.c     what becomes of the address of a function that code has taken
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
 #define HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
@@ -48,6 +49,10 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
 
 /* A function of the code map begins there: its address may be passed around without writing to it. */
 bool judge_is_code(const struct judge *judge, uint32_t rva);
+
+/* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code in the section;
+ * what does the code behind it do with it? */
+void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva);
 
 /* section_writes_operand.c: the 4 bytes at offset `at` of an executable section, as a RIP-relative
  * displacement or, with is_image_relative, as one that is added to the image base. */

@@ -55,17 +55,23 @@ static void judge_decoded(struct judge *judge, const struct place *place)
     judge->code_address_count = before.code_address_count;
 }
 
+/* Padding is a guess by its values: a run of zeros may begin inside a displacement. */
+static bool may_be_code(uint8_t byte_class)
+{
+    return byte_class == BYTE_UNKNOWN || byte_class == BYTE_PADDING;
+}
+
 /* Nothing is known about the bytes: every instruction that could end in this field is asked. Where all of
  * them branch or read, whichever it is does no harm. */
 static void judge_undecoded(struct judge *judge, const struct place *place, bool is_image_relative)
 {
     const uint8_t *classes = place->section->classes;
     for (uint32_t i = 0; i < 4; i++)
-        if (classes[place->at + i] != BYTE_UNKNOWN)
+        if (!may_be_code(classes[place->at + i]))
             return;
     for (uint32_t offset = 1; offset <= MAX_DISP_OFFSET && offset <= place->at && !judge->found; offset++) {
         uint32_t begin = place->at - offset;
-        if (classes[begin] != BYTE_UNKNOWN)
+        if (!may_be_code(classes[begin]))
             return;
         judge_instruction(judge, place, begin, is_image_relative);
     }

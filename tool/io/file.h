@@ -30,6 +30,9 @@ enum file_write_result file_replace(const char *path, struct span bytes, uint32_
                                     file_accept_fn *accept, void *context, struct arena *arena,
                                     struct finding *error);
 
+/* Do both paths name the same existing file, through whatever links? False when either does not exist. */
+bool file_is_same(const char *a, const char *b);
+
 /* Lists what is at `path`: the path itself when it is a file; all regular files below it, sorted by name,
  * when it is a folder (links to folders are not followed). False with *error set. */
 struct path_list {

@@ -44,6 +44,13 @@ static const char *kind_of(mode_t mode)
     return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
+bool file_is_same(const char *a, const char *b)
+{
+    struct stat a_status, b_status;
+    return stat(a, &a_status) == 0 && stat(b, &b_status) == 0 && a_status.st_dev == b_status.st_dev &&
+           a_status.st_ino == b_status.st_ino;
+}
+
 /* Reads from descriptor to the end of the file, at most `expected_nbytes` and whatever was added since. */
 static bool read_all(int descriptor, size_t expected_nbytes, struct arena *arena, struct span *bytes)
 {

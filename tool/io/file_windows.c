@@ -93,6 +93,33 @@ static HANDLE open_to_read(const wchar_t *path)
     }
 }
 
+static bool file_identity(const char *path, struct arena *arena, BY_HANDLE_FILE_INFORMATION *identity)
+{
+    const wchar_t *wide_path = wide_file_path(path, arena);
+    HANDLE file = wide_path
+                      ? CreateFileW(wide_path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                    NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL)
+                      : INVALID_HANDLE_VALUE;
+    if (file == INVALID_HANDLE_VALUE)
+        return false;
+    bool done = GetFileInformationByHandle(file, identity) != 0;
+    CloseHandle(file);
+    return done;
+}
+
+bool file_is_same(const char *a, const char *b)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    BY_HANDLE_FILE_INFORMATION a_file, b_file;
+    bool same = file_identity(a, &arena, &a_file) && file_identity(b, &arena, &b_file) &&
+                a_file.dwVolumeSerialNumber == b_file.dwVolumeSerialNumber &&
+                a_file.nFileIndexHigh == b_file.nFileIndexHigh &&
+                a_file.nFileIndexLow == b_file.nFileIndexLow;
+    arena_free(&arena);
+    return same;
+}
+
 static bool read_all(HANDLE file, size_t expected_nbytes, struct arena *arena, struct span *bytes)
 {
     uint8_t *buffer = arena_alloc_unset(arena, expected_nbytes);

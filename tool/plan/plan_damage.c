@@ -55,6 +55,14 @@ bool plan_damage(struct plan_context *context)
                              "section %s lies at file offset 0x%X, which Windows rounds down.", section->name,
                              section->stored_raw_foff));
     }
+    if (image->overlap_count != 0) {
+        const struct region_overlap *overlap = &image->overlaps[0];
+        return refuse_damage(
+            context, NO_RVA, overlap->foff,
+            arena_printf(context->arena, "the headers say twice what lies at file offset 0x%llX: %s and %s.",
+                         (unsigned long long)overlap->foff, region_kind_name(overlap->winner),
+                         region_kind_name(overlap->loser)));
+    }
     for (size_t i = 0; i < image->notes.count; i++)
         if (image->notes.items[i].code == HVCI9004_MALFORMED_TABLE)
             return refuse_damage(context, image->notes.items[i].rva, image->notes.items[i].file_offset,

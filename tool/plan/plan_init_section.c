@@ -39,8 +39,10 @@ bool plan_init_section(struct plan_context *context, const struct finding *findi
             .new_value = section->characteristics & ~SCN_MEM_WRITE,
             .section = section->name,
             .field = "Characteristics",
-            .why =
-                "Executable memory must not be writable, and nothing writes this section after it is loaded.",
+            .why = is_proved ? "Executable memory must not be writable, and nothing writes this section "
+                               "after it is loaded."
+                             : "Executable memory must not be writable; whether anything writes this section "
+                               "is not known.",
             .assurance = is_proved ? ASSURANCE_PROVED : ASSURANCE_ASSUMED,
             .proof =
                 is_proved

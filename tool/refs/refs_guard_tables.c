@@ -80,6 +80,7 @@ static bool collect_lock_prefixes(struct refset *refs, const struct window *conf
     struct ref_spec spec = {.source = SOURCE_GUARD_TABLES,
                             .encoding = REF_VA,
                             .width_nbytes = width_nbytes,
+                            .flags = REF_FLAG_LOADER_WRITES, /* kernels for one processor overwrite them */
                             .detail = load_config_offset(image, field)};
     uint64_t offset = 0;
     if (window_from_rva(image, rva, &table))

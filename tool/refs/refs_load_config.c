@@ -187,12 +187,26 @@ static bool collect_field(struct refset *refs, const struct window *window,
     return !is_written_by_loader(kind) || spec.flags == 0 || add_written_extent(refs, kind, rva);
 }
 
+/* Fields that its Size promises and the section does not hold are not read. */
+static bool tell_if_cut(struct refset *refs, const struct window *window)
+{
+    struct span section = image_run_at_rva(refs->image, window->rva);
+    uint32_t nbytes;
+    if (!span_u32(section, LC_SIZE, &nbytes) || nbytes <= section.nbytes)
+        return true;
+    return refset_problem(refs, SOURCE_LOAD_CONFIG, window->rva, window->foff,
+                          "The load configuration at RVA 0x%X runs past the end of its section.",
+                          window->rva);
+}
+
 bool refs_collect_load_config(struct refset *refs)
 {
     struct window window;
     const char *problem;
     if (!load_config_open(refs->image, &window, &problem))
         return !problem || refset_problem(refs, SOURCE_LOAD_CONFIG, NO_RVA, NO_FILE_OFFSET, "%s", problem);
+    if (!tell_if_cut(refs, &window))
+        return false;
     for (size_t i = 0; i < sizeof load_config_fields / sizeof load_config_fields[0]; i++)
         if (!collect_field(refs, &window, &load_config_fields[i]))
             return false;

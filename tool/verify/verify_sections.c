@@ -98,8 +98,10 @@ bool verify_sections(struct verify_case *judged, const uint32_t *section_indices
             (is_assumed && !may_be_assumed(judged, &judged->new_image.sections[index])))
             return false;
     }
-    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &summary))
+    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &summary)) {
+        judged->verdict->right_not_shown = true; /* the bytes are as explained; a right could not be shown useless */
         return false;
+    }
     for (size_t i = 0; i < count; i++)
         if (!explain_section(judged, section_indices[i], is_assumed, summary))
             return false;
