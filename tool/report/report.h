@@ -13,7 +13,7 @@ struct report_style {
 };
 
 struct report_totals {
-    size_t images, clean, with_findings, fixed, refused, errors;
+    size_t images, clean, with_findings, fixed, fixable /* dry runs */, refused, errors;
     size_t finding_errors, finding_warnings, finding_notes;
 };
 

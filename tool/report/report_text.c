@@ -160,7 +160,8 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
         totals->with_findings++;
         break;
     case STATUS_FIXED:
-        totals->fixed++;
+        totals->fixed += outcome->wrote;
+        totals->fixable += !outcome->wrote;
         break;
     case STATUS_REFUSED:
         totals->refused++;
@@ -187,9 +188,9 @@ void report_text_summary(struct text *text, const struct report_totals *totals,
         size_t count;
         const char *words;
     } results[] = {
-        {totals->clean, "clean"},   {totals->with_findings, "with findings"},
-        {totals->fixed, "fixed"},   {totals->refused, "refused"},
-        {totals->errors, "failed"},
+        {totals->clean, "clean"},     {totals->with_findings, "with findings"},
+        {totals->fixed, "fixed"},     {totals->fixable, "can be fixed"},
+        {totals->refused, "refused"}, {totals->errors, "failed"},
     };
     size_t line_start = text->nbytes;
     layout_count(text, totals->images, "image", "images");
