@@ -21,7 +21,7 @@ include scripts/fuzz.mk
 include scripts/windows.mk
 
 .DEFAULT_GOAL := all
-.PHONY: help deps all demo test fixtures windows bench lint install clean
+.PHONY: help deps all demo test fuzz fixtures windows bench lint install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x
 
 test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 	@$(RUN_TESTS)
+
+fuzz: fuzz-target ## attack one part with hostile images: T=image (refs, code, ...) S=60 (seconds)
+	@$(RUN_FUZZ)
 
 bench: all ## time judging beside other programs (hyperfine)
 	@scripts/bench.sh $(BUILD)

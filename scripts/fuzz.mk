@@ -31,21 +31,26 @@ $(FUZZ_NAMES:%=$(BUILD)/replay_%): $(BUILD)/replay_%: $(call CLAIMS,fuzz_% $(FUZ
 	@echo "  LINK    $@"
 	@$(CC) $(FUZZ_CFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
 
-$(FUZZ_NAMES:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(call CLAIMS,fuzz_% $(FUZZ_SHARED) $(FUZZ_MUTATOR)) $(BUILD)/libhvcifix.a
+$(FUZZ_NAMES:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(call CLAIMS,fuzz_% $(FUZZ_SHARED) $(FUZZ_MUTATOR)) \
+		$(BUILD)/libhvcifix.a
 	@echo "  LINK    $@"
 	@$(CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
 
 -include $(wildcard $(BUILD)/claims/*.d)
 
-.PHONY: fuzz-seeds fuzz-replays fuzz
+.PHONY: fuzz-seeds fuzz-replays fuzz-target
 fuzz-seeds: fixtures
 	@$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/seeds $(BUILD)/fixtures
 
 fuzz-replays: $(BUILD)/.deps-fuzz fuzz-seeds
 	@$(FUZZ_BUILD) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)
 
-fuzz: $(BUILD)/.deps-fuzz fuzz-seeds ## attack one part with hostile images: T=image|refs|code|... S=seconds
+fuzz-target: $(BUILD)/.deps-fuzz fuzz-seeds
 	@$(FUZZ_BUILD) $(BUILD)/fuzz/fuzz_$(T)
-	@mkdir -p $(BUILD)/fuzz/corpus/$(T) $(BUILD)/fuzz/finds
-	@$(PYTHON) tests/fuzz/poke.py expand $(BUILD)/fuzz/seeds $(BUILD)/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)/*.poke
-	@cd $(BUILD)/fuzz && ./fuzz_$(T) $(FUZZ_LIMITS) -max_total_time=$(S) -artifact_prefix=finds/$(T)- corpus/$(T) seeds
+
+# The corpus begins with what tests/fuzz/corpus/NAME holds.
+define RUN_FUZZ
+mkdir -p $(BUILD)/fuzz/corpus/$(T) $(BUILD)/fuzz/finds
+$(PYTHON) tests/fuzz/poke.py expand $(BUILD)/fuzz/seeds $(BUILD)/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)/*.poke
+cd $(BUILD)/fuzz && ./fuzz_$(T) $(FUZZ_LIMITS) -max_total_time=$(S) -artifact_prefix=finds/$(T)- corpus/$(T) seeds
+endef

@@ -135,7 +135,7 @@ class Text(Reports):
             self.assert_diagnostics(paths[first : first + tool.BATCH], "check")
 
     def test_unreadable_files(self):
-        paths = [os.path.join(self.folder, "missing.sys"), self.put(b"text.sys", b"no image"), self.folder]
+        paths = [os.path.join(self.folder, "missing.sys"), self.put(b"text.txt", b"no image"), self.folder]
         done = tool.run("check", *paths)
         self.assertEqual(done.returncode, 3)
         found = msbuild.diagnostics(done.stdout.decode())

@@ -48,7 +48,7 @@ bool read_input(struct span file, struct arena *arena, struct image *image)
 {
     static const struct work_limit limit = {16, 20000, 64, 65536};
     struct work work = work_begin(arena);
-    struct finding error = {0};
+    struct finding error;
     bool is_read = image_read(file, arena, image, &error);
     work_end(&work, arena, file.nbytes, &limit, "image_read");
     if (is_read)

@@ -32,9 +32,9 @@ static bool is_genuine(const char *line, size_t nbytes)
 
 static void claim_text(const struct text *text, size_t input_nbytes, bool has_colors)
 {
-    size_t bad = first_bad_character(text->chars ? text->chars : "", text->nbytes, has_colors);
-    CLAIM(bad == text->nbytes, "character 0x%02X at %zu of a text report", (unsigned char)text->chars[bad],
-          bad);
+    const char *chars = text->chars ? text->chars : "";
+    size_t bad = first_bad_character(chars, text->nbytes, has_colors);
+    CLAIM(bad == text->nbytes, "character 0x%02X at %zu of a text report", (unsigned char)chars[bad], bad);
     CLAIM(text->nbytes <= REPORT_BYTES_PER_BYTE * input_nbytes + REPORT_BYTES_CONSTANT,
           "a text report of %zu bytes on %zu", text->nbytes, input_nbytes);
 }

@@ -10,7 +10,7 @@ static void claim_identity(const struct image *image, const struct refset *refs,
                            struct arena *arena)
 {
     struct output output;
-    struct finding error = {0};
+    struct finding error;
     struct work work = work_begin(arena);
     CLAIM(emit_image(image, refs, plan, arena, &output, &error), "not emitted: %s", error.message);
     work_end(&work, arena, image->file.nbytes, &emitting, "emit_image");
@@ -62,7 +62,7 @@ static void claim_change(const struct stages *before, bool drop_signature, struc
 {
     const struct plan *plan = &before->plan;
     struct output output;
-    struct finding error = {0};
+    struct finding error;
     CLAIM(plan->change_count != 0, "a change of nothing");
     if (!emit_image(&before->image, &before->refs, plan, arena, &output, &error)) {
         CLAIM(error.code == HVCI9023_UNRESOLVED_REFERENCE && is_sentence(error.message),

@@ -13,9 +13,14 @@ enum { POKES_FOFF = 0x1C, POKE_NBYTES = 8, POKE_COUNT = 4 };
 
 /* What the oracle reads, by itself. */
 struct frame {
-    uint64_t checksum_foff, security_foff, section_table_foff;
+    uint64_t checksum_foff, directories_foff, section_table_foff;
     uint32_t section_count;
 };
+
+static uint64_t directory_foff(const struct frame *frame, unsigned number)
+{
+    return frame->directories_foff + (uint64_t)number * DIRECTORY_ENTRY_NBYTES;
+}
 
 static bool frame_of(struct span file, struct frame *frame)
 {
@@ -29,10 +34,8 @@ static bool frame_of(struct span file, struct frame *frame)
         !span_u16(file, coff_foff + COFF_NUMBER_OF_SECTIONS, &section_count))
         return false;
     uint64_t directories_foff = opt_foff + (magic == OPT_MAGIC_64 ? OPT_DIRECTORIES_64 : OPT_DIRECTORIES_32);
-    *frame =
-        (struct frame){opt_foff + OPT_CHECK_SUM, directories_foff + DIR_SECURITY * DIRECTORY_ENTRY_NBYTES,
-                       opt_foff + opt_nbytes, section_count};
-    return range_fits(file.nbytes, frame->security_foff, DIRECTORY_ENTRY_NBYTES) &&
+    *frame = (struct frame){opt_foff + OPT_CHECK_SUM, directories_foff, opt_foff + opt_nbytes, section_count};
+    return range_fits(file.nbytes, directory_foff(frame, DIR_SECURITY), DIRECTORY_ENTRY_NBYTES) &&
            range_fits(file.nbytes, frame->section_table_foff,
                       (uint64_t)section_count * SECTION_HEADER_NBYTES);
 }
@@ -57,10 +60,10 @@ static bool same_at(struct span a, struct span b, uint64_t foff, uint64_t nbytes
  */
 static void claim_iat_stays_writable(struct span file, const struct frame *frame, uint64_t header)
 {
-    uint64_t entry = frame->security_foff + (DIR_IAT - DIR_SECURITY) * DIRECTORY_ENTRY_NBYTES;
+    uint64_t entry = directory_foff(frame, DIR_IAT);
     uint32_t count, rva, nbytes;
-    if (!span_u32(file, frame->security_foff - DIR_SECURITY * DIRECTORY_ENTRY_NBYTES - 4, &count) ||
-        count <= DIR_IAT || !span_u32(file, entry, &rva) || !span_u32(file, entry + 4, &nbytes) || rva == 0)
+    if (!span_u32(file, frame->directories_foff - 4, &count) || count <= DIR_IAT ||
+        !span_u32(file, entry, &rva) || !span_u32(file, entry + 4, &nbytes) || rva == 0)
         return;
     uint32_t section_rva = load_u32(file.bytes + header + SECTION_VIRTUAL_ADDRESS);
     uint32_t section_nbytes = load_u32(file.bytes + header + SECTION_VIRTUAL_SIZE);
@@ -74,19 +77,20 @@ static void claim_explained(struct span old_file, struct span new_file)
     struct frame frame;
     CLAIM(frame_of(old_file, &frame), "proved, and the headers cannot be read");
     struct span security;
-    CLAIM(span_part(old_file, frame.security_foff, DIRECTORY_ENTRY_NBYTES, &security), "no security entry");
+    uint64_t security_foff = directory_foff(&frame, DIR_SECURITY);
+    CLAIM(span_part(old_file, security_foff, DIRECTORY_ENTRY_NBYTES, &security), "no security entry");
     bool is_cut = new_file.nbytes != old_file.nbytes;
     if (is_cut) {
         uint32_t begin = load_u32(security.bytes), size = load_u32(security.bytes + 4);
         CLAIM(begin == new_file.nbytes && (uint64_t)begin + size <= old_file.nbytes &&
                   old_file.nbytes - begin - size < CERTIFICATE_ALIGN_NBYTES,
               "proved, and what was cut off is not the certificate table");
-        CLAIM(load_u64(new_file.bytes + frame.security_foff) == 0,
+        CLAIM(load_u64(new_file.bytes + security_foff) == 0,
               "proved, and the directory entry is still there");
     }
     for (uint64_t foff = 0; foff < new_file.nbytes; foff++) {
         if (old_file.bytes[foff] == new_file.bytes[foff] || foff - frame.checksum_foff < 4 ||
-            (is_cut && foff - frame.security_foff < DIRECTORY_ENTRY_NBYTES))
+            (is_cut && foff - security_foff < DIRECTORY_ENTRY_NBYTES))
             continue;
         uint64_t at = foff - frame.section_table_foff;
         CLAIM(foff >= frame.section_table_foff && at / SECTION_HEADER_NBYTES < frame.section_count &&
@@ -140,32 +144,37 @@ static enum verify_result judge_pair(struct span old_file, struct span new_file)
 
 /* Bit 7 of the kind: put the checksum right afterwards. Bit 6: xor. Bits 0-1: bytes less one. Bits 2-3: 1
  * aims at a section's Characteristics, 2 at the end of the file (which is cut there). */
-static size_t poke(uint8_t *bytes, size_t nbytes, const uint8_t *words)
+struct poke {
+    uint32_t place, value;
+    unsigned kind; /* 0: no poke */
+};
+
+static size_t poke_once(uint8_t *bytes, size_t nbytes, const struct poke *poke)
 {
     struct frame frame;
-    uint32_t place = load_u32(words), value = load_u32(words + 4) >> 8;
-    unsigned kind = words[4], width = (kind & 3) + 1, aim = (kind >> 2) & 3;
+    unsigned width = (poke->kind & 3) + 1, aim = (poke->kind >> 2) & 3;
     bool has_frame = frame_of((struct span){bytes, nbytes}, &frame);
-    if (kind == 0 || nbytes == 0)
+    if (poke->kind == 0 || nbytes == 0)
         return nbytes;
     if (aim == 2)
-        return nbytes - place % (nbytes < 64 ? nbytes : 64);
-    uint64_t foff = place % nbytes;
+        return nbytes - poke->place % (nbytes < 64 ? nbytes : 64);
+    uint64_t foff = poke->place % nbytes;
     if (aim == 1 && has_frame && frame.section_count != 0)
-        foff = frame.section_table_foff + (uint64_t)(place % frame.section_count) * SECTION_HEADER_NBYTES +
+        foff = frame.section_table_foff +
+               (uint64_t)(poke->place % frame.section_count) * SECTION_HEADER_NBYTES +
                SECTION_CHARACTERISTICS + 3; /* the byte with EXECUTE, READ and WRITE */
     for (unsigned i = 0; i < width && i < 3 && foff + i < nbytes; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * i));
-        bytes[foff + i] = (kind & 0x40) != 0 ? bytes[foff + i] ^ byte : byte;
+        uint8_t byte = (uint8_t)(poke->value >> (8 * i));
+        bytes[foff + i] = (poke->kind & 0x40) != 0 ? bytes[foff + i] ^ byte : byte;
     }
-    if ((kind & 0x80) != 0 && frame_of((struct span){bytes, nbytes}, &frame))
+    if ((poke->kind & 0x80) != 0 && frame_of((struct span){bytes, nbytes}, &frame))
         store_u32(bytes + frame.checksum_foff,
                   checksum_of((struct span){bytes, nbytes}, frame.checksum_foff));
     return nbytes;
 }
 
 /* Judges (old, new) and (old, new with pokes), each also the other way round. */
-static void judge_around(struct span old_file, struct span new_file, const uint8_t *pokes)
+static void judge_around(struct span old_file, struct span new_file, const struct poke pokes[POKE_COUNT])
 {
     judge_pair(old_file, new_file);
     judge_pair(new_file, old_file);
@@ -174,7 +183,7 @@ static void judge_around(struct span old_file, struct span new_file, const uint8
     memcpy(poked, new_file.bytes, new_file.nbytes);
     size_t nbytes = new_file.nbytes;
     for (unsigned i = 0; i < POKE_COUNT; i++)
-        nbytes = poke(poked, nbytes, pokes + (size_t)i * POKE_NBYTES);
+        nbytes = poke_once(poked, nbytes, &pokes[i]);
     uint8_t *exact = malloc(nbytes + (nbytes == 0)); /* so that a read past the end is seen */
     CLAIM(exact, "no memory for the claim");
     memcpy(exact, poked, nbytes);
@@ -186,10 +195,16 @@ static void judge_around(struct span old_file, struct span new_file, const uint8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
 {
-    uint8_t pokes[POKE_COUNT * POKE_NBYTES] = {0};
     struct span file = {data, nbytes};
-    if (nbytes >= DOS_HEADER_NBYTES)
-        memcpy(pokes, data + POKES_FOFF, sizeof pokes);
+    struct poke pokes[POKE_COUNT] = {{0}};
+    for (unsigned i = 0; i < POKE_COUNT; i++) {
+        uint32_t kind_and_value;
+        uint64_t foff = POKES_FOFF + (uint64_t)i * POKE_NBYTES;
+        if (span_u32(file, foff, &pokes[i].place) && span_u32(file, foff + 4, &kind_and_value)) {
+            pokes[i].kind = kind_and_value & 0xFF;
+            pokes[i].value = kind_and_value >> 8;
+        }
+    }
     enum verify_result result = judge_pair(file, file);
     CLAIM(result == VERIFY_IDENTICAL || result == VERIFY_UNREADABLE, "a file and itself: %d", (int)result);
     judge_around(file, file, pokes);

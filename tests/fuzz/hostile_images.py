@@ -1,5 +1,5 @@
-"""Images that make careless readers slow, deep or wrong: large, shared, cyclic, contradictory. For test_replay.py, which
-counts the steps on them, and for tests/cli/test_hostile.py, which looks at exit codes.
+"""Images that make careless readers slow, deep or wrong: large, shared, cyclic, contradictory. For test_replay.py,
+which counts the steps on them, and for tests/cli/test_hostile.py, which looks at exit codes.
 
 Each is a few hundred kilobytes: a reader that goes over a shared table once for each record that names it takes
 thousands of times as many steps as a reader that does not.
@@ -51,7 +51,8 @@ def shared_thunks(count=6000):
     lookup = tables.thunks(image, image.rdata, [hint] * count)
     iat = tables.thunks(image, image.rdata, [hint] * count)
     image.directory(IMPORT, image.rdata.put(u32(lookup, 0, 0, name, iat) * count + bytes(20), align=4), 20 * count)
-    image.directory(DELAY_IMPORT, image.rdata.put(u32(1, name, iat, iat, lookup, lookup, iat, 0) * count + bytes(32)), 99)
+    delayed = u32(1, name, iat, iat, lookup, lookup, iat, 0) * count + bytes(32)
+    image.directory(DELAY_IMPORT, image.rdata.put(delayed), len(delayed))
     image.directory(IAT, iat, 8 * count)
     return image.file()
 
@@ -87,7 +88,8 @@ def chained_unwind(count=20000):
     image = Large()
     first = image.rdata.put(b"", align=4)
     for i in range(count):
-        image.rdata.put(bytes([0x21, 0, 0, 0]) + u32(image.text.rva, image.text.rva + 1, first + 16 * ((i + 1) % count)))
+        following = first + 16 * ((i + 1) % count)
+        image.rdata.put(bytes([0x21, 0, 0, 0]) + u32(image.text.rva, image.text.rva + 1, following))
     rva = image.rdata.put(b"", align=4)
     records = [(image.text.rva, image.text.rva + 1, first + 16 * (i % count)) for i in range(count)]
     records += [(image.text.rva, image.text.rva + 1, rva + 12 * ((i + 7) % count) | 1) for i in range(count)]

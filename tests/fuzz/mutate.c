@@ -214,7 +214,7 @@ static void put_frame_right(struct mutation *m, uint32_t coff_foff, uint16_t mag
 {
     uint32_t directories = magic == OPT_MAGIC_64 ? OPT_DIRECTORIES_64 : OPT_DIRECTORIES_32;
     uint32_t opt_foff = coff_foff + COFF_HEADER_NBYTES;
-    if (m->nbytes < (uint64_t)opt_foff + directories + DIR_COUNT * DIRECTORY_ENTRY_NBYTES)
+    if (m->nbytes < opt_foff + directories + (uint64_t)DIR_COUNT * DIRECTORY_ENTRY_NBYTES)
         return;
     uint8_t *coff = m->data + coff_foff, *opt = m->data + opt_foff;
     store_u16(m->data + DOS_E_MAGIC, DOS_MAGIC);

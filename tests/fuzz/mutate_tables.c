@@ -126,7 +126,7 @@ static void follow(struct shape *shape, size_t first, size_t end)
             continue;
         is_followed[foff] = 1;
         for (unsigned k = 0; k < FOLLOWED_WORDS; k++)
-            shape_add_fields(shape, (uint64_t)foff + 4 * k, "4");
+            shape_add_fields(shape, foff + 4 * (uint64_t)k, "4");
     }
 }
 

@@ -189,7 +189,8 @@ def collect(seeds, fuzzer, corpus, out):
                 lines[path.name] = line
                 shutil.copy(path, short / path.name)
         # What the seeds reach goes in first, so that only what is new is kept besides.
-        subprocess.run([fuzzer, "-merge=1", "-rss_limit_mb=2048", merged, known, short], capture_output=True, check=True)
+        subprocess.run([fuzzer, "-merge=1", "-rss_limit_mb=2048", merged, known, short], capture_output=True,
+                       check=True)
         new = [path for path in merged.iterdir() if path.read_bytes() not in durable.values()]
         by_content = {(short / name).read_bytes(): line for name, line in lines.items()}
         kept = sorted((by_content[path.read_bytes()] for path in new), key=len)[:MOST_COLLECTED]

@@ -123,8 +123,8 @@ class Image:
             raw = bytes(section.bytes).ljust(round_up(len(section.bytes), self.file_alignment), b"\0")
             body += bytes(foff - headers_nbytes - len(body)) + raw
             headers += section.name.encode()[:8].ljust(8, b"\0")
-            headers += u32(len(section.bytes) + section.extra_nbytes, section.rva, len(raw), foff if raw else 0, 0, 0, 0)
-            headers += u32(section.characteristics)
+            headers += u32(len(section.bytes) + section.extra_nbytes, section.rva, len(raw), foff if raw else 0)
+            headers += u32(0, 0, 0, section.characteristics)
             foff += len(raw)
         last = self.sections[-1]
         image_nbytes = round_up(last.end_rva + last.extra_nbytes, self.alignment)

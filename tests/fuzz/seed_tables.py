@@ -5,7 +5,7 @@ Layouts are those of the PE format specification and of the public Windows SDK h
 
 import struct
 
-from seed_image import (BASERELOC, BOUND_IMPORT, CLR, DEBUG, DELAY_IMPORT, EXCEPTION, EXPORT, IAT, IMPORT, LOAD_CONFIG,
+from seed_image import (BOUND_IMPORT, CLR, DEBUG, DELAY_IMPORT, EXCEPTION, EXPORT, IAT, IMPORT, LOAD_CONFIG,
                         RESOURCE, TLS, u32)
 
 
@@ -116,7 +116,8 @@ def exception_x64(image, pdata, xdata, functions, handlers):
     info4 = xdata.put(b"\x18" + u32(states4, try4, ips4))
     cxx4 = unwind_info(xdata, 3, u32(handlers["cxx4"], info4))
     gs = unwind_info(xdata, 1, u32(handlers["gs"], 0x20))
-    records = [(a, a_end, plain), (b, b_end, seh), (c, c_end, cxx3), (d, d_end, cxx4), (e, e_end, gs), (f, f_end, chained)]
+    records = [(a, a_end, plain), (b, b_end, seh), (c, c_end, cxx3), (d, d_end, cxx4), (e, e_end, gs),
+               (f, f_end, chained)]
     rva = pdata.put(b"".join(u32(*record) for record in sorted(records)), align=4)
     image.directory(EXCEPTION, rva, 12 * len(records))
 
@@ -166,7 +167,7 @@ def tls(image, section, data, callback):
 
 
 # Offsets in the load configuration: (32-bit, 64-bit).
-LC = {"lock": (0x20, 0x28), "cookie": (0x3C, 0x58), "seh": (0x40, 0x60), "check": (0x48, 0x70), "dispatch": (0x4C, 0x78),
+LC = {"cookie": (0x3C, 0x58), "seh": (0x40, 0x60), "check": (0x48, 0x70), "dispatch": (0x4C, 0x78),
       "functions": (0x50, 0x80), "iat": (0x68, 0xA0), "longjmp": (0x70, 0xB0), "dvrt": (0x78, 0xC0),
       "volatile": (0xA0, 0x100), "ehcont": (0xA4, 0x108), "xfg": (0xAC, 0x118), "memcpy": (0xBC, 0x138)}
 COUNTED = ("seh", "functions", "iat", "longjmp", "ehcont")

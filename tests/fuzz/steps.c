@@ -5,18 +5,18 @@
  * (--wrap, scripts/fuzz.mk). */
 #include "fuzz.h"
 
-void __wrap___sanitizer_cov_trace_pc_guard_init(uint32_t *begin, const uint32_t *end);
-void __wrap___sanitizer_cov_trace_pc_guard(uint32_t *guard);
+void __wrap___sanitizer_cov_trace_pc_guard_init(const uint32_t *begin, const uint32_t *end);
+void __wrap___sanitizer_cov_trace_pc_guard(const uint32_t *guard);
 
 static uint64_t step_count;
 
-void __wrap___sanitizer_cov_trace_pc_guard_init(uint32_t *begin, const uint32_t *end)
+void __wrap___sanitizer_cov_trace_pc_guard_init(const uint32_t *begin, const uint32_t *end)
 {
     (void)begin; /* the guards could tell the edges apart; only their number is wanted */
     (void)end;
 }
 
-void __wrap___sanitizer_cov_trace_pc_guard(uint32_t *guard)
+void __wrap___sanitizer_cov_trace_pc_guard(const uint32_t *guard)
 {
     (void)guard;
     step_count++;

@@ -56,8 +56,9 @@ class Wine:
         for _ in range(5):
             windows_path = "Z:" + str(path).replace("/", "\\")
             _, text = self.call("wine", str(self.drive), str(times), windows_path)
-            if not any(line in NOT_READY for line in text.splitlines()):
-                break
+            is_ready = not any(line in NOT_READY for line in text.splitlines())
+            if is_ready and len(text.split("load\n")) == times + 1:
+                break  # else the services were not up, or Wine itself ended early on a busy machine
             self.stop()
             time.sleep(1)
         return text.split("load\n")[1:] or [text]
