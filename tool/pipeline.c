@@ -112,36 +112,35 @@ static bool accept_copy(void *context, struct span written)
     return written.nbytes == original->nbytes && memcmp(written.bytes, original->bytes, written.nbytes) == 0;
 }
 
+/* A refusal at the place where the verifier stopped, with its reason behind `message`. */
+static bool refuse_unproved(struct outcome *outcome, enum finding_code code, const char *message,
+                            const char *cure)
+{
+    struct finding refusal = finding_make(&outcome->arena, code, LEVEL_ERROR,
+                                          "%s, so nothing was written: %s", message, outcome->verdict.reason);
+    refusal.rva = outcome->verdict.rva;
+    refusal.file_offset = outcome->verdict.file_offset;
+    refusal.cure = cure;
+    return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
+}
+
 /* A rewrite of ours that our verifier refuted: nothing was written. */
 static bool end_refuted(struct outcome *outcome)
 {
     if (outcome->arena.exhausted)
         return end_out_of_memory(outcome);
-    if (outcome->has_verdict && outcome->verdict.result == VERIFY_UNREADABLE && outcome->verdict.in_old) {
-        /* Not a wrong repair: the original is too odd for any proof. */
-        struct finding refusal = finding_make(
-            &outcome->arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
-            "Nothing about this image can be proved, so nothing was written: %s", outcome->verdict.reason);
-        refusal.rva = outcome->verdict.rva;
-        refusal.file_offset = outcome->verdict.file_offset;
-        refusal.cure = "Link the image again; a repair needs an image that Windows would load.";
-        return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
-    }
-    if (outcome->has_verdict && outcome->verdict.result == VERIFY_REFUTED &&
-        outcome->verdict.right_not_shown) {
-        /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is
-         * wrong. */
-        struct finding refusal =
-            finding_make(&outcome->arena, HVCI9021_SECTION_IS_WRITTEN, LEVEL_ERROR,
-                         "The verifier could not show that the repair is safe, so nothing was written: %s",
-                         outcome->verdict.reason);
-        refusal.rva = outcome->verdict.rva;
-        refusal.file_offset = outcome->verdict.file_offset;
-        refusal.cure = "Keep variables, and code that looks like them, out of this section; or take the "
-                       "write right away "
-                       "at the source (\"hvcifix explain HVCI2102\" says how).";
-        return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
-    }
+    const struct verify_verdict *verdict = &outcome->verdict;
+    /* Not a wrong repair: the original is too odd for any proof. */
+    if (outcome->has_verdict && verdict->result == VERIFY_UNREADABLE && verdict->in_old)
+        return refuse_unproved(outcome, HVCI9022_NO_REPAIR, "Nothing about this image can be proved",
+                               "Link the image again; a repair needs an image that Windows would load.");
+    /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong.
+     */
+    if (outcome->has_verdict && verdict->result == VERIFY_REFUTED && verdict->right_not_shown)
+        return refuse_unproved(
+            outcome, HVCI9021_SECTION_IS_WRITTEN, "The verifier could not show that the repair is safe",
+            "Keep variables, and code that looks like them, out of this section; or take the "
+            "write right away at the source (\"hvcifix explain HVCI2102\" says how).");
     struct finding defect =
         finding_make(&outcome->arena, HVCI9030_REPAIR_REFUTED, LEVEL_ERROR,
                      "The repair was not accepted by the verifier, so nothing was written: %s",

@@ -17,6 +17,7 @@ import re
 import subprocess
 import unittest
 
+from image_paths import image_paths
 from reader import Headers
 
 VARIANTS = ('plain',)
@@ -44,21 +45,6 @@ IMPORT_LOOKUP, IMPORT_IAT = 3, 4
 FUNCTION_BEGIN, HANDLER = 0, 3
 DEBUG_ENTRY = 0x100
 OTHER_TABLES = {'32bit': (0x20, 0xA0), '64bit': (0x28, 0x100)}  # LockPrefixTable, VolatileMetadataPointer
-
-
-def image_paths():
-    """Paths of the list; raises SkipTest, or fails, when there is no list."""
-    path_list = os.environ.get('HVCIFIX_IMAGES')
-    if not path_list:
-        message = 'HVCIFIX_IMAGES is not set: no image is compared'
-        if os.environ.get('HVCIFIX_REQUIRE_ALL') == '1':
-            raise AssertionError(message)
-        raise unittest.SkipTest(message)
-    with open(path_list, encoding='utf-8') as lines:
-        paths = [line.rstrip('\n') for line in lines if line.strip()]
-    if not paths:
-        raise AssertionError(path_list + ' is empty')
-    return paths
 
 
 def inventories(paths):

@@ -1,38 +1,9 @@
 /* test_refs_data_tables.c - headers, resources, debug data, TLS, CLR header, certificates, COFF symbols.
  * Tables are written out by hand into one section; expected targets follow from where they lie. */
-#include "refs_by_hand.h"
+enum { DATA_NBYTES = 0x400 };
+#include "refs_tables.h"
 
-enum {
-    TEXT_RVA = 0x1000,
-    DATA_RVA = 0x2000,
-    DATA_NBYTES = 0x400,
-    TREE_RVA = DATA_RVA,
-    PAYLOAD_RVA = DATA_RVA + 0x200
-};
-
-struct tables {
-    uint8_t bytes[DATA_NBYTES];
-};
-
-static uint8_t *at(struct tables *tables, uint32_t rva)
-{
-    assert_in_range(rva, DATA_RVA, DATA_RVA + DATA_NBYTES - 1);
-    return tables->bytes + (rva - DATA_RVA);
-}
-
-static void put(struct tables *tables, uint32_t rva, uint32_t value)
-{
-    store_u32(at(tables, rva), value);
-}
-
-static struct made_image with_tables(uint16_t machine, const struct tables *tables)
-{
-    static const uint8_t code[64] = {0xC3};
-    struct made_image made = make_image(machine);
-    make_section(&made, ".text", TEXT_RVA, MADE_TEXT, code, sizeof code);
-    make_section(&made, ".rdata", DATA_RVA, MADE_RDATA, tables->bytes, DATA_NBYTES);
-    return made;
-}
+enum { TREE_RVA = DATA_RVA, PAYLOAD_RVA = DATA_RVA + 0x200 };
 
 static void test_headers_and_directories(void **state)
 {

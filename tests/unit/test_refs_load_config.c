@@ -1,11 +1,9 @@
 /* test_refs_load_config.c - the load configuration field by field, the tables that it names, and the dynamic
  * value relocations. Tables are written out by hand into one section at 0x2000; .text lies at 0x1000. */
-#include "refs_by_hand.h"
+enum { DATA_NBYTES = 0x1000 };
+#include "refs_tables.h"
 
 enum {
-    TEXT_RVA = 0x1000,
-    DATA_RVA = 0x2000,
-    DATA_NBYTES = 0x1000,
     CONFIG_RVA = DATA_RVA,
     TABLE_RVA = DATA_RVA + 0x400,
     SLOT_RVA = DATA_RVA + 0x800,
@@ -14,21 +12,6 @@ enum {
     SOURCES = SOURCE_BIT(SOURCE_LOAD_CONFIG) | SOURCE_BIT(SOURCE_GUARD_TABLES) | SOURCE_BIT(SOURCE_DVRT)
 };
 #define BASE_64 UINT64_C(0x140000000)
-
-struct tables {
-    uint8_t bytes[DATA_NBYTES];
-};
-
-static uint8_t *at(struct tables *tables, uint32_t rva)
-{
-    assert_in_range(rva, DATA_RVA, DATA_RVA + DATA_NBYTES - 1);
-    return tables->bytes + (rva - DATA_RVA);
-}
-
-static void put(struct tables *tables, uint32_t rva, uint32_t value)
-{
-    store_u32(at(tables, rva), value);
-}
 
 static void put_words(struct tables *tables, uint32_t rva, const uint32_t *words, size_t count)
 {

@@ -1,13 +1,10 @@
 /* test_refs_modules.c - what an image offers to and takes from other modules: exports, imports, delay-load
  * and bound imports. Tables are written out by hand into one section; expected targets follow from where they
  * lie. */
-#include "refs_by_hand.h"
+enum { DATA_NBYTES = 0x400 };
+#include "refs_tables.h"
 
 enum {
-    TEXT_RVA = 0x1000,
-    DATA_RVA = 0x2000,
-    DATA_NBYTES = 0x400,
-
     EXPORT_RVA = 0x2000, /* the directory with its tables and strings: 0x100 bytes */
     EXPORT_NBYTES = 0x100,
     EAT_RVA = 0x2040,
@@ -27,30 +24,6 @@ enum {
     DELAY_UNLOAD_RVA = 0x2300,
     BOUND_RVA = 0x2340
 };
-
-struct tables {
-    uint8_t bytes[DATA_NBYTES];
-};
-
-static uint8_t *at(struct tables *tables, uint32_t rva)
-{
-    assert_in_range(rva, DATA_RVA, DATA_RVA + DATA_NBYTES - 1);
-    return tables->bytes + (rva - DATA_RVA);
-}
-
-static void put(struct tables *tables, uint32_t rva, uint32_t value)
-{
-    store_u32(at(tables, rva), value);
-}
-
-static struct made_image with_tables(uint16_t machine, const struct tables *tables)
-{
-    static const uint8_t code[64] = {0xC3};
-    struct made_image made = make_image(machine);
-    make_section(&made, ".text", TEXT_RVA, MADE_TEXT, code, sizeof code);
-    make_section(&made, ".rdata", DATA_RVA, MADE_RDATA, tables->bytes, DATA_NBYTES);
-    return made;
-}
 
 /* Four address slots: code, a hole, a forwarder, data; two names. */
 static struct tables export_tables(void)

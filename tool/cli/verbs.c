@@ -3,6 +3,7 @@
  * Must not: let one bad image stop the others. */
 #include "cli/verbs.h"
 
+#include "io/path_list.h"
 #include "rules/rules_markdown.h"
 
 #include <stdlib.h>
@@ -55,15 +56,9 @@ static void report_outcome(struct run *run, struct outcome *outcome)
 static bool is_named_like_image(const char *path)
 {
     static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
-    size_t nbytes = strlen(path);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        const char *end = nbytes >= 4 ? path + nbytes - 4 : "";
-        size_t k = 0;
-        while (k < 4 && (end[k] | 0x20) == (suffixes[i][k] | 0x20))
-            k++;
-        if (k == 4)
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (path_has_suffix(path, suffixes[i]))
             return true;
-    }
     return false;
 }
 

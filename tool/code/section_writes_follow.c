@@ -69,7 +69,7 @@ static bool is_harmful(const struct judge *judge, const struct instruction *inst
         return ((register_bit(memory.base) | register_bit(memory.index)) & held) != 0 &&
                (memory.access == ACCESS_WRITE || memory.access == ACCESS_READ_WRITE ||
                 memory.access == ACCESS_ADDRESS);
-    /* Arithmetic on the register itself; clearing it with xor or sub of itself does not count. */
+    /* Arithmetic on the register itself; clearing it by taking it from itself does not count. */
     bool is_arithmetic =
         instruction->operation == OP_ADD || instruction->operation == OP_SUB ||
         (instruction->is_one_byte_map && instruction->opcode == 0xFF && instruction->reg <= 1);

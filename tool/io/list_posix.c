@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 /* The names in one folder, full paths, sorted. False with errno set. */
@@ -90,12 +89,9 @@ bool file_siblings(const char *path, const char *suffix, struct arena *arena, st
     if (!folder_names(folder, arena, &names))
         return !arena->exhausted;
     for (size_t i = 0; i < names.count; i++) {
-        size_t name_nbytes = strlen(names.paths[i]), suffix_nbytes = strlen(suffix);
         struct stat status;
-        if (name_nbytes >= suffix_nbytes &&
-            strcasecmp(names.paths[i] + name_nbytes - suffix_nbytes, suffix) == 0 &&
-            stat(names.paths[i], &status) == 0 && S_ISREG(status.st_mode) &&
-            !path_list_add(arena, list, names.paths[i]))
+        if (path_has_suffix(names.paths[i], suffix) && stat(names.paths[i], &status) == 0 &&
+            S_ISREG(status.st_mode) && !path_list_add(arena, list, names.paths[i]))
             return false;
     }
     return true;

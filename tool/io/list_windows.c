@@ -71,12 +71,6 @@ bool file_list(const char *path, struct arena *arena, struct path_list *list, st
     return false;
 }
 
-static bool has_suffix(const char *name, const char *suffix)
-{
-    size_t name_nbytes = strlen(name), suffix_nbytes = strlen(suffix);
-    return name_nbytes >= suffix_nbytes && _stricmp(name + name_nbytes - suffix_nbytes, suffix) == 0;
-}
-
 bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list)
 {
     size_t folder_nbytes = strlen(path);
@@ -89,7 +83,7 @@ bool file_siblings(const char *path, const char *suffix, struct arena *arena, st
     if (!folder_names(folder, arena, &names, &is_listed))
         return false;
     for (size_t i = 0; i < names.count; i++)
-        if (has_suffix(names.paths[i], suffix) && !is_folder(names.paths[i], arena) &&
+        if (path_has_suffix(names.paths[i], suffix) && !is_folder(names.paths[i], arena) &&
             !path_list_add(arena, list, names.paths[i]))
             return false;
     return true;

@@ -25,3 +25,20 @@ void path_list_sort(struct path_list *list)
     if (list->count > 1)
         qsort(list->paths, list->count, sizeof *list->paths, by_name);
 }
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool path_has_suffix(const char *path, const char *suffix)
+{
+    size_t path_nbytes = strlen(path), suffix_nbytes = strlen(suffix);
+    if (path_nbytes < suffix_nbytes)
+        return false;
+    const char *end = path + path_nbytes - suffix_nbytes;
+    for (size_t i = 0; i < suffix_nbytes; i++)
+        if (lower(end[i]) != lower(suffix[i]))
+            return false;
+    return true;
+}

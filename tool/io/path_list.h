@@ -11,4 +11,7 @@ bool path_list_add(struct arena *arena, struct path_list *list, const char *path
 /* In ascending order of bytes, the same on every system. */
 void path_list_sort(struct path_list *list);
 
+/* Does `path` end with `suffix` (ASCII), letters compared without case? */
+bool path_has_suffix(const char *path, const char *suffix);
+
 #endif
