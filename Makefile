@@ -40,7 +40,7 @@ windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x
 test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 	@$(RUN_TESTS)
 
-fuzz: fuzz-target ## attack one part with hostile images: T=image (refs, code, ...) S=60 (seconds)
+fuzz: fuzz-target ## attack one part with hostile images: T=image (code, emit, ..., all) S=60 (seconds each)
 	@$(RUN_FUZZ)
 
 bench: all ## time judging beside other programs (hyperfine)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # bench.sh BUILD - how long judging takes, beside other programs, in one run; figures as ratios.
-# One image of about 1 MB, and a folder of 300 images, against cat, llvm-readobj printing the same facts, pefile and
-# pesec; reading code is a row of its own. Nothing is asserted: machines differ.
+# One image of about 1 MB, and a folder of 300 images, against cat, a program that only reads the file, llvm-readobj
+# printing the same facts, pefile and pesec; reading code is a row of its own. Then how time and memory grow with the
+# size, on images of up to 100 MiB (tests/bench/big_image.py). Nothing is asserted: machines differ.
 set -eu
 
 build=$1
@@ -28,22 +29,32 @@ for path in sys.argv[1:]:
         "IMAGE_DIRECTORY_ENTRY_IMPORT", "IMAGE_DIRECTORY_ENTRY_BASERELOC", "IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG")])
 PYTHON
 
+program() { # builds tests/bench/NAME.c
+    "${CC:-cc}" -std=c17 -O2 -o "$work/$1" "$root/tests/bench/$1.c"
+}
+program read_file
+program peak
+
 facts="llvm-readobj-19 --file-headers --sections --coff-imports --coff-basereloc --coff-load-config"
+milliseconds() { # of the fastest run of a command, the least disturbed
+    hyperfine -N --warmup 3 --min-runs 10 --ignore-failure --export-csv "$work/row.csv" "$1" >/dev/null 2>&1
+    # columns: command,mean,stddev,median,user,system,min,max
+    tail -n 1 "$work/row.csv" | awk -F, '{ print $(NF - 1) * 1000 }'
+}
 bench() { # title, then "name=command"...
     title=$1
     shift
     printf '\n%s\n' "$title"
     : >"$work/results"
     for row in "$@"; do
-        name=${row%%=*}
-        hyperfine -N --warmup 3 --min-runs 10 --ignore-failure --export-csv "$work/row.csv" "${row#*=}" >/dev/null 2>&1
-        # columns: command,mean,stddev,median,user,system,min,max; the minimum is the least disturbed
-        tail -n 1 "$work/row.csv" | awk -F, -v name="$name" '{ print name "," $(NF - 1) * 1000 }' >>"$work/results"
+        echo "${row%%=*},$(milliseconds "${row#*=}")" >>"$work/results"
     done
     awk -F, 'NR == 1 { base = $2 } { printf "  %-34s %9.2f ms   %7.2f x\n", $1, $2, $2 / base }' "$work/results"
 }
 
-bench "one image of $(wc -c <"$image") bytes (fastest of the runs; ratio to cat)" \
+bench "one image of $(wc -c <"$image") bytes (fastest of the runs; ratio to the first row)" \
+    "a program that only reads it=$work/read_file $image" \
+    "the same by a mapping=$work/read_file --map $image" \
     "cat=cat $image" \
     "hvcifix check --no-code=$tool check --no-code $image" \
     "hvcifix show (reads code)=$tool show $image" \
@@ -52,6 +63,68 @@ bench "one image of $(wc -c <"$image") bytes (fastest of the runs; ratio to cat)
     "pefile=/usr/bin/python3 $work/with_pefile.py $image"
 bench "a folder of $(find "$work/folder" -name '*.dll' | wc -l) images, $(du -sk "$work/folder" | cut -f 1) KiB" \
     "cat=sh -c 'cat $work/folder/*.dll'" \
-    "hvcifix check --no-code=$tool check --no-code $work/folder" \
+    "hvcifix check --no-code (1 job)=$tool check --no-code --jobs 1 $work/folder" \
+    "hvcifix check --no-code ($(nproc) cores)=$tool check --no-code $work/folder" \
+    "hvcifix show (1 job)=$tool show --jobs 1 $work/folder" \
+    "hvcifix show ($(nproc) cores)=$tool show $work/folder" \
     "llvm-readobj (same facts)=sh -c '$facts $work/folder/*.dll'" \
     "pefile=sh -c '/usr/bin/python3 $work/with_pefile.py $work/folder/*.dll'"
+
+# growth VERB... - one row for each kind of image and size
+growth() {
+    printf '\nhvcifix %s: how time and memory grow\n' "$*"
+    for kind in data relocations imports code; do
+        for mebibytes in 1 10 100; do
+            big=$work/$kind-$mebibytes.sys
+            [ -e "$big" ] || /usr/bin/python3 "$root/tests/bench/big_image.py" "$kind" "$mebibytes" "$big"
+            echo "$kind,$(wc -c <"$big"),$(milliseconds "$tool $* $big"),$("$work/peak" "$tool" "$@" "$big")"
+        done
+    done | awk -F, '{ mib = $2 / 1048576
+        printf "  %-12s %6.1f MiB %9.2f ms %7.2f ms/MiB %8.1f MiB memory %6.2f x the file\n",
+            $1, mib, $3, $3 / mib, $4 / 1024, $4 * 1024 / $2 }'
+}
+growth check --no-code
+
+# Reading code beside the bare decoder, each in a process of its own that takes the fastest of many tries.
+# code_cost IMAGE - one line for each way, as time and as ratio to the cheapest pass over the same bytes
+"${CC:-cc}" -std=c17 -O2 -I"$root/tool" -o "$work/code_reading" "$root/tests/bench/code_reading.c" \
+    "$build/libhvcifix.a" $(pkg-config --libs zydis 2>/dev/null || echo -lZydis -lZycore)
+code_cost() {
+    printf '\nreading the code of %s, beside one bare Zydis pass over its executable sections\n' "$1"
+    for way in lengths operands without with; do
+        echo "$way $("$work/code_reading" $way "$1")"
+    done | awk '
+        { ms[$1] = $2; memory[$1] = $4; code = $8 }
+        function row(name, value) { printf "  %-34s %9.2f ms   %7.2f x\n", name, value, value / ms["lengths"] }
+        END {
+            printf "  (%.2f MiB of code; ratio to the first row)\n", code / 1048576
+            row("bare pass: lengths only", ms["lengths"])
+            row("bare pass: operands as well", ms["operands"])
+            row("reading code (with less without)", ms["with"] - ms["without"])
+            row("  without: headers, references", ms["without"])
+            row("  with: the same and code", ms["with"])
+        }'
+}
+# Package images of the tests; the first is there wherever Wine is.
+cache=${HVCIFIX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/hvcifix}
+code_cost "$wine_folder/msxml3.dll"
+for file in x64/midlrt.exe x86/midlrt.exe x64/d3dcompiler_47.dll x86/d3dcompiler_47.dll; do
+    found=$(find "$cache" -path "*/bin/*/$file" 2>/dev/null | sort | head -n 1)
+    if [ -n "$found" ]; then code_cost "$found"; else echo "bench: without $file (make test fetches it)" >&2; fi
+done
+
+printf '\nreading code: how time and memory grow (real functions, repeated)\n'
+for mebibytes in 1 10 100; do
+    big=$work/repeated-$mebibytes.sys
+    [ -e "$big" ] || /usr/bin/python3 "$root/tests/bench/repeat_image.py" "$tool" "$wine_folder/comctl32.dll" $mebibytes "$big"
+    nbytes=$(wc -c <"$big")
+    for way in lengths without with; do
+        echo "$way $nbytes $("$work/code_reading" $way "$big")"
+    done
+done | awk '
+    { ms[$1] = $3; memory = $5; mib = $2 / 1048576 }
+    $1 == "with" {
+        code = ms["with"] - ms["without"]
+        printf "  %6.1f MiB %9.2f ms %7.2f ms/MiB %7.2f x lengths only %8.1f MiB memory %6.2f x the file\n",
+            mib, code, code / mib, code / ms["lengths"], memory / 1024, memory / 1024 / mib
+    }'

@@ -11,15 +11,20 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/obj/%.o)
 
 # Debian's Zydis 4.0 brings no .pc file, so it is named directly where pkg-config does not know it.
 # Both are looked up when a command runs, after `deps` has installed them.
-PACKAGES := libcjson inih zlib libcrypto
+PACKAGES := inih zlib libcrypto
 LIBRARY_FLAGS = $$($(PKG_CONFIG) --cflags $(PACKAGES))
-LIBRARY_LIBS = $$($(PKG_CONFIG) --libs $(PACKAGES)) $$($(PKG_CONFIG) --libs zydis 2>/dev/null || echo -lZydis -lZycore)
+LIBRARY_LIBS = $$($(PKG_CONFIG) --libs $(filter-out libcrypto,$(PACKAGES))) $(CRYPTO_LIBS) \
+	$$($(PKG_CONFIG) --libs zydis 2>/dev/null || echo -lZydis -lZycore)
+
+# Loading libcrypto takes longer than judging an image, so its few functions are linked statically where it can be had.
+CRYPTO_LIBS = $$(archive=$$($(CC) -print-file-name=libcrypto.a); \
+	if [ -f "$$archive" ]; then echo "$$archive"; else $(PKG_CONFIG) --libs libcrypto; fi)
 
 ifneq ($(SAN),)
 SAN_FLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 
-ALL_CFLAGS = -std=c17 $(WARNINGS) -Itool $(CPPFLAGS) $(CFLAGS) $(SAN_FLAGS)
+ALL_CFLAGS = -std=c17 $(WARNINGS) -Itool -pthread $(CPPFLAGS) $(CFLAGS) $(SAN_FLAGS)
 
 $(BUILD)/.deps-build: scripts/deps.sh
 	@mkdir -p $(@D)

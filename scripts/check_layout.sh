@@ -1,9 +1,11 @@
 #!/bin/sh
-# check_layout.sh [OBJECTS] - the two rules that keep the parts of tool/ apart, and two that keep it a library.
+# check_layout.sh [OBJECTS] - the two rules that keep the parts of tool/ apart, and three that keep it a library.
 #   1. tool/verify includes only base/, itself, the C library and the decoder, and its objects need no symbol of
 #      any other part of the tool.
 #   2. Outside tool/cli nothing prints or ends the process.
 #   3. Outside tool/cli no variable with static storage can be written (looked up in the objects).
+#   4. Outside tool/cli no function of the C library is called that shares hidden state between threads: the command
+#      line works on several images at a time.
 # OBJECTS is the folder of the compiled objects (build/obj). Without it only the sources are looked at.
 # Prints what is wrong, one line each, and fails.
 set -u
@@ -50,6 +52,15 @@ without_comments $(cat "$scratch/library") | sed 's/"[^"]*"/""/g' |
     grep -E "[^A-Za-z0-9_.>]($output|$ending)[ \t]*\(" |
     sed 's/$/  <- the library must not print or exit/' >>"$failures"
 
+# 4. Functions that return their own storage, walk by a hidden position, or change what the whole process sees.
+sharing='strtok|strerror|localtime|gmtime|ctime|asctime|setlocale|localeconv|rand|srand|random|srandom|drand48'
+sharing="$sharing|tmpnam|tempnam|mktemp|getpwuid|getpwnam|getgrgid|getgrnam|ttyname|nl_langinfo|hsearch|ecvt|fcvt"
+sharing="$sharing|basename|dirname|getopt|putenv|setenv|unsetenv|chdir|umask|signal|system|wctomb|mbtowc|mblen"
+# shellcheck disable=SC2046
+without_comments $(cat "$scratch/library") | sed 's/"[^"]*"/""/g' |
+    grep -E "[^A-Za-z0-9_.>]($sharing)[ \t]*\(" |
+    sed 's/$/  <- not safe with several threads/' >>"$failures"
+
 if [ -n "$objects" ]; then
     if [ ! -d "$objects/tool/verify" ]; then
         echo "check_layout.sh: no objects in $objects/tool/verify" >&2
@@ -63,13 +74,17 @@ if [ -n "$objects" ]; then
         grep -E " ($output|$ending|__(printf|fprintf|vprintf|vfprintf|dprintf)_chk|__assert_fail)\$" |
         sed 's/ /: calls /' >>"$failures"
 
+    # 4. The same in the objects.
+    xargs nm -uA <"$scratch/objects" | sed 's/:.* / /; s/@.*//' | grep -E " ($sharing)\$" |
+        sed 's/ /: not safe with several threads: calls /' >>"$failures"
+
     # 3. Objects in writable sections. .data.rel.ro holds constants that need relocating. Names that begin with
     # two underscores or .L are the compiler's own (coverage counters, sanitizer data).
     xargs objdump -t <"$scratch/objects" | awk -F '\t' '
         / file format / { object = $1; sub(/: +file format .*/, "", object) }
         NF == 2 {
             count = split($1, left, " "); section = left[count]
-            split($2, right, " "); name = right[2]
+            split($2, right, " "); name = right[2] ~ /^\.(hidden|internal|protected)$/ ? right[3] : right[2]
             if (section !~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ || section ~ /^\.data\.rel\.ro/) next
             if (name ~ /^(\.|__|\*?\.L|Lubsan|\.?LASAN)/ || right[1] ~ /^0+$/) next
             print object ": variable " name " in " section " can be written"

@@ -8,16 +8,16 @@ say() { echo "deps: $*" >&2; }
 
 packages_of() {
     case $1 in
-    build) echo gcc libc6-dev make pkgconf zlib1g-dev libinih-dev libcjson-dev libzydis-dev libzycore-dev libssl-dev ;;
+    build) echo gcc libc6-dev make pkgconf zlib1g-dev libinih-dev libzydis-dev libzycore-dev libssl-dev ;;
     # Compilers and linkers for Windows drivers, the kernel headers of mingw-w64, and what signs a driver.
     fixtures)
         echo clang-19 lld-19 llvm-19 gcc-mingw-w64-x86-64-win32 gcc-mingw-w64-i686-win32 mingw-w64-common
         echo openssl osslsigncode
         ;;
-    # Independent readers, a kernel that starts drivers (Wine), strace to stop the tool at any system call.
+    # Independent readers, a kernel that starts drivers (Wine), strace to stop the tool at any system call, valgrind.
     tests)
-        echo libcmocka-dev python3 python3-pefile python3-jsonschema binutils llvm-19 clang-19 osslsigncode
-        echo wine wine64 strace
+        echo libcmocka-dev libcjson-dev python3 python3-pefile python3-jsonschema binutils llvm-19 clang-19 osslsigncode
+        echo wine wine64 strace valgrind
         # Any npm will do; Debian's is large, so it is installed only where there is none.
         command -v npm >/dev/null 2>&1 || echo npm
         ;;

@@ -1,15 +1,17 @@
 # How the fuzz targets are built and run. tests/fuzz/fuzz_NAME.c becomes $(BUILD)/fuzz/fuzz_NAME, with libFuzzer, and
 # $(BUILD)/fuzz/replay_NAME, a plain program that tries the same claims on files, which make test uses. Both with
 # clang-19, AddressSanitizer, UBSan, and a counter on every edge of tool/ (tests/fuzz/steps.c).
-#   make fuzz T=image S=600    what it finds goes to $(BUILD)/fuzz/finds, what it learns to $(BUILD)/fuzz/corpus/NAME
-# tests/fuzz/poke.py makes text of such inputs, for tests/fuzz/corpus/NAME.
+#   make fuzz T=image S=600    one target for ten minutes; T=refs: those of all references; T=all: all, one by one
+# tests/fuzz/soak.py says where finds and corpora go; tests/fuzz/poke.py makes text of such inputs, for
+# tests/fuzz/corpus/NAME; tests/fuzz/oracles.py asks other readers about them.
 
 T ?= image
 S ?= 60
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_SHARED := fuzz steps report_claims
-FUZZ_MUTATOR := mutate mutate_fields mutate_tables
-FUZZ_LIMITS := -max_len=20000 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1
+FUZZ_SHARED := fuzz steps report_claims refs_claims plain
+FUZZ_MUTATOR := mutate mutate_fields mutate_tables mutate_family mutate_records
+FUZZ_WANTED = $(foreach word,$(T),$(if $(filter all,$(word)),$(FUZZ_NAMES),\
+	$(if $(filter refs,$(word)),$(filter refs_%,$(FUZZ_NAMES)),$(word))))
 FUZZ_CFLAGS = -std=c17 $(WARNINGS) -Itool -O1 -g $(SAN_FLAGS)
 FUZZ_LINK := -Wl,--wrap=__sanitizer_cov_trace_pc_guard,--wrap=__sanitizer_cov_trace_pc_guard_init
 FUZZ_BUILD = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-19 SAN=address,undefined \
@@ -36,6 +38,11 @@ $(FUZZ_NAMES:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(call CLAIMS,fuzz_% $(FUZZ_SH
 	@echo "  LINK    $@"
 	@$(CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
 
+# Not a target but a program of its own: every field of the seeds at its extremes (tests/fuzz/test_bulk.py).
+$(BUILD)/bulk: $(call CLAIMS,bulk bulk_variants bulk_oracle $(FUZZ_SHARED)) $(BUILD)/libhvcifix.a
+	@echo "  LINK    $@"
+	@$(CC) $(FUZZ_CFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBRARY_LIBS)
+
 -include $(wildcard $(BUILD)/claims/*.d)
 
 .PHONY: fuzz-seeds fuzz-replays fuzz-target
@@ -43,14 +50,10 @@ fuzz-seeds: fixtures
 	@$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/seeds $(BUILD)/fixtures
 
 fuzz-replays: $(BUILD)/.deps-fuzz fuzz-seeds
-	@$(FUZZ_BUILD) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%)
+	@$(FUZZ_BUILD) $(FUZZ_NAMES:%=$(BUILD)/fuzz/replay_%) $(BUILD)/fuzz/bulk
 
 fuzz-target: $(BUILD)/.deps-fuzz fuzz-seeds
-	@$(FUZZ_BUILD) $(BUILD)/fuzz/fuzz_$(T)
+	@$(FUZZ_BUILD) $(FUZZ_WANTED:%=$(BUILD)/fuzz/fuzz_%)
 
 # The corpus begins with what tests/fuzz/corpus/NAME holds.
-define RUN_FUZZ
-mkdir -p $(BUILD)/fuzz/corpus/$(T) $(BUILD)/fuzz/finds
-$(PYTHON) tests/fuzz/poke.py expand $(BUILD)/fuzz/seeds $(BUILD)/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)/*.poke
-cd $(BUILD)/fuzz && ./fuzz_$(T) $(FUZZ_LIMITS) -max_total_time=$(S) -artifact_prefix=finds/$(T)- corpus/$(T) seeds
-endef
+RUN_FUZZ = $(PYTHON) tests/fuzz/soak.py $(BUILD)/fuzz $(S) $(strip $(FUZZ_WANTED))

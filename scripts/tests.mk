@@ -3,7 +3,7 @@
 # second compiler, which must be free of warnings too); fuzz/ (scripts/fuzz.mk) is a third. tests/run.py runs them all.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
-TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows
+TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
 $(BUILD)/.deps-tests: scripts/deps.sh
@@ -15,7 +15,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libhvcifix.a | $(BUILD)/.deps-tests
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
 	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libhvcifix.a \
-		$(LDFLAGS) -lcmocka $(LIBRARY_LIBS)
+		$(LDFLAGS) -lcmocka -lcjson $(LIBRARY_LIBS)
+
+# What makes calls of the tool to the system fail (tests/cli/test_faults.py).
+$(BUILD)/tests/faults.so: $(filter-out %_windows.c %_windows.h,$(wildcard tests/support/faults*.[ch])) | $(BUILD)/.deps-tests
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) -std=c17 $(WARNINGS) $(CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^)
+
+.PHONY: fault-helpers
+fault-helpers: $(BUILD)/tests/faults.so
 
 .PHONY: unit-tests checked-build clang-build
 unit-tests: $(UNIT_TESTS)

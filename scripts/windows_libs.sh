@@ -10,7 +10,7 @@ cache=${HVCIFIX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/hvcifix}
 stamp=$(sha256sum "$0" | cut -c 1-12)
 target=$cache/windows-libs-$stamp
 host=x86_64-w64-mingw32
-sources="zydis/trixie zycore-c/trixie libinih/trixie cjson/bookworm"
+sources="zydis/trixie zycore-c/trixie libinih/trixie"
 
 say() { echo "windows libraries: $*" >&2; }
 
@@ -48,7 +48,6 @@ build() { # in the current folder, installing to $1
     unpack 'zycore-c_*.orig.tar.*' zycore
     unpack 'zydis_*.orig.tar.*' zydis
     unpack 'libinih_*.orig.tar.*' inih
-    unpack 'cjson_*.orig.tar.*' cjson
     cat >toolchain.cmake <<TOOLCHAIN
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
@@ -72,12 +71,8 @@ TOOLCHAIN
     cp -r zycore/include/Zycore "$1/include/"
     find zydis-build -name 'libZycore.a' -exec cp {} "$1/lib/" \;
     $host-gcc-win32 -O2 -c inih/ini.c -o ini.o
-    $host-gcc-win32 -O2 -DCJSON_HIDE_SYMBOLS -c cjson/cJSON.c -o cJSON.o
     ar rcs "$1/lib/libinih.a" ini.o
-    ar rcs "$1/lib/libcjson.a" cJSON.o
-    mkdir -p "$1/include/cjson"
     cp inih/ini.h "$1/include/"
-    cp cjson/cJSON.h "$1/include/cjson/"
 }
 
 if [ ! -e "$target/complete" ]; then

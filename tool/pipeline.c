@@ -3,6 +3,7 @@
  */
 #include "pipeline.h"
 
+#include "image/loader_rules.h"
 #include "io/catalog.h"
 
 static bool end_with(struct outcome *outcome, enum outcome_status status, enum exit_code exit_code)
@@ -39,13 +40,15 @@ static bool end_with_problem(struct outcome *outcome, const struct finding *prob
     return end_with(outcome, status, exit_code);
 }
 
-/* Asks all rules about one image; the findings go to `findings`. */
+/* Asks whether Windows would load the image, and all rules about it. What every Windows refuses goes to
+ * `refusals`, all else to `findings`. */
 static bool judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
-                  enum windows_target target, struct finding_list *findings, struct rule_answer *answers)
+                  enum windows_target target, struct finding_list *refusals, struct finding_list *findings,
+                  struct rule_answer *answers)
 {
     struct rule_input input = {image, refs, target, &outcome->arena, findings};
-    findings->arena = &outcome->arena;
-    return rules_judge(&input, answers);
+    refusals->arena = findings->arena = &outcome->arena;
+    return loader_rules_judge(image, refusals, findings) && rules_judge(&input, answers);
 }
 
 /* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image
@@ -90,10 +93,13 @@ static bool accept_repair(void *context, struct span written)
     struct image image;
     struct refset refs;
     struct finding error;
+    struct finding_list refusals = {0};
     struct rule_answer *answers = arena_array(&outcome->arena, rules_count, sizeof *answers);
     if (!answers || !image_read(written, &outcome->arena, &image, &error) ||
         !refs_collect(&image, &outcome->arena, rules_sources(), &refs) ||
-        !judge(outcome, &image, &refs, acceptance->options->target, &outcome->remaining, answers))
+        !judge(outcome, &image, &refs, acceptance->options->target, &refusals, &outcome->remaining,
+               answers) ||
+        refusals.count != 0)
         return false;
     outcome->has_remaining = true;
     /* What was planned must be gone. */
@@ -103,13 +109,7 @@ static bool accept_repair(void *context, struct span written)
                 outcome->plan.changes[i].file_offset - SECTION_CHARACTERISTICS ==
                     outcome->remaining.items[k].file_offset)
                 return false;
-    return true;
-}
-
-static bool accept_copy(void *context, struct span written)
-{
-    const struct span *original = context;
-    return written.nbytes == original->nbytes && memcmp(written.bytes, original->bytes, written.nbytes) == 0;
+    return !outcome->arena.exhausted; /* what was not written down was not judged */
 }
 
 /* A refusal at the place where the verifier stopped, with its reason behind `message`. */
@@ -162,14 +162,22 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
     struct arena *arena = &outcome->arena;
     struct finding error;
 
-    const char *catalog = NULL;
-    if (!outcome->image.is_signed && !catalog_lists_image(outcome->path, &outcome->image, arena, &catalog))
-        return end_out_of_memory(outcome);
     struct plan_options plan_options = {options->drop_signature, options->only, options->only_count,
-                                        options->target, catalog};
+                                        options->target, NULL};
     if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
                    &outcome->plan))
         return end_out_of_memory(outcome);
+    /* A catalog counts as a signature. It matters, and is looked for, only when something would change. */
+    if (outcome->plan.verdict == PLAN_CHANGE && !outcome->image.is_signed && !options->drop_signature) {
+        if (!catalog_lists_image(outcome->path, &outcome->image, arena, &plan_options.catalog, &error)) {
+            error.cure = "Make the folder of the image and the catalogs in it readable, or pass "
+                         "--drop-signature, which repairs the image whatever catalog lists it.";
+            return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
+        }
+        if (plan_options.catalog && !plan_make(&outcome->image, &outcome->refs, &outcome->code,
+                                               &outcome->findings, &plan_options, arena, &outcome->plan))
+            return end_out_of_memory(outcome);
+    }
     outcome->has_plan = true;
     outcome->remark = outcome->plan.remark;
     /* From here on every change is decided. */
@@ -184,8 +192,8 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
         bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
         if (options->output_path && !options->dry_run && !has_errors) {
-            if (file_replace(output_path, outcome->file.bytes, outcome->file.mode, accept_copy,
-                             &outcome->file.bytes, arena, &error) != FILE_WRITTEN)
+            if (file_replace(output_path, outcome->file.bytes, outcome->file.mode, NULL, NULL, arena,
+                             &error) != FILE_WRITTEN)
                 return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
             outcome->wrote = true;
         }
@@ -245,8 +253,8 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (sources != rules_sources() && !refs_collect(&outcome->image, arena, rules_sources(), &rule_refs))
         return end_out_of_memory(outcome);
     outcome->answers = arena_array(arena, rules_count, sizeof *outcome->answers);
-    if (!outcome->answers ||
-        !judge(outcome, &outcome->image, &rule_refs, options->target, &outcome->findings, outcome->answers))
+    if (!outcome->answers || !judge(outcome, &outcome->image, &rule_refs, options->target, &outcome->problems,
+                                    &outcome->findings, outcome->answers))
         return end_out_of_memory(outcome);
     outcome->judged = true;
     if (!report_damage(outcome, &rule_refs))
@@ -258,7 +266,8 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (options->goal == GOAL_FIX)
         return repair(outcome, options);
     bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
-    return end_with(outcome, outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN,
+    bool is_clean = outcome->findings.count == 0 && outcome->problems.count == 0;
+    return end_with(outcome, is_clean ? STATUS_CLEAN : STATUS_FINDINGS,
                     has_errors && options->goal == GOAL_CHECK ? EXIT_FINDINGS : EXIT_CLEAN);
 }
 
@@ -266,6 +275,7 @@ void pipeline_run(const char *path, const struct pipeline_options *options, stru
 {
     memset(outcome, 0, sizeof *outcome);
     arena_init(&outcome->arena, options->allocator);
+    arena_use_stock(&outcome->arena, options->stock);
     outcome->path = path;
     outcome->target = options->target;
     outcome->output_path = options->goal == GOAL_FIX && !options->dry_run ? options->output_path : NULL;

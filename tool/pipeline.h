@@ -27,6 +27,7 @@ struct pipeline_options {
     const enum finding_code *only;
     size_t only_count;
     const struct allocator *allocator; /* NULL: malloc */
+    struct arena_stock *stock;         /* with malloc: memory kept from one image to the next, or NULL */
 };
 
 /* The words of the JSON report's `status`. */

@@ -1,7 +1,8 @@
 """Runs the test cases of one Python file in this process: run_module.py FILE VARIANT REPORT.
 
 Writes a line of JSON to REPORT for each test as soon as it ends: [name, verdict, seconds, detail].
-A module that sets VARIANTS to a tuple without VARIANT has no tests in it.
+A module that sets VARIANTS to a tuple without VARIANT has no tests in it. For "windows" it must say why instead, in
+NOT_ON_WINDOWS.
 """
 
 import importlib.util
@@ -70,7 +71,9 @@ def main(path, variant, report_path):
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
-    if variant not in getattr(module, "VARIANTS", (variant,)):
+    if variant == "windows" and getattr(module, "NOT_ON_WINDOWS", ""):
+        return
+    if variant != "windows" and variant not in getattr(module, "VARIANTS", (variant,)):
         return
     with open(report_path, "w", encoding="utf-8") as report:
         unittest.defaultTestLoader.loadTestsFromModule(module).run(Recorder(report))

@@ -1,17 +1,49 @@
-"""Runs hvcifix in tests."""
+"""Runs hvcifix in tests: the Linux program, or, in the variant "windows", hvcifix.exe under Wine (support/both.py)."""
 
 import json
 import os
 import subprocess
 
 TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
-BATCH = 200  # images in one call
+PEER = os.environ.get("HVCIFIX_PEER")  # the Linux program, where TOOL is the Windows one
+IS_WINDOWS = os.environ.get("HVCIFIX_VARIANT") == "windows"
+BATCH = 100 if IS_WINDOWS else 200  # images in one call; a command line of Windows has at most 32,767 characters
+
+if IS_WINDOWS:
+    from support import both
 
 
-def run(*arguments, timeout=300, **keywords):
-    """The finished process of one call."""
-    return subprocess.run([TOOL, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=timeout, check=False, **keywords)
+def run(*arguments, timeout=300, cwd=None, environment=None, alone=False):
+    """The finished process of one call. On Windows the answer is compared with the Linux program's, unless `alone`: for
+    calls where the systems themselves must differ, with the reason beside them."""
+    arguments = list(map(str, arguments))
+    if not IS_WINDOWS:
+        return subprocess.run([TOOL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd,
+                              env=dict(os.environ, **(environment or {})), check=False)
+    if alone:
+        return both.programs().run(both.programs().command(TOOL, *arguments), environment, cwd, timeout)
+    return both.run(PEER, TOOL, arguments, environment, cwd, timeout)
+
+
+def command(*arguments):
+    """The words that start the tool, for tests that start it themselves."""
+    return both.programs().command(TOOL, *arguments) if IS_WINDOWS else [TOOL, *map(str, arguments)]
+
+
+def not_on_windows(reason):
+    """A decorator: this test, or class of tests, is not one of the Windows program's, for a reason of the systems."""
+    assert reason
+    return lambda test: None if IS_WINDOWS else test
+
+
+def nameable(paths):
+    """Those paths that the system under test allows; on Linux, all."""
+    return [path for path in paths if not IS_WINDOWS or both.can_be_named(path)]
+
+
+def listed(folder, *names):
+    """The path of a file that the tool found in a folder, as it is written on this system."""
+    return ("\\" if IS_WINDOWS else "/").join([folder, *names])
 
 
 def parse(output):

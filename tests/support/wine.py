@@ -1,12 +1,18 @@
-"""A Wine prefix of the tests' own, in which drivers are started as kernel services."""
+"""Wine prefixes of the tests' own: one in which drivers are started as kernel services, one for programs.
+
+They are apart because tests that start drivers end their prefix's wineserver, and everything that runs in it.
+"""
 
 import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
+LOADER = next(filter(os.path.exists, ("/usr/lib/wine/wine64", "/usr/bin/wine")), "wine")  # Debian's wine is a script
 LIMIT_SECONDS = 120
+LONGEST_COMMAND = 32_000  # characters
 NOT_READY = ("start 1053", "start 1055")  # the first start in a fresh prefix: the service host is not up yet
 
 
@@ -14,15 +20,14 @@ def is_installed():
     return shutil.which("wine") is not None and shutil.which("wineboot") is not None
 
 
-class Wine:
+class Prefix:
     """Runs programs in one prefix below the build folder; made when it is first needed, and kept."""
 
-    def __init__(self):
-        build = pathlib.Path(os.environ["HVCIFIX_BUILD"])
-        self.prefix = build / "wine"
-        self.drive = build / "fixtures" / "drive.exe"
+    def __init__(self, name, build=None):
+        build = pathlib.Path(build or os.environ["HVCIFIX_BUILD"])
+        self.prefix = build / name
         self.environment = dict(os.environ, WINEPREFIX=str(self.prefix), WINEDEBUG="-all", WINEARCH="win64",
-                                WINEDLLOVERRIDES="mscoree,mshtml=", DISPLAY="")
+                                WINEDLLOVERRIDES="mscoree,mshtml=", DISPLAY="", LC_ALL="C.UTF-8")
 
     def call(self, *command, timeout=LIMIT_SECONDS):
         # Output goes through a file: Wine's background processes keep pipes open.
@@ -51,6 +56,14 @@ class Wine:
                 raise RuntimeError(f"wineboot ended with {code}: {text}")
             stamp.write_text(version)
 
+
+class Wine(Prefix):
+    """Starts drivers."""
+
+    def __init__(self):
+        super().__init__("wine")
+        self.drive = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "fixtures" / "drive.exe"
+
     def load(self, path, times=2):
         """What happened when the driver was loaded so many times: one text for each load."""
         for _ in range(5):
@@ -62,3 +75,38 @@ class Wine:
             self.stop()
             time.sleep(1)
         return text.split("load\n")[1:] or [text]
+
+
+class Programs(Prefix):
+    """Runs command-line programs. All modules share the prefix, so none of them ends its server; while the server
+    runs, a call takes a tenth of a second."""
+
+    IDLE_SECONDS = 300  # then the server ends by itself
+
+    def __init__(self, build=None):
+        super().__init__("wine-programs", build)
+
+    def begin(self):
+        """Makes the prefix and starts its server, where that has not been done."""
+        self.prepare()
+        self.call("wineserver", f"-p{self.IDLE_SECONDS}")  # ends with an error where one runs already
+
+    def end(self):
+        self.stop()
+
+    @staticmethod
+    def command(program, *arguments):
+        words = [LOADER, str(program), *map(str, arguments)]
+        if sum(len(word) + 3 for word in words) > LONGEST_COMMAND:
+            raise ValueError("longer than a command line of Windows can be")
+        return words
+
+    def run(self, command, environment=None, cwd=None, timeout=LIMIT_SECONDS):
+        """The finished process of a command; its output goes through files, because Wine's background processes
+        keep pipes open."""
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            done = subprocess.run(command, env=dict(self.environment, **(environment or {})), cwd=cwd,
+                                  stdin=subprocess.DEVNULL, stdout=output, stderr=errors, timeout=timeout, check=False)
+            output.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(command, done.returncode, output.read(), errors.read())

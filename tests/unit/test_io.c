@@ -197,7 +197,7 @@ static void test_listing_is_sorted_and_does_not_follow_folder_links(void **state
     assert_int_equal(list.count, 1); /* reading it will say why */
 
     put(in_folder(folder, "one.CAT"), "x");
-    assert_true(file_siblings(in_folder(folder, "a.sys"), ".cat", &folder->arena, &list));
+    assert_true(file_siblings(in_folder(folder, "a.sys"), ".cat", &folder->arena, &list, &error));
     assert_int_equal(list.count, 1);
     assert_string_equal(list.paths[0], in_folder(folder, "one.CAT"));
 }

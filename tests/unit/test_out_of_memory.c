@@ -1,7 +1,7 @@
-/* test_out_of_memory.c - every allocation of a run fails once: a clear outcome, no leak, the old file intact.
- * A run is the whole pipeline on one small image; the allocator counts down and then refuses for good, or
- * refuses just once. Images: every fixture that HVCIFIX_IMAGES lists below 64 KiB is too many, so each
- * distinct goal is tried on a few. */
+/* test_out_of_memory.c - every allocation fails in turn: an error that says so, or the very same outcome as
+ * when none fails; no leak; the old file or the new one. The allocator counts down and then refuses for good,
+ * or just once. Tried are the pipeline with each goal on every small x64 fixture and every fixture with a
+ * writable INIT, each report of their outcomes, the verifier, and listing. */
 #define _XOPEN_SOURCE 700
 #include "cmocka_all.h"
 
@@ -9,21 +9,23 @@
 #include "pipeline.h"
 #include "report/report.h"
 
-enum { LARGEST_IMAGE_NBYTES = 32 * 1024, IMAGES_TRIED = 3 };
+#include <unistd.h>
+
+enum { LARGEST_IMAGE_NBYTES = 32 * 1024, MOST_ALLOCATIONS = 100000 };
 
 struct failing {
     size_t countdown; /* allocations that still succeed */
     bool once;        /* only one fails */
-    size_t live_count, asked_count;
+    size_t live_count, refused_count;
 };
 
 static void *failing_alloc(void *context, size_t nbytes)
 {
     struct failing *failing = context;
-    failing->asked_count++;
     if (failing->countdown == 0) {
         if (failing->once)
             failing->countdown = SIZE_MAX;
+        failing->refused_count++;
         return NULL;
     }
     failing->countdown--;
@@ -39,6 +41,17 @@ static void failing_release(void *context, void *block)
     free(block);
 }
 
+/* An image in a folder of its own, and what is made of it when nothing fails. */
+struct trial {
+    char folder[40], path[64], output_path[64];
+    struct image_list *images;
+    struct pipeline_options options;
+    struct arena arena; /* of the texts and bytes below */
+    struct text text, json;
+    struct span in_place, output; /* the files afterwards; bytes NULL when there is none */
+    size_t run_count;
+};
+
 static void write_bytes(const char *path, const uint8_t *bytes, size_t nbytes)
 {
     FILE *file = fopen(path, "wb");
@@ -47,46 +60,176 @@ static void write_bytes(const char *path, const uint8_t *bytes, size_t nbytes)
     fclose(file);
 }
 
-static bool holds(const char *path, const uint8_t *bytes, size_t nbytes)
+static struct span read_bytes(const char *path, struct arena *arena)
 {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    uint8_t *content = malloc(nbytes + 1);
-    assert_non_null(content);
-    bool same = fread(content, 1, nbytes + 1, file) == nbytes && memcmp(content, bytes, nbytes) == 0;
-    free(content);
-    fclose(file);
+    struct file_content content;
+    struct finding error;
+    return file_read(path, arena, &content, &error) ? content.bytes : (struct span){0};
+}
+
+static bool holds(const char *path, struct span bytes)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct span found = read_bytes(path, &arena);
+    bool same = (found.bytes != NULL) == (bytes.bytes != NULL) && span_is_equal(found, bytes);
+    arena_free(&arena);
     return same;
 }
 
+static void renew(const struct trial *trial)
+{
+    write_bytes(trial->path, trial->images->bytes, trial->images->nbytes);
+    remove(trial->output_path);
+}
+
+static void report_both(const struct trial *trial, const struct outcome *outcome, struct text *text,
+                        struct text *json)
+{
+    struct report_style style = {0};
+    report_text_image(text, outcome, &style);
+    if (trial->options.goal == GOAL_SHOW && outcome->judged)
+        report_json_show(json, outcome, SHOW_REFERENCES, true);
+    else
+        report_json_image(json, outcome, true);
+}
+
+static void assert_same_text(const struct text *a, const struct text *b)
+{
+    assert_int_equal(a->nbytes, b->nbytes);
+    assert_memory_equal(a->chars, b->chars, a->nbytes);
+}
+
 /* One run that may fail; true when it came through without a refused allocation. */
-static bool run_once(const char *path, const struct image_list *images, enum pipeline_goal goal,
-                     size_t countdown, bool once)
+static bool run_once(struct trial *trial, size_t countdown, bool once)
 {
     struct failing failing = {.countdown = countdown, .once = once};
     struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
-    struct pipeline_options options = {.goal = goal, .target = TARGET_DEFAULT, .allocator = &allocator};
     struct outcome outcome;
-    pipeline_run(path, &options, &outcome);
-    bool refused = failing.asked_count > countdown;
-    if (refused && !outcome.wrote) {
+    renew(trial);
+    trial->options.allocator = &allocator;
+    pipeline_run(trial->path, &trial->options, &outcome);
+    trial->options.allocator = NULL;
+    trial->run_count++;
+    struct span old = {trial->images->bytes, trial->images->nbytes};
+    if (outcome.arena.exhausted || outcome.exit_code == EXIT_WRITE) {
+        assert_true(failing.refused_count != 0);
         assert_int_equal(outcome.status, STATUS_ERROR);
         assert_int_equal(outcome.problems.count, 1);
+        assert_true(outcome.problems.items[0].code == HVCI9008_OUT_OF_MEMORY ||
+                    outcome.problems.items[0].code == HVCI9007_CANNOT_WRITE);
         assert_true(outcome.exit_code == EXIT_INPUT || outcome.exit_code == EXIT_WRITE);
+        assert_false(outcome.wrote);
+        assert_true(holds(trial->path, old));
+        assert_true(holds(trial->output_path, (struct span){0}));
+    } else {
+        /* Whatever failed did not matter: not a word and not a byte is different. */
+        struct arena arena;
+        arena_init(&arena, NULL);
+        struct text text = {.arena = &arena}, json = {.arena = &arena};
+        report_both(trial, &outcome, &text, &json);
+        assert_same_text(&text, &trial->text);
+        assert_same_text(&json, &trial->json);
+        arena_free(&arena);
+        assert_true(holds(trial->path, trial->in_place));
+        assert_true(holds(trial->output_path, trial->output));
     }
-    if (!outcome.wrote)
-        assert_true(holds(path, images->bytes, images->nbytes));
-    struct text text = {.arena = &outcome.arena};
-    struct report_style style = {0};
-    report_text_image(&text, &outcome, &style); /* must not fall over either */
     pipeline_release(&outcome);
     assert_int_equal(failing.live_count, 0);
-    if (goal == GOAL_FIX)
-        write_bytes(path, images->bytes, images->nbytes);
-    return !refused;
+    return failing.refused_count == 0;
 }
 
-static void test_every_allocation_fails_once(void **state)
+/* Each report of one outcome, with memory of its own that fails. */
+static void try_reports(struct trial *trial, const struct outcome *outcome)
+{
+    for (int once = 0; once < 2; once++) {
+        bool has_failed = true;
+        for (size_t countdown = 0; has_failed; countdown++) {
+            assert_true(countdown < MOST_ALLOCATIONS);
+            struct failing failing = {.countdown = countdown, .once = once != 0};
+            struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
+            struct arena arena;
+            arena_init(&arena, &allocator);
+            struct text text = {.arena = &arena}, json = {.arena = &arena};
+            report_both(trial, outcome, &text, &json);
+            has_failed = failing.refused_count != 0;
+            assert_int_equal(arena.exhausted, has_failed);
+            if (!has_failed) {
+                assert_same_text(&text, &trial->text);
+                assert_same_text(&json, &trial->json);
+            }
+            arena_free(&arena);
+            assert_int_equal(failing.live_count, 0);
+            trial->run_count++;
+        }
+    }
+}
+
+static void try_goal(struct trial *trial)
+{
+    struct outcome outcome;
+    arena_init(&trial->arena, NULL);
+    trial->text = trial->json = (struct text){.arena = &trial->arena};
+    renew(trial);
+    pipeline_run(trial->path, &trial->options, &outcome);
+    report_both(trial, &outcome, &trial->text, &trial->json);
+    trial->in_place = read_bytes(trial->path, &trial->arena);
+    trial->output = read_bytes(trial->output_path, &trial->arena);
+    try_reports(trial, &outcome);
+    pipeline_release(&outcome);
+    for (int once = 0; once < 2; once++) {
+        size_t countdown = 0;
+        while (!run_once(trial, countdown, once != 0))
+            assert_true(++countdown < MOST_ALLOCATIONS);
+        assert_true(countdown > 5);
+    }
+    arena_free(&trial->arena);
+}
+
+static void try_image(struct trial *trial)
+{
+    static const struct pipeline_options runs[] = {
+        {.goal = GOAL_CHECK},
+        {.goal = GOAL_SHOW},
+        {.goal = GOAL_FIX, .dry_run = true, .drop_signature = true},
+        {.goal = GOAL_FIX},
+        {.goal = GOAL_FIX, .drop_signature = true},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        trial->options = runs[i];
+        trial->options.target = TARGET_DEFAULT;
+        if (runs[i].drop_signature && !runs[i].dry_run)
+            trial->options.output_path = trial->output_path;
+        try_goal(trial);
+    }
+}
+
+static void begin(struct trial *trial, struct image_list *images)
+{
+    *trial = (struct trial){.images = images};
+    strcpy(trial->folder, "/dev/shm/hvcifix-memory-XXXXXX"); /* no disk: each repair is flushed to it */
+    if (!mkdtemp(trial->folder)) {
+        strcpy(trial->folder, "/tmp/hvcifix-memory-XXXXXX");
+        assert_non_null(mkdtemp(trial->folder));
+    }
+    snprintf(trial->path, sizeof trial->path, "%s/driver.sys", trial->folder);
+    snprintf(trial->output_path, sizeof trial->output_path, "%s/new.sys", trial->folder);
+    char catalog[64];
+    snprintf(catalog, sizeof catalog, "%s/other.cat", trial->folder);
+    write_bytes(catalog, (const uint8_t *)"no digest", 9);
+}
+
+static void end(struct trial *trial)
+{
+    char catalog[64];
+    snprintf(catalog, sizeof catalog, "%s/other.cat", trial->folder);
+    remove(catalog);
+    remove(trial->path);
+    remove(trial->output_path);
+    assert_int_equal(rmdir(trial->folder), 0); /* no temporary file is left either */
+}
+
+static void test_the_pipeline(void **state)
 {
     (void)state;
     struct image_list images;
@@ -94,35 +237,57 @@ static void test_every_allocation_fails_once(void **state)
         print_message("HVCIFIX_IMAGES is not set: no image to try\n");
         skip();
     }
-    static const enum pipeline_goal goals[] = {GOAL_CHECK, GOAL_SHOW, GOAL_FIX};
-    char path[] = "/tmp/hvcifix-memory-XXXXXX";
-    int descriptor = mkstemp(path);
-    assert_true(descriptor >= 0);
-    size_t run_count = 0, image_count = 0;
-    while (image_count < IMAGES_TRIED && image_list_next(&images)) {
-        if (images.nbytes > LARGEST_IMAGE_NBYTES || !strstr(images.path, "init_rwx"))
+    struct trial trial;
+    begin(&trial, &images);
+    size_t image_count = 0;
+    while (image_list_next(&images)) {
+        const char *name = strrchr(images.path, '/');
+        bool is_wanted = strstr(images.path, "/fixtures/") && name &&
+                         (strstr(name, "_x64.sys") || strncmp(name, "/init_rwx_", 10) == 0);
+        if (!is_wanted || images.nbytes > LARGEST_IMAGE_NBYTES)
             continue;
         image_count++;
-        write_bytes(path, images.bytes, images.nbytes);
-        for (size_t g = 0; g < sizeof goals / sizeof goals[0]; g++)
-            for (int once = 0; once < 2; once++) {
-                size_t countdown = 0;
-                while (!run_once(path, &images, goals[g], countdown, once != 0)) {
-                    countdown++;
-                    run_count++;
-                    assert_true(countdown < 100000);
-                }
-                assert_true(countdown > 0);
-            }
+        try_image(&trial);
     }
-    remove(path);
+    end(&trial);
     image_list_close(&images);
-    print_message("%zu images, %zu runs with a failing allocation\n", image_count, run_count);
-    assert_true(image_count > 0);
+    print_message("%zu images, %zu runs\n", image_count, trial.run_count);
+    assert_true(image_count > 20);
+}
+
+static void test_listing(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin(&trial, NULL);
+    write_bytes(trial.path, (const uint8_t *)"x", 1);
+    for (int once = 0; once < 2; once++)
+        for (int siblings = 0; siblings < 2; siblings++) {
+            bool done = false;
+            for (size_t countdown = 0; !done; countdown++) {
+                struct failing failing = {.countdown = countdown, .once = once != 0};
+                struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
+                struct arena arena;
+                struct path_list list;
+                struct finding error = {0};
+                arena_init(&arena, &allocator);
+                done = siblings ? file_siblings(trial.path, ".cat", &arena, &list, &error)
+                                : file_list(trial.folder, &arena, &list, &error);
+                assert_int_equal(done, failing.refused_count == 0);
+                if (done)
+                    assert_int_equal(list.count, siblings ? 1 : 2);
+                else
+                    assert_int_equal(error.level, LEVEL_ERROR);
+                arena_free(&arena);
+                assert_int_equal(failing.live_count, 0);
+            }
+        }
+    end(&trial);
 }
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation_fails_once)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_pipeline),
+                                              cmocka_unit_test(test_listing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,7 @@ static void test_types_that_are_not_plain_addresses(void **state)
     assert_int_equal(count_problems(&c, SOURCE_RELOCATED), 2); /* one for each type, not for each entry */
     assert_problem(&c, SOURCE_RELOCATED, "2 base relocations are of type IA64_IMM64");
     assert_problem(&c, SOURCE_RELOCATED, "that no loader of this machine knows");
+    assert_int_equal(c.refs.damaged, SOURCE_BIT(SOURCE_RELOCATED)); /* the unknown type, not IA64_IMM64 */
     collected_free(&c, &made);
 }
 
@@ -147,6 +148,22 @@ static void test_halves_and_arm_instructions(void **state)
         assert_int_equal(c.refs.damaged, 0);
         collected_free(&c, &made);
     }
+}
+
+/* Also where the value is not read: the loader would change memory that is not the image's. */
+static void test_halves_outside_the_image(void **state)
+{
+    (void)state;
+    uint8_t data[DATA_NBYTES] = {0};
+    struct reloc_table table = {.nbytes = 0};
+    struct collected c;
+    ADD_BLOCK(&table, 0x7FFF0000, 0x1010, 0x0000);
+    struct made_image made = with_table(MACHINE_I386, &table, data);
+    collect(&c, &made, SOURCES);
+    assert_problem(&c, SOURCE_RELOCATED,
+                   "The base relocation for RVA 0x7FFF0010 names a place that has no bytes");
+    assert_int_equal(c.refs.damaged, SOURCE_BIT(SOURCE_RELOCATED));
+    collected_free(&c, &made);
 }
 
 static void test_directory_larger_than_the_file(void **state)
@@ -274,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_order_and_repetition),
         cmocka_unit_test(test_types_that_are_not_plain_addresses),
         cmocka_unit_test(test_halves_and_arm_instructions),
+        cmocka_unit_test(test_halves_outside_the_image),
         cmocka_unit_test(test_directory_larger_than_the_file),
         cmocka_unit_test(test_highadj_takes_two_entries),
         cmocka_unit_test(test_places_without_bytes),

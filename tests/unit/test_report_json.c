@@ -2,8 +2,10 @@
 #include "cmocka_all.h"
 
 #include "outcome_by_hand.h"
-#include "report/json_tree.h"
+#include "report/json_writer.h"
 #include "report/safe_text.h"
+
+#include <cjson/cJSON.h>
 
 static const char *image_json(struct hand *hand)
 {
@@ -158,49 +160,79 @@ static void a_refuted_pair_has_its_counter_example(void **state)
     hand_free(hand);
 }
 
-static size_t allocations_until_failure;
-
-/* Fails once, so that what comes after the failure would go on if nobody noticed. */
-static void *failing_malloc(size_t nbytes)
+static void *failing_alloc(void *context, size_t nbytes)
 {
-    return allocations_until_failure-- == 0 ? NULL : malloc(nbytes);
+    size_t *countdown = context;
+    return (*countdown)-- == 0 ? NULL : malloc(nbytes); /* once, so that what comes after would go on */
 }
 
-/* Every allocation of the JSON library fails in turn: the arena says so, and nothing half-made comes out.
- * What comes out in the end is what comes out without failures. */
+static void failing_release(void *context, void *block)
+{
+    (void)context;
+    free(block);
+}
+
+/* Every allocation of a report fails in turn: the arena says so, and nothing half-made comes out, not even
+ * the separator. What comes out in the end is what comes out without failures. */
 static void a_failed_allocation_is_told(void **state)
 {
     (void)state;
-    cJSON_Hooks hooks = {failing_malloc, free};
-    cJSON_InitHooks(&hooks);
-    struct arena kept;
-    arena_init(&kept, NULL);
-    const char *last = "";
-    size_t failures = 0;
-    bool has_succeeded = false;
-    for (size_t limit = 0; limit < 1000 && !has_succeeded; limit++) {
-        struct hand *hand = hand_new("x.sys");
-        struct finding finding = hand_finding(HVCI2102_INIT_WRITABLE_EXECUTABLE, LEVEL_NOTE, "M.");
-        assert_true(finding_add(&hand->outcome.findings, &finding));
-        struct text text = {.arena = &hand->outcome.arena};
-        allocations_until_failure = limit;
-        report_json_image(&text, &hand->outcome, true);
-        has_succeeded = !hand->outcome.arena.exhausted;
-        failures += !has_succeeded;
-        assert_true(has_succeeded == (text.nbytes != 0));
-        if (has_succeeded)
-            last = arena_copy_text(&kept, text.chars, text.nbytes);
-        allocations_until_failure = SIZE_MAX;
-        text = (struct text){.arena = &kept};
-        report_json_image(&text, &hand->outcome, true);
-        if (has_succeeded)
-            assert_string_equal(last, text.chars);
-        hand_free(hand);
+    struct hand *hand = hand_new("x.sys");
+    struct finding finding = hand_finding(HVCI2102_INIT_WRITABLE_EXECUTABLE, LEVEL_NOTE, "M.");
+    assert_true(finding_add(&hand->outcome.findings, &finding));
+    struct text whole = {.arena = &hand->outcome.arena};
+    report_json_image(&whole, &hand->outcome, false);
+    report_json_show(&whole, &hand->outcome, SHOW_REGIONS, false);
+    for (int shows = 0; shows < 2; shows++) {
+        size_t failures = 0;
+        bool has_succeeded = false;
+        for (size_t limit = 0; limit < 1000 && !has_succeeded; limit++) {
+            size_t countdown = limit;
+            struct allocator allocator = {failing_alloc, failing_release, &countdown, 1};
+            struct arena arena;
+            arena_init(&arena, &allocator);
+            struct text text = {.arena = &arena};
+            if (shows)
+                report_json_show(&text, &hand->outcome, SHOW_REGIONS, false);
+            else
+                report_json_image(&text, &hand->outcome, false);
+            has_succeeded = !arena.exhausted;
+            failures += !has_succeeded;
+            assert_true(has_succeeded == (text.nbytes != 0));
+            if (has_succeeded)
+                assert_memory_equal(
+                    text.chars, shows ? whole.chars + whole.nbytes - text.nbytes : whole.chars, text.nbytes);
+            arena_free(&arena);
+        }
+        assert_true(has_succeeded);
+        assert_true(failures > 5);
     }
-    arena_free(&kept);
-    cJSON_InitHooks(NULL);
-    assert_true(has_succeeded);
-    assert_true(failures > 10);
+    hand_free(hand);
+}
+
+/* The worst path: too long, and each byte takes five. It comes out whole, without any memory. */
+static void a_report_without_memory_is_whole(void **state)
+{
+    (void)state;
+    char path[5000], room[REPORT_SCARCE_NBYTES];
+    memset(path, 0xFF, sizeof path - 1);
+    path[sizeof path - 1] = 0;
+    for (int wrote = 0; wrote < 2; wrote++) {
+        struct outcome outcome = {.path = path, .output_path = path, .wrote = wrote != 0};
+        struct report_totals totals = {0};
+        struct report_style style = {0};
+        size_t nbytes = report_scarce(room, &outcome, true, &style, &totals);
+        assert_true(nbytes != 0 && nbytes < sizeof room);
+        cJSON *parsed = cJSON_ParseWithOpts(room, NULL, true);
+        assert_non_null(parsed);
+        assert_int_equal(cJSON_IsTrue(cJSON_GetObjectItem(parsed, "written")), wrote);
+        assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(parsed, "findings")), 1);
+        cJSON_Delete(parsed);
+        nbytes = report_scarce(room, &outcome, false, &style, &totals);
+        assert_true(nbytes > 100 && nbytes < sizeof room && room[nbytes - 1] == '\n');
+        assert_non_null(strstr(room, " : error HVCI9008: "));
+        assert_int_equal(totals.errors, 2);
+    }
 }
 
 int main(void)
@@ -212,6 +244,7 @@ int main(void)
         cmocka_unit_test(any_bytes_become_valid_text),
         cmocka_unit_test(a_refuted_pair_has_its_counter_example),
         cmocka_unit_test(a_failed_allocation_is_told),
+        cmocka_unit_test(a_report_without_memory_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,8 +36,8 @@ static struct hand *driver(void)
     hand_section(hand, "INIT", 0x8000, 0x200, 0x200, (uint32_t)RWXD);
     struct outcome *outcome = &hand->outcome;
     static uint8_t text_classes[0x2800], init_classes[0x200];
-    static struct code_section sections[] = {{0, 0x1000, 0x2800, text_classes, NULL},
-                                             {3, 0x8000, 0x200, init_classes, NULL}};
+    static struct code_section sections[] = {{0, 0x1000, 0x2800, text_classes},
+                                             {3, 0x8000, 0x200, init_classes}};
     memset(text_classes, BYTE_INSTRUCTION_TAIL, 0x2000);
     text_classes[0] = BYTE_INSTRUCTION;
     memset(text_classes + 0x2000, BYTE_INSTRUCTION, 0x600);

@@ -1,60 +1,6 @@
 /* test_section_writes.c - the proof that nothing needs INIT writable, and each thing that refutes it.
  * Takes: small drivers, each with one thing added.  Gives: pass or fail. */
-#include "code/section_writes.h"
-#include "code_case.h"
-
-/* A variable of INIT, behind its code. */
-enum { VARIABLE_RVA = CASE_INIT_RVA + 0x200, SPARE_RVA = CASE_TEXT_RVA + 0x200 };
-
-static enum write_answer judge(struct code_case *driver, struct finding *why, const char **summary)
-{
-    enum write_answer answer;
-    *why = (struct finding){0};
-    *summary = NULL;
-    case_read(driver);
-    assert_true(section_writes(&driver->image, &driver->refs, &driver->map, CASE_INIT_SECTION, &driver->arena,
-                               &answer, why, summary));
-    return answer;
-}
-
-static void expect_unwritten(struct code_case *driver)
-{
-    struct finding why;
-    const char *summary;
-    enum write_answer answer = judge(driver, &why, &summary);
-    if (answer != WRITES_NONE)
-        fail_msg("answer %d: %s", (int)answer, why.message ? why.message : "");
-    assert_non_null(summary);
-    case_end(driver);
-}
-
-/* The counter-example is at this RVA and its message has these words. */
-static void expect_written(struct code_case *driver, uint32_t rva, const char *words)
-{
-    struct finding why;
-    const char *summary;
-    assert_int_equal(judge(driver, &why, &summary), WRITES_FOUND);
-    assert_int_equal(why.code, HVCI9021_SECTION_IS_WRITTEN);
-    if (!strstr(why.message, words))
-        fail_msg("expected \"%s\" in: %s", words, why.message);
-    assert_int_equal(why.rva, rva);
-    assert_int_equal(why.file_offset, made_foff(&driver->made, rva));
-    assert_string_equal(why.section,
-                        image_section_at_rva(&driver->image, rva)->name); /* of the place, not the victim */
-    assert_non_null(strstr(why.message, "INIT"));
-    assert_non_null(why.cure);
-    case_end(driver);
-}
-
-/* An entry point in .text that calls INIT, where a function reads and returns: what a clean driver looks
- * like. */
-static uint32_t begin_driver(struct code_case *driver, uint16_t machine)
-{
-    case_begin(driver, machine);
-    CASE_PUT(driver, CASE_INIT_RVA, "\x33\xC0\xC3");
-    memset(case_at(driver, VARIABLE_RVA), 0x11, 0x40);
-    return CASE_PUT_REL(driver, CASE_TEXT_RVA, "\xE8", CASE_INIT_RVA);
-}
+#include "section_writes_case.h"
 
 static void clean_drivers(void **state)
 {
@@ -152,6 +98,35 @@ static void addresses_of_data(void **state)
     store_u64(case_at(&driver, CASE_DATA_RVA + 3),
               driver.made.image_base_va + VARIABLE_RVA); /* and without */
     expect_written(&driver, CASE_DATA_RVA + 3, "holds the address of data");
+}
+
+/* Nothing lies between the section's last byte and the next section, so an address there is made from one of
+ * the section: of the end of an array in it, or of a variable that the file does not store. */
+static void addresses_behind_the_section(void **state)
+{
+    (void)state;
+    enum { BEHIND_RVA = CASE_INIT_RVA + CASE_SECTION_NBYTES, LAST_RVA = CASE_PDATA_RVA - 1 };
+    static const uint32_t places[] = {BEHIND_RVA, LAST_RVA};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct code_case driver;
+        uint32_t rva = begin_driver(&driver, MACHINE_AMD64);
+        CASE_PUT(&driver, CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", places[i]), "\xC3"); /* lea rcx */
+        expect_written(&driver, rva, "takes the address of data");
+
+        rva = begin_driver(&driver, MACHINE_AMD64);
+        CASE_PUT(&driver, CASE_PUT_REL(&driver, rva, "\x89\x05", places[i]), "\xC3"); /* mov [there], eax */
+        expect_written(&driver, rva, "stores");
+
+        begin_driver(&driver, MACHINE_AMD64); /* a pointer */
+        CASE_PUT(&driver, CASE_TEXT_RVA + 5, "\xC3");
+        CASE_PUT_VA(&driver, CASE_DATA_RVA, "", places[i]);
+        expect_written(&driver, CASE_DATA_RVA, "holds the address of data");
+    }
+    struct code_case driver; /* the next section's first byte is its own */
+    uint32_t rva = begin_driver(&driver, MACHINE_AMD64);
+    case_function(&driver, CASE_TEXT_RVA, CASE_TEXT_RVA + 0x10);
+    CASE_PUT(&driver, CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", CASE_PDATA_RVA), "\xC3");
+    expect_unwritten(&driver);
 }
 
 /* Bytes that only look like a reference: inside another instruction, in a typed table, a read. */
@@ -277,10 +252,15 @@ static void undecoded_machines_are_assumed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_drivers),     cmocka_unit_test(decoded_stores),
-        cmocka_unit_test(addresses_of_data), cmocka_unit_test(look_alikes),
-        cmocka_unit_test(x86_forms),         cmocka_unit_test(jump_table_in_the_section),
-        cmocka_unit_test(import_tables),     cmocka_unit_test(undecoded_machines_are_assumed),
+        cmocka_unit_test(clean_drivers),
+        cmocka_unit_test(decoded_stores),
+        cmocka_unit_test(addresses_of_data),
+        cmocka_unit_test(addresses_behind_the_section),
+        cmocka_unit_test(look_alikes),
+        cmocka_unit_test(x86_forms),
+        cmocka_unit_test(jump_table_in_the_section),
+        cmocka_unit_test(import_tables),
+        cmocka_unit_test(undecoded_machines_are_assumed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

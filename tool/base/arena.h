@@ -22,9 +22,17 @@ struct allocator {
 
 struct arena_block;
 
+/* Blocks of released arenas, kept for the next arena: a run over many images asks the system for memory only
+ * until it has met a large one. For one thread at a time. Zeroed it is empty. */
+struct arena_stock {
+    struct arena_block *blocks; /* owned */
+    size_t block_count, total_nbytes;
+};
+
 struct arena {
     struct allocator allocator;
     struct arena_block *blocks; /* owned; newest first */
+    struct arena_stock *stock;  /* borrowed, or NULL */
     size_t total_nbytes;        /* taken from the allocator so far */
     bool exhausted;             /* an allocation has failed since arena_init() */
 };
@@ -32,7 +40,14 @@ struct arena {
 /* allocator may be NULL: malloc and free. Allocates nothing yet. */
 void arena_init(struct arena *arena, const struct allocator *allocator);
 
-/* Releases everything; the arena may be used again. A zeroed arena is allowed. */
+/* From now on the arena, new and of the default allocator, takes blocks from the stock (borrowed) first, and
+ * arena_free() leaves them there. */
+void arena_use_stock(struct arena *arena, struct arena_stock *stock);
+
+/* Gives the blocks back to the system; the stock may be used again. */
+void arena_stock_free(struct arena_stock *stock);
+
+/* Releases everything, or leaves it to the stock; the arena may be used again. A zeroed arena is allowed. */
 void arena_free(struct arena *arena);
 
 /* nbytes of zeroed memory aligned for any type; NULL when exhausted. nbytes 0 gives a valid pointer. */
@@ -44,9 +59,11 @@ void *arena_alloc_unset(struct arena *arena, size_t nbytes);
 /* count elements of element_nbytes each, zeroed; NULL when exhausted or when the product overflows. */
 void *arena_array(struct arena *arena, size_t count, size_t element_nbytes);
 
-/* Room for at least `needed` elements in an array of *capacity: returns the array itself, or a larger
- * copy with the first `count` elements (the rest zeroed) and a new *capacity; NULL, with the old array
- * still valid, when exhausted. */
+/* Room for at least `needed` elements in an array of *capacity: returns the array itself, perhaps larger, or
+ * a copy of its first `count` elements, and the new *capacity; what lies behind the first `count` elements is
+ * not set. NULL, with the old array still valid, when exhausted. After a copy the old array must not be used:
+ * its memory may be released, so that a growing array needs little more than twice its size. `array` is NULL
+ * or comes from here. */
 void *arena_grow(struct arena *arena, void *array, size_t count, size_t *capacity, size_t needed,
                  size_t element_nbytes);
 

@@ -118,6 +118,11 @@ bool span_cstr(struct span s, uint64_t offset, size_t max_nbytes, size_t *length
 /* True when every byte of the span equals value (an empty span does). */
 bool span_is_filled(struct span s, uint8_t value);
 
+static inline bool span_is_equal(struct span a, struct span b)
+{
+    return a.nbytes == b.nbytes && (a.nbytes == 0 || memcmp(a.bytes, b.bytes, a.nbytes) == 0);
+}
+
 /* value rounded up to a power of two; false when align is not a power of two or the sum exceeds
  * 2^32 - 1 (the largest address or size a PE field can hold). */
 bool round_up_u32(uint64_t value, uint32_t align, uint32_t *rounded);

@@ -54,3 +54,11 @@ void text_pad_to_column(struct text *text, size_t line_start, size_t column)
     while (text->nbytes < line_start + column && !text->arena->exhausted)
         text_add(text, " ", 1);
 }
+
+void text_cut_if_exhausted(struct text *text, size_t nbytes)
+{
+    if (!text->arena->exhausted || nbytes >= text->nbytes)
+        return;
+    text->nbytes = nbytes;
+    text->chars[nbytes] = 0;
+}

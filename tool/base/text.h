@@ -18,4 +18,8 @@ void text_printf(struct text *text, const char *format, ...) HVCIFIX_PRINTF(2, 3
 void text_pad_to_column(struct text *text, size_t line_start,
                         size_t column); /* spaces up to line_start + column */
 
+/* When memory has run out, takes away everything behind the first `nbytes` bytes: a piece of which some part
+ * is missing must not pass for whole. */
+void text_cut_if_exhausted(struct text *text, size_t nbytes);
+
 #endif

@@ -22,17 +22,27 @@ static bool wants_color(const struct cli_options *options)
 /* Usage errors go to standard error in the form that build tools recognise. */
 static int usage_error(const char *message)
 {
-    fprintf(stderr, "hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n", message);
+    console_complain("hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n", message);
     return EXIT_USAGE;
+}
+
+/* Memory is not the user's mistake. */
+static int out_of_memory(void)
+{
+    console_complain("hvcifix : error HVCI9008: There was not enough memory for the command line.\n");
+    return EXIT_INPUT;
 }
 
 static int print(struct arena *arena, void (*write)(struct text *, const enum verb *), const enum verb *verb)
 {
     struct text text = {.arena = arena};
     write(&text, verb);
-    if (arena->exhausted || fwrite(text.chars, 1, text.nbytes, stdout) != text.nbytes || fflush(stdout) != 0)
-        return EXIT_WRITE;
-    return EXIT_CLEAN;
+    if (arena->exhausted)
+        return out_of_memory();
+    if (console_write(stdout, text.chars, text.nbytes) && fflush(stdout) == 0)
+        return EXIT_CLEAN;
+    console_complain("hvcifix : error HVCI9007: This text could not be written completely.\n");
+    return EXIT_WRITE;
 }
 
 static void write_version(struct text *text, const enum verb *verb)
@@ -41,11 +51,26 @@ static void write_version(struct text *text, const enum verb *verb)
     text_addz(text, "hvcifix " HVCIFIX_VERSION "\n");
 }
 
+/* Whatever the command line says of it: a file that begins like an image is not an old report. */
+static bool is_image(const char *path)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct file_content file;
+    struct finding error;
+    bool begins_like_image = file_read(path, &arena, &file, &error) && file.bytes.nbytes >= 2 &&
+                             load_u16(file.bytes.bytes) == DOS_MAGIC;
+    arena_free(&arena);
+    return begins_like_image;
+}
+
 /* A report that is written over an image would destroy it. */
 static bool report_hits_image(const struct cli_options *options)
 {
     if (!options->report_path)
         return false;
+    if (is_image(options->report_path)) /* it may lie in a folder that is judged */
+        return true;
     if (options->output_path && (strcmp(options->report_path, options->output_path) == 0 ||
                                  file_is_same(options->report_path, options->output_path)))
         return true;
@@ -64,20 +89,20 @@ static int run(int argc, char **argv, struct arena *arena)
     const char *message;
     if (!options_expand_response_files(&argc, &argv, arena, &message) ||
         !options_parse(argc, argv, arena, &options, &verb_given, &message))
-        return usage_error(message);
+        return arena->exhausted ? out_of_memory() : usage_error(message);
     if (options.version)
         return print(arena, write_version, NULL);
     if (options.help)
         return print(arena, options_help, verb_given ? &options.verb : NULL);
 
     if (report_hits_image(&options))
-        return usage_error("--output names an image of this command; the report would be written over it.");
+        return usage_error("--output names an image; the report would be written over it.");
     FILE *stream = stdout;
     if (options.report_path) {
         stream = console_open_report(options.report_path);
         if (!stream) {
-            fprintf(stderr, "%s : error HVCI9007: The report file cannot be opened for writing.\n",
-                    options.report_path);
+            console_complain("%s : error HVCI9007: The report file cannot be opened for writing.\n",
+                             options.report_path);
             return EXIT_WRITE;
         }
     }
@@ -88,7 +113,7 @@ static int run(int argc, char **argv, struct arena *arena)
     if (stream != stdout && fclose(stream) != 0)
         is_flushed = false;
     if (!is_flushed) {
-        fprintf(stderr, "hvcifix : error HVCI9007: The report could not be written completely.\n");
+        console_complain("hvcifix : error HVCI9007: The report could not be written completely.\n");
         exit_code = exit_code_worse(exit_code, EXIT_WRITE);
     }
     return (int)exit_code;

@@ -2,6 +2,8 @@
  * Takes: argv.  Gives: struct cli_options.  Must not: print or exit. */
 #include "cli/options.h"
 
+#include "cli/console.h"
+
 #include <stdlib.h>
 
 struct parser {
@@ -95,6 +97,33 @@ static bool parse_color(struct parser *parser, const char *word)
     return true;
 }
 
+static bool parse_jobs(struct parser *parser, const char *word)
+{
+    unsigned jobs = 0;
+    for (const char *at = word; *at >= '0' && *at <= '9' && jobs <= CLI_MOST_JOBS; at++)
+        jobs = jobs * 10 + (unsigned)(*at - '0');
+    if (jobs < 1 || jobs > CLI_MOST_JOBS || word[strspn(word, "0123456789")] != 0)
+        return fail(parser, "\"%s\" is no number of jobs: 1 to 256.", word);
+    parser->options->jobs = jobs;
+    return true;
+}
+
+/* A file or folder that an argument names, or the code of `explain`. */
+static bool take_path(struct parser *parser, const char *argument, const char **path)
+{
+    *path = parser->options->verb == VERB_EXPLAIN ? argument : console_path(argument, parser->arena);
+    return *path || fail(parser, "There was not enough memory for the path \"%s\".", argument);
+}
+
+/* The same for a file to write. Other programs take - for standard output; here it would make a file of that
+ * name. */
+static bool take_new_path(struct parser *parser, const char *name, const char *argument, const char **path)
+{
+    if (strcmp(argument, "-") == 0)
+        return fail(parser, "%s takes the name of a file; - is none (./- would be).", name);
+    return take_path(parser, argument, path);
+}
+
 static bool apply_option(struct parser *parser, const struct option_row *row, const char *value)
 {
     struct cli_options *options = parser->options;
@@ -109,8 +138,7 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
     case OPTION_FORMAT:
         return parse_format(parser, value);
     case OPTION_OUTPUT:
-        options->report_path = value;
-        return true;
+        return take_new_path(parser, row->name, value, &options->report_path);
     case OPTION_QUIET:
         options->quiet = true;
         return true;
@@ -120,8 +148,7 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
         options->no_code = true;
         return true;
     case OPTION_OUT:
-        options->output_path = value;
-        return true;
+        return take_new_path(parser, row->name, value, &options->output_path);
     case OPTION_IN_PLACE:
         options->in_place = true;
         return true;
@@ -140,8 +167,9 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
         options->show = SHOW_REGIONS;
         return true;
     case OPTION_AFTER:
-        options->after_path = value;
-        return true;
+        return take_path(parser, value, &options->after_path);
+    case OPTION_JOBS:
+        return parse_jobs(parser, value);
     case OPTION_HELP:
         options->help = true;
         return true;
@@ -202,7 +230,8 @@ static bool parse_arguments(struct parser *parser, int argc, char **argv, int fi
     for (int i = first; i < argc; i++) {
         const char *argument = argv[i];
         if (only_paths || argument[0] != '-' || argument[1] == 0) {
-            options->paths[options->path_count++] = argument;
+            if (!take_path(parser, argument, &options->paths[options->path_count++]))
+                return false;
             continue;
         }
         if (strcmp(argument, "--") == 0) {

@@ -29,6 +29,7 @@ enum option_id {
     OPTION_REFERENCES,
     OPTION_REGIONS,
     OPTION_AFTER,
+    OPTION_JOBS,
     OPTION_HELP,
     OPTION_VERSION
 };
@@ -54,6 +55,8 @@ struct verb_row {
 };
 extern const struct verb_row verb_rows[VERB_COUNT];
 
+enum { CLI_MOST_JOBS = 256 };
+
 struct cli_options {
     enum verb verb;
     bool help, version;
@@ -70,6 +73,7 @@ struct cli_options {
     size_t only_count;
     enum show_what show;
     const char *after_path; /* show --after */
+    unsigned jobs;          /* images at a time, at most CLI_MOST_JOBS; 0: as many as there are cores */
 };
 
 /* Parses argv[1..]; `verb_given` tells --help for one verb from --help for all. False with *message set

@@ -28,6 +28,8 @@ const struct option_row option_rows[] = {
      VERB_BIT(VERB_SHOW)},
     {OPTION_AFTER, "--after", NULL, "NEW", "draw the pages of IMAGE and of its repaired form NEW together",
      VERB_BIT(VERB_SHOW)},
+    {OPTION_JOBS, "--jobs", NULL, "N",
+     "work on N images at a time (default: one for each core); reports are the same for any N", ON_IMAGES},
     {OPTION_FORMAT, "--format", NULL, "FORMAT", "text (default) or json; for rules: text or markdown",
      ON_REPORTS | VERB_BIT(VERB_RULES)},
     {OPTION_OUTPUT, "--output", NULL, "FILE", "write the report to FILE instead of standard output", ON_ALL},

@@ -29,6 +29,18 @@ static int compare_places(const void *a, const void *b)
     return x->unwind_rva < y->unwind_rva ? -1 : x->unwind_rva > y->unwind_rva;
 }
 
+/* Linkers write these tables sorted. */
+static void sort_unless_sorted(void *array, size_t count, size_t element_nbytes,
+                               int (*compare)(const void *a, const void *b))
+{
+    const uint8_t *elements = array;
+    for (size_t i = 1; i < count; i++)
+        if (compare(elements + (i - 1) * element_nbytes, elements + i * element_nbytes) > 0) {
+            qsort(array, count, element_nbytes, compare);
+            return;
+        }
+}
+
 static bool is_function_begin(const struct ref *ref)
 {
     return ref->source == SOURCE_EXCEPTION && ref->detail == DETAIL_FUNCTION_BEGIN;
@@ -50,7 +62,7 @@ static void list_bounds(struct code_reader *reader)
             .unwind_rva = unwind->detail == DETAIL_FUNCTION_UNWIND ? unwind->target : 0,
         };
     }
-    qsort(reader->bounds, reader->bound_count, sizeof *reader->bounds, compare_bounds);
+    sort_unless_sorted(reader->bounds, reader->bound_count, sizeof *reader->bounds, compare_bounds);
     size_t kept = 0;
     for (size_t i = 0; i < reader->bound_count; i++) {
         if (kept != 0 && reader->bounds[kept - 1].begin_rva == reader->bounds[i].begin_rva)
@@ -91,7 +103,7 @@ static bool chain_fragments(struct code_reader *reader)
         return false;
     for (size_t i = 0; i < reader->bound_count; i++)
         places[i] = (struct unwind_place){reader->bounds[i].unwind_rva, (uint32_t)i};
-    qsort(places, reader->bound_count, sizeof *places, compare_places);
+    sort_unless_sorted(places, reader->bound_count, sizeof *places, compare_places);
     uint32_t last_site_rva = NO_RVA;
     for (size_t i = 0; i < reader->refs->ref_count; i++) {
         const struct ref *ref = &reader->refs->refs[i];
@@ -119,9 +131,10 @@ bool bounds_collect(struct code_reader *reader)
     return chain_fragments(reader);
 }
 
-const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva)
+/* How many bounds begin at or before rva. */
+static size_t bounds_begun_at(const struct code_reader *reader, uint32_t rva)
 {
-    size_t low = 0, high = reader->bound_count; /* the first bound that begins after rva */
+    size_t low = 0, high = reader->bound_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (reader->bounds[middle].begin_rva <= rva)
@@ -129,12 +142,23 @@ const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t r
         else
             high = middle;
     }
-    *until_rva = low < reader->bound_count ? reader->bounds[low].begin_rva : UINT32_MAX;
-    if (low == 0 || rva >= reader->bounds[low - 1].end_rva)
+    return low;
+}
+
+const struct bound *reader_bound_at(struct code_reader *reader, uint32_t rva, uint32_t *until_rva)
+{
+    const struct bound *bounds = reader->bounds;
+    size_t count = reader->near_bound;
+    bool is_near = (count == 0 || bounds[count - 1].begin_rva <= rva) &&
+                   (count == reader->bound_count || rva < bounds[count].begin_rva);
+    if (!is_near)
+        reader->near_bound = count = bounds_begun_at(reader, rva);
+    *until_rva = count < reader->bound_count ? bounds[count].begin_rva : UINT32_MAX;
+    if (count == 0 || rva >= bounds[count - 1].end_rva)
         return NULL;
-    if (reader->bounds[low - 1].end_rva < *until_rva)
-        *until_rva = reader->bounds[low - 1].end_rva;
-    return &reader->bounds[low - 1];
+    if (bounds[count - 1].end_rva < *until_rva)
+        *until_rva = bounds[count - 1].end_rva;
+    return &bounds[count - 1];
 }
 
 struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound)

@@ -2,22 +2,15 @@
  * Takes: the finished descent.  Gives: the last classes.  Must not: call anything an instruction. */
 #include "code/code_internal.h"
 
-static void set_data(struct reader_section *section, uint32_t at, uint32_t nbytes, enum byte_reason reason)
+static void classify_marked(struct code_reader *reader, struct reader_section *section)
 {
-    for (uint32_t i = at; i < section->nbytes && i - at < nbytes; i++)
-        if (section->classes[i] == BYTE_UNKNOWN) {
-            section->classes[i] = BYTE_DATA;
-            section->reasons[i] = (uint8_t)reason;
+    uint8_t marks = MARK_FIELD | MARK_DATA_OPERAND;
+    for (uint32_t at = 0; (at = bytes_find(section->marks, at, section->nbytes, marks)) < section->nbytes;
+         at++)
+        if (byte_is_unknown(section, at)) {
+            byte_set_class(section, at, BYTE_DATA);
+            reader->map->class_counts[BYTE_DATA]++;
         }
-}
-
-static void classify_marked(struct reader_section *section)
-{
-    for (uint32_t at = 0; at < section->nbytes; at++)
-        if (section->marks[at] & MARK_RELOC_FIELD)
-            set_data(section, at, 1, REASON_RELOCATED_FIELD);
-        else if (section->marks[at] & MARK_DATA_OPERAND)
-            set_data(section, at, 1, REASON_REFERENCED_AS_DATA);
 }
 
 /* Length of the fill that begins at `at`, at most up to `end`. */
@@ -38,9 +31,11 @@ static uint32_t fill_nbytes(struct code_reader *reader, const struct reader_sect
     return at - begin;
 }
 
-static void set_padding(struct reader_section *section, uint32_t at, uint32_t nbytes)
+static void set_padding(struct code_reader *reader, struct reader_section *section, uint32_t at,
+                        uint32_t nbytes)
 {
     memset(section->classes + at, BYTE_PADDING, nbytes);
+    reader->map->class_counts[BYTE_PADDING] += nbytes;
 }
 
 /* One unexplained run: fill at its begin, and equal fill bytes up to its end, are padding; what lies
@@ -49,7 +44,7 @@ static void classify_run(struct code_reader *reader, struct reader_section *sect
                          uint32_t end)
 {
     uint32_t front_nbytes = fill_nbytes(reader, section, begin, end);
-    set_padding(section, begin, front_nbytes);
+    set_padding(reader, section, begin, front_nbytes);
     begin += front_nbytes;
     uint32_t tail = end;
     while (tail > begin && section->bytes[tail - 1] == section->bytes[end - 1])
@@ -58,22 +53,26 @@ static void classify_run(struct code_reader *reader, struct reader_section *sect
     /* A few zero bytes behind something unknown may be its last ones. */
     bool is_long = end - tail >= 16 || tail == begin;
     if (tail < end && (value == 0xCC || value == 0x90 || (value == 0 && is_long)))
-        set_padding(section, tail, end - tail);
+        set_padding(reader, section, tail, end - tail);
 }
 
 void classify_leftovers(struct code_reader *reader)
 {
+    uint64_t *counts = reader->map->class_counts;
+    uint64_t total_nbytes = 0;
+    counts[BYTE_INSTRUCTION] = reader->map->instruction_count;
+    counts[BYTE_INSTRUCTION_TAIL] = reader->instructions_nbytes - reader->map->instruction_count;
     for (size_t s = 0; s < reader->section_count; s++) {
         struct reader_section *section = &reader->sections[s];
-        classify_marked(section);
-        for (uint32_t at = 0; at < section->nbytes;) {
-            uint32_t begin = at;
-            while (at < section->nbytes && section->classes[at] == BYTE_UNKNOWN)
-                at++;
-            if (at > begin)
-                classify_run(reader, section, begin, at);
-            else
-                at++;
+        classify_marked(reader, section);
+        for (uint32_t begin = 0;
+             (begin = bytes_find_unknown(section, begin, section->nbytes)) < section->nbytes;) {
+            uint32_t end = bytes_find_known(section, begin, section->nbytes);
+            classify_run(reader, section, begin, end);
+            begin = end;
         }
+        total_nbytes += section->nbytes;
     }
+    counts[BYTE_UNKNOWN] = total_nbytes - counts[BYTE_INSTRUCTION] - counts[BYTE_INSTRUCTION_TAIL] -
+                           counts[BYTE_DATA] - counts[BYTE_PADDING];
 }

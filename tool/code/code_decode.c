@@ -1,16 +1,7 @@
-/* code_decode.c - the thin layer over Zydis.
+/* code_decode.c - the thin layer over Zydis: what every instruction is asked.
  * Takes: bytes.  Gives: struct instruction.  Must not: keep anything between instructions but the last
- * decoder state, which decode_memory() continues from. */
-#include "code/code_decode.h"
-
-#include <Zydis/Zydis.h>
-
-struct decoder {
-    ZydisDecoder zydis;
-    ZydisDecodedInstruction raw; /* of the last decode() */
-    ZydisDecoderContext context;
-    bool is_64;
-};
+ * decoder state, from which code_effects.c continues. */
+#include "code/code_decoder.h"
 
 struct decoder *decoder_new(struct arena *arena, bool is_64)
 {
@@ -25,8 +16,17 @@ struct decoder *decoder_new(struct arena *arena, bool is_64)
     return decoder;
 }
 
+/* Categories of which some instruction does not just go on: most others are told apart by one look. */
+static const bool changes_flow[ZYDIS_CATEGORY_MAX_VALUE + 1] = {
+    [ZYDIS_CATEGORY_CALL] = true,      [ZYDIS_CATEGORY_COND_BR] = true, [ZYDIS_CATEGORY_UNCOND_BR] = true,
+    [ZYDIS_CATEGORY_RET] = true,       [ZYDIS_CATEGORY_SYSRET] = true,  [ZYDIS_CATEGORY_MISC] = true,
+    [ZYDIS_CATEGORY_INTERRUPT] = true,
+};
+
 static enum flow flow_of(const ZydisDecodedInstruction *raw)
 {
+    if (!changes_flow[raw->meta.category])
+        return FLOW_NEXT;
     bool is_direct = raw->raw.imm[0].is_relative;
     switch (raw->meta.category) {
     case ZYDIS_CATEGORY_CALL:
@@ -46,80 +46,65 @@ static enum flow flow_of(const ZydisDecodedInstruction *raw)
         /* int 29h is __fastfail, which has no way back. */
         return raw->mnemonic == ZYDIS_MNEMONIC_INT && raw->raw.imm[0].value.u == 0x29 ? FLOW_STOP : FLOW_NEXT;
     default:
-        break;
+        return raw->mnemonic == ZYDIS_MNEMONIC_UD0 || raw->mnemonic == ZYDIS_MNEMONIC_UD1 ||
+                       raw->mnemonic == ZYDIS_MNEMONIC_UD2
+                   ? FLOW_STOP
+                   : FLOW_NEXT;
     }
-    if (raw->mnemonic == ZYDIS_MNEMONIC_UD0 || raw->mnemonic == ZYDIS_MNEMONIC_UD1 ||
-        raw->mnemonic == ZYDIS_MNEMONIC_UD2)
-        return FLOW_STOP;
-    return FLOW_NEXT;
 }
+
+/* enum operation of each mnemonic; OP_OTHER is 0. */
+static const uint8_t operations[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
+    [ZYDIS_MNEMONIC_NOP] = OP_NOP,
+    [ZYDIS_MNEMONIC_LEA] = OP_LEA,
+    [ZYDIS_MNEMONIC_MOV] = OP_MOV,
+    [ZYDIS_MNEMONIC_MOVSXD] = OP_MOVSXD,
+    [ZYDIS_MNEMONIC_MOVZX] = OP_MOVZX,
+    [ZYDIS_MNEMONIC_ADD] = OP_ADD,
+    [ZYDIS_MNEMONIC_CMP] = OP_CMP,
+    [ZYDIS_MNEMONIC_AND] = OP_AND,
+    [ZYDIS_MNEMONIC_SUB] = OP_SUB,
+    [ZYDIS_MNEMONIC_PUSH] = OP_PUSH,
+    [ZYDIS_MNEMONIC_POP] = OP_POP,
+    [ZYDIS_MNEMONIC_JNBE] = OP_BRANCH_ABOVE,
+    [ZYDIS_MNEMONIC_JNB] = OP_BRANCH_ABOVE_EQUAL,
+    [ZYDIS_MNEMONIC_JB] = OP_BRANCH_BELOW,
+    [ZYDIS_MNEMONIC_JBE] = OP_BRANCH_BELOW_OR_EQUAL,
+    [ZYDIS_MNEMONIC_AAA] = OP_ODD,
+    [ZYDIS_MNEMONIC_AAD] = OP_ODD,
+    [ZYDIS_MNEMONIC_AAM] = OP_ODD,
+    [ZYDIS_MNEMONIC_AAS] = OP_ODD,
+    [ZYDIS_MNEMONIC_ARPL] = OP_ODD,
+    [ZYDIS_MNEMONIC_BOUND] = OP_ODD,
+    [ZYDIS_MNEMONIC_DAA] = OP_ODD,
+    [ZYDIS_MNEMONIC_DAS] = OP_ODD,
+    [ZYDIS_MNEMONIC_ENTER] = OP_ODD,
+    [ZYDIS_MNEMONIC_INSB] = OP_ODD,
+    [ZYDIS_MNEMONIC_INSD] = OP_ODD,
+    [ZYDIS_MNEMONIC_INSW] = OP_ODD,
+    [ZYDIS_MNEMONIC_INTO] = OP_ODD,
+    [ZYDIS_MNEMONIC_LDS] = OP_ODD,
+    [ZYDIS_MNEMONIC_LES] = OP_ODD,
+    [ZYDIS_MNEMONIC_OUTSB] = OP_ODD,
+    [ZYDIS_MNEMONIC_OUTSD] = OP_ODD,
+    [ZYDIS_MNEMONIC_OUTSW] = OP_ODD,
+    [ZYDIS_MNEMONIC_SALC] = OP_ODD,
+};
 
 static enum operation operation_of(const ZydisDecodedInstruction *raw)
 {
-    switch (raw->mnemonic) {
-    case ZYDIS_MNEMONIC_NOP:
-        return OP_NOP;
-    case ZYDIS_MNEMONIC_LEA:
-        return OP_LEA;
-    case ZYDIS_MNEMONIC_MOV:
-        /* 88 to 8B are the general forms; control, debug and segment registers are not tracked. */
-        return raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && raw->opcode != 0x8C && raw->opcode != 0x8E
-                   ? OP_MOV
-                   : OP_OTHER;
-    case ZYDIS_MNEMONIC_MOVSXD:
-        return OP_MOVSXD;
-    case ZYDIS_MNEMONIC_MOVZX:
-        return OP_MOVZX;
-    case ZYDIS_MNEMONIC_ADD:
-        return OP_ADD;
-    case ZYDIS_MNEMONIC_CMP:
-        return OP_CMP;
-    case ZYDIS_MNEMONIC_AND:
-        return OP_AND;
-    case ZYDIS_MNEMONIC_SUB:
-        return OP_SUB;
-    case ZYDIS_MNEMONIC_PUSH:
-        return OP_PUSH;
-    case ZYDIS_MNEMONIC_POP:
-        return OP_POP;
-    case ZYDIS_MNEMONIC_JNBE:
-        return OP_BRANCH_ABOVE;
-    case ZYDIS_MNEMONIC_JNB:
-        return OP_BRANCH_ABOVE_EQUAL;
-    case ZYDIS_MNEMONIC_JB:
-        return OP_BRANCH_BELOW;
-    case ZYDIS_MNEMONIC_JBE:
-        return OP_BRANCH_BELOW_OR_EQUAL;
-    case ZYDIS_MNEMONIC_AAA:
-    case ZYDIS_MNEMONIC_AAD:
-    case ZYDIS_MNEMONIC_AAM:
-    case ZYDIS_MNEMONIC_AAS:
-    case ZYDIS_MNEMONIC_ARPL:
-    case ZYDIS_MNEMONIC_BOUND:
-    case ZYDIS_MNEMONIC_DAA:
-    case ZYDIS_MNEMONIC_DAS:
-    case ZYDIS_MNEMONIC_ENTER:
-    case ZYDIS_MNEMONIC_INSB:
-    case ZYDIS_MNEMONIC_INSD:
-    case ZYDIS_MNEMONIC_INSW:
-    case ZYDIS_MNEMONIC_INTO:
-    case ZYDIS_MNEMONIC_LDS:
-    case ZYDIS_MNEMONIC_LES:
-    case ZYDIS_MNEMONIC_OUTSB:
-    case ZYDIS_MNEMONIC_OUTSD:
-    case ZYDIS_MNEMONIC_OUTSW:
-    case ZYDIS_MNEMONIC_SALC:
-        return OP_ODD;
-    default:
+    enum operation operation = (enum operation)operations[raw->mnemonic];
+    /* 88 to 8B are the general forms of mov; control, debug and segment registers are not tracked. */
+    if (operation == OP_MOV &&
+        (raw->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || raw->opcode == 0x8C || raw->opcode == 0x8E))
         return OP_OTHER;
-    }
+    return operation;
 }
 
 static void fill_memory_registers(const struct decoder *decoder, struct instruction *instruction)
 {
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    uint8_t rex_b = (uint8_t)((raw->attributes & ZYDIS_ATTRIB_HAS_REX) && raw->raw.rex.B ? 8 : 0);
-    uint8_t rex_x = (uint8_t)((raw->attributes & ZYDIS_ATTRIB_HAS_REX) && raw->raw.rex.X ? 8 : 0);
+    unsigned rex_b = raw->raw.rex.B * 8U, rex_x = raw->raw.rex.X * 8U; /* all 0 without the prefix */
     uint8_t mod = raw->raw.modrm.mod, rm = raw->raw.modrm.rm;
     if (raw->attributes & ZYDIS_ATTRIB_HAS_SIB) {
         uint8_t index = (uint8_t)(raw->raw.sib.index | rex_x);
@@ -143,10 +128,9 @@ static void fill_modrm(const struct decoder *decoder, struct instruction *instru
     instruction->is_rip_relative = decoder->is_64 && raw->raw.modrm.mod == 0 && raw->raw.modrm.rm == 5;
     if (!instruction->is_legacy || raw->address_width == 16)
         return;
-    bool has_rex = raw->attributes & ZYDIS_ATTRIB_HAS_REX;
-    instruction->reg = (uint8_t)(raw->raw.modrm.reg | (has_rex && raw->raw.rex.R ? 8 : 0));
+    instruction->reg = (uint8_t)(raw->raw.modrm.reg | raw->raw.rex.R * 8U);
     if (instruction->has_register_operand)
-        instruction->rm = (uint8_t)(raw->raw.modrm.rm | (has_rex && raw->raw.rex.B ? 8 : 0));
+        instruction->rm = (uint8_t)(raw->raw.modrm.rm | raw->raw.rex.B * 8U);
     else if (!instruction->is_rip_relative)
         fill_memory_registers(decoder, instruction);
 }
@@ -173,21 +157,18 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
     if (!ZYAN_SUCCESS(
             ZydisDecoderDecodeInstruction(&decoder->zydis, &decoder->context, bytes, available_nbytes, raw)))
         return false;
-    *instruction = (struct instruction){
-        .rva = rva,
-        .nbytes = raw->length,
-        .flow = (uint8_t)flow_of(raw),
-        .operation = (uint8_t)operation_of(raw),
-        .opcode = raw->opcode,
-        .is_one_byte_map =
-            raw->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT,
-        .disp_offset = raw->raw.disp.offset,
-        .disp_nbytes = raw->raw.disp.size / 8,
-        .disp = raw->raw.disp.value,
-        .base = NO_REGISTER,
-        .index = NO_REGISTER,
-        .scale = 1,
-    };
+    static const struct instruction plain = {.base = NO_REGISTER, .index = NO_REGISTER, .scale = 1};
+    *instruction = plain;
+    instruction->rva = rva;
+    instruction->nbytes = raw->length;
+    instruction->flow = (uint8_t)flow_of(raw);
+    instruction->operation = (uint8_t)operation_of(raw);
+    instruction->opcode = raw->opcode;
+    instruction->is_one_byte_map =
+        raw->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
+    instruction->disp_offset = raw->raw.disp.offset;
+    instruction->disp_nbytes = raw->raw.disp.size / 8;
+    instruction->disp = raw->raw.disp.value;
     if (raw->attributes & ZYDIS_ATTRIB_HAS_MODRM)
         fill_modrm(decoder, instruction);
     if (raw->raw.imm[0].is_relative) {
@@ -200,54 +181,6 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
     }
     instruction->imm = raw->raw.imm[0].value.u;
     return true;
-}
-
-static uint8_t register_number(ZydisRegister value)
-{
-    ZydisRegisterClass class = ZydisRegisterGetClass(value);
-    if (class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32)
-        return NO_REGISTER;
-    ZyanI8 id = ZydisRegisterGetId(value);
-    return id >= 0 && id < REGISTER_COUNT ? (uint8_t)id : NO_REGISTER;
-}
-
-static enum ref_access access_of(const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *operand)
-{
-    if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || operand->mem.type == ZYDIS_MEMOP_TYPE_MIB)
-        return ACCESS_ADDRESS;
-    if (raw->meta.category == ZYDIS_CATEGORY_CALL)
-        return ACCESS_CALL;
-    if (raw->meta.category == ZYDIS_CATEGORY_UNCOND_BR)
-        return ACCESS_JUMP;
-    if (raw->meta.category == ZYDIS_CATEGORY_PREFETCH || raw->mnemonic == ZYDIS_MNEMONIC_NOP)
-        return ACCESS_READ; /* touches nothing */
-    bool reads = operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
-    bool writes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    if (writes)
-        return reads ? ACCESS_READ_WRITE : ACCESS_WRITE;
-    /* An operand without any action is taken for the worst that is not a store: its address escapes. */
-    return reads ? ACCESS_READ : ACCESS_ADDRESS;
-}
-
-bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
-{
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    const ZydisDecodedInstruction *raw = &decoder->raw;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
-                                                 raw->operand_count_visible)))
-        return false;
-    for (unsigned i = 0; i < raw->operand_count_visible; i++) {
-        const ZydisDecodedOperand *operand = &operands[i];
-        if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
-            continue;
-        unsigned nbytes = operand->size / 8u;
-        memory->access = (uint8_t)access_of(raw, operand);
-        memory->nbytes = (uint8_t)(memory->access == ACCESS_ADDRESS ? 0 : nbytes < 255 ? nbytes : 255);
-        memory->base = register_number(operand->mem.base);
-        memory->index = register_number(operand->mem.index);
-        return true;
-    }
-    return false;
 }
 
 bool instruction_is_fill(const struct instruction *instruction)

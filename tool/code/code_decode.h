@@ -1,6 +1,7 @@
 /* code_decode.h - one x86 or x64 instruction as the code reader needs it.
  * Takes: bytes and the RVA of the first.  Gives: struct instruction, and its memory operand on request.
- * Must not: know about images, sections or references. code_decode.c alone includes the decoder library.
+ * Must not: know about images, sections or references. code_decode.c (the cheap half) and code_effects.c
+ * (operands) alone include the decoder library.
  * The cheap half (length, flow, where the fields lie) is filled for every instruction; operands, which
  * cost as much again, are decoded only when decode_memory() is called. */
 #ifndef HVCIFIX_CODE_CODE_DECODE_H
@@ -82,6 +83,17 @@ struct memory_operand {
     uint8_t base, index; /* general registers by number; NO_REGISTER for others */
 };
 
+/* What an instruction does, as far as the address in a register is concerned: sets of general registers, one
+ * bit for each number, whatever part of the register is named. */
+struct instruction_effects {
+    uint32_t stores_through; /* of the address of memory that it writes, named or not */
+    uint32_t
+        computes_with; /* it makes a new value of this one, or takes the address that this one is part of */
+    uint32_t overwritten;                /* nothing of the old value is left */
+    uint32_t moved_to[2], moved_from[2]; /* the value arrives as it was; two of them for an exchange */
+    uint32_t pushed, popped;             /* the same by way of the stack */
+};
+
 struct decoder;
 
 /* A decoder for one machine, in the arena; NULL when memory ran out. */
@@ -94,6 +106,9 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
 
 /* The explicit memory operand of the instruction that was decoded last; false when it has none. */
 bool decode_memory(struct decoder *decoder, struct memory_operand *memory);
+
+/* What the instruction that was decoded last does. False when its operands cannot be decoded. */
+bool decode_effects(struct decoder *decoder, struct instruction_effects *effects);
 
 /* True for what linkers and assemblers fill with and what does nothing: NOPs of any length, and for x86 the
  * forms `mov edi, edi`, `lea ecx, [ecx+0]`, `lea esp, [esp+0]`. */

@@ -20,7 +20,7 @@ static bool list_add(struct code_reader *reader, struct work_list *list, struct 
 }
 
 /* A pointer into the middle of a function that unwind data bounds is a label, not another function. */
-static bool begins_function(const struct code_reader *reader, uint32_t rva, enum trust trust)
+static bool begins_function(struct code_reader *reader, uint32_t rva, enum trust trust)
 {
     uint32_t until_rva;
     const struct bound *bound = trust == TRUST_POINTER ? reader_bound_at(reader, rva, &until_rva) : NULL;
@@ -36,15 +36,12 @@ bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum
         return true;
     }
     uint32_t at = rva - section->rva;
-    if (source < section->sources[at] && begins_function(reader, rva, trust))
-        section->sources[at] = source;
-    uint16_t mark = trust == TRUST_FULL       ? MARK_TRUSTED
-                    : trust == TRUST_IF_CLEAN ? MARK_CANDIDATE
-                                              : MARK_POINTER;
-    uint16_t at_least = trust == TRUST_POINTER ? mark | MARK_CANDIDATE | MARK_TRUSTED : mark | MARK_TRUSTED;
-    if (section->marks[at] & at_least)
+    if (byte_lacks_source(section, at, source) && begins_function(reader, rva, trust))
+        byte_set_source(section, at, source);
+    int pushed = trust == TRUST_FULL ? MARK_TRUSTED : trust == TRUST_IF_CLEAN ? MARK_CANDIDATE : MARK_POINTER;
+    if ((section->marks[at] & MARK_PUSHED) >= pushed)
         return true;
-    section->marks[at] |= mark;
+    section->marks[at] = (uint8_t)((section->marks[at] & ~MARK_PUSHED) | pushed);
     struct work_item item = {rva, case_count, (uint8_t)trust};
     return list_add(reader, trust == TRUST_FULL ? &reader->trusted : &reader->candidates, item);
 }
@@ -57,25 +54,16 @@ static bool is_operand_field(const struct instruction *instruction, unsigned off
            (instruction->imm_nbytes[1] == nbytes && instruction->imm_offset[1] == offset);
 }
 
-bool descent_fits(const struct reader_section *section, const struct instruction *instruction)
+bool descent_fits_fields(const struct reader_section *section, const struct instruction *instruction)
 {
-    uint32_t at = instruction->rva - section->rva;
-    const uint16_t *marks = section->marks + at;
-    bool has_field = false;
-    for (unsigned i = 0; i < instruction->nbytes; i++) {
-        if (section->classes[at + i] != BYTE_UNKNOWN)
-            return false;
-        has_field |= marks[i] & MARK_RELOC_FIELD;
-    }
-    if (!has_field)
-        return true;
+    const uint8_t *marks = section->marks + (instruction->rva - section->rva);
     for (unsigned i = 0; i < instruction->nbytes;) {
-        if (!(marks[i] & MARK_RELOC_FIELD)) {
+        if (!(marks[i] & MARK_FIELD)) {
             i++;
             continue;
         }
-        unsigned nbytes = marks[i] & MARK_RELOC_WIDE ? 8 : 4;
-        if (!(marks[i] & MARK_RELOC_START) || !is_operand_field(instruction, i, nbytes))
+        unsigned nbytes = (marks[i] & MARK_FIELD) == MARK_FIELD_8 ? 8 : 4;
+        if (!mark_begins_field(marks[i]) || !is_operand_field(instruction, i, nbytes))
             return false;
         i += nbytes;
     }
@@ -85,10 +73,9 @@ bool descent_fits(const struct reader_section *section, const struct instruction
 static void mark_instruction(struct code_reader *reader, struct reader_section *section,
                              const struct instruction *instruction)
 {
-    uint8_t *classes = section->classes + (instruction->rva - section->rva);
-    classes[0] = BYTE_INSTRUCTION;
-    memset(classes + 1, BYTE_INSTRUCTION_TAIL, instruction->nbytes - 1U);
+    bytes_set_instruction(section, instruction->rva - section->rva, instruction->nbytes);
     reader->map->instruction_count++;
+    reader->instructions_nbytes += instruction->nbytes;
 }
 
 /* What a branch leads to, for a switch behind a range check: `cmp x, n` and `jbe` leave n + 1 cases. */
@@ -139,7 +126,7 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
     bool may_have_ended = false;
     for (;;) {
         uint32_t at = rva - section->rva;
-        if (at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN)
+        if (at >= section->nbytes || !byte_is_unknown(section, at))
             return true;
         if (rva >= bound_until_rva || rva == item.rva)
             bound = reader_bound_at(reader, rva, &bound_until_rva);
@@ -154,8 +141,8 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
         if (bound && rva > bound->end_rva) /* no instruction crosses the end of its function */
             return true;
         mark_instruction(reader, section, &instruction);
-        if (!operands_add(reader, section, &instruction, bound) ||
-            !track_instruction(reader, &tracker, &instruction, bound, trust) ||
+        if ((operands_want(&instruction) && !operands_add(reader, section, &instruction, bound)) ||
+            (track_wants(&instruction) && !track_instruction(reader, &tracker, &instruction, bound, trust)) ||
             !push_branch_target(reader, &tracker, &instruction, trust))
             return false;
         if (flow_ends(instruction.flow) ||
@@ -173,7 +160,7 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
 static bool process(struct code_reader *reader, struct work_item item)
 {
     struct reader_section *section = reader_section_at(reader, item.rva);
-    uint8_t byte_class = section->classes[item.rva - section->rva];
+    enum byte_class byte_class = byte_class_at(section, item.rva - section->rva);
     if (byte_class != BYTE_UNKNOWN) {
         reader->map->bad_target_count += item.trust != TRUST_POINTER && byte_class != BYTE_INSTRUCTION;
         return true;
@@ -215,9 +202,13 @@ bool descent_drain_candidates(struct code_reader *reader)
 
 static bool retry_round(struct code_reader *reader)
 {
-    for (size_t s = 0; s < reader->section_count; s++)
-        for (uint32_t at = 0; at < reader->sections[s].nbytes; at++)
-            reader->sections[s].marks[at] &= (uint16_t)~MARK_NOT_FUNCTION;
+    for (size_t s = 0; s < reader->section_count; s++) {
+        struct reader_section *section = &reader->sections[s];
+        for (uint32_t at = 0;
+             (at = bytes_find(section->marks, at, section->nbytes, MARK_NOT_FUNCTION)) < section->nbytes;
+             at++)
+            section->marks[at] &= (uint8_t)~MARK_NOT_FUNCTION;
+    }
     size_t count = reader->candidates.count;
     for (size_t i = 0; i < count; i++)
         if (reader->candidates.items[i].trust == TRUST_POINTER &&
@@ -242,7 +233,7 @@ bool descent_retry_pointers(struct code_reader *reader)
 static uint32_t skip_fill(struct code_reader *reader, const struct reader_section *section, uint32_t at,
                           uint32_t end)
 {
-    while (at < end && section->classes[at] == BYTE_UNKNOWN) {
+    while (at < end && byte_is_unknown(section, at)) {
         struct instruction instruction;
         if (section->bytes[at] == 0xCC) {
             at++;
@@ -261,13 +252,9 @@ static uint32_t skip_fill(struct code_reader *reader, const struct reader_sectio
 static bool cover_range(struct code_reader *reader, struct reader_section *section, uint32_t begin,
                         uint32_t end)
 {
-    for (uint32_t at = begin; at < end;) {
-        if (section->classes[at] != BYTE_UNKNOWN) {
-            at++;
-            continue;
-        }
+    for (uint32_t at = begin; (at = bytes_find_unknown(section, at, end)) < end;) {
         at = skip_fill(reader, section, at, end);
-        if (at >= end || section->classes[at] != BYTE_UNKNOWN)
+        if (at >= end || !byte_is_unknown(section, at))
             continue;
         bool is_code = false;
         if (!speculate(reader, section, section->rva + at, TRUST_IF_CLEAN, &is_code))
@@ -277,9 +264,8 @@ static bool cover_range(struct code_reader *reader, struct reader_section *secti
             if (!follow(reader, section, item) || !descent_drain_trusted(reader))
                 return false;
         }
-        if (section->classes[at] == BYTE_UNKNOWN) /* not code: leave the gap alone */
-            while (at < end && section->classes[at] == BYTE_UNKNOWN)
-                at++;
+        if (byte_is_unknown(section, at)) /* not code: leave the gap alone */
+            at = bytes_find_known(section, at, end);
     }
     return true;
 }

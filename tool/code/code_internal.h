@@ -10,6 +10,7 @@
  *     code_track.c      what registers hold, as far as jump tables and the image base need it
  *     code_tables.c     jump tables
  *     code_classify.c   relocated fields, padding and leftovers
+ *     code_bytes.h      classes and marks of bytes, one or several at once
  *
  * Two kinds of roots: a trusted one (entry point, unwind data, guard tables, branches of trusted code) is
  * followed at once; a candidate (a pointer, an address formed by code, a gap in a function) only when the
@@ -17,39 +18,15 @@
 #ifndef HVCIFIX_CODE_CODE_INTERNAL_H
 #define HVCIFIX_CODE_CODE_INTERNAL_H
 
+#include "code/code_bytes.h"
 #include "code/code_decode.h"
-#include "code/code_map.h"
 #include "refs/site_set.h"
-
-/* What is known about a byte beside its class. */
-enum {
-    MARK_RELOC_START = 1,   /* first byte of a relocated field */
-    MARK_RELOC_WIDE = 2,    /* at a field's first byte: it is 8 bytes wide, not 4 */
-    MARK_RELOC_FIELD = 4,   /* any byte of a relocated field */
-    MARK_TRUSTED = 8,       /* was pushed as a trusted root */
-    MARK_CANDIDATE = 16,    /* was pushed as a candidate that code or a table names */
-    MARK_POINTER = 256,     /* was pushed as a candidate that a pointer names */
-    MARK_NOT_CODE = 32,     /* the straight line from here does not decode cleanly */
-    MARK_DATA_OPERAND = 64, /* an instruction reads or writes this byte */
-    MARK_NOT_FUNCTION = 128 /* the straight line from here is no function that only pointers name */
-};
 
 /* How much is believed of a root. */
 enum trust {
     TRUST_FULL,     /* followed at once */
     TRUST_IF_CLEAN, /* followed when the straight line from it decodes cleanly */
     TRUST_POINTER   /* so, and it must look like the begin of a function: it may be a pointer to data */
-};
-
-enum { NO_SOURCE = 0xFF };
-
-/* The working copy of one executable section; the arrays have nbytes elements. */
-struct reader_section {
-    uint32_t rva, nbytes, raw_foff;
-    const uint8_t *bytes;
-    uint8_t *classes, *reasons; /* those of the map */
-    uint16_t *marks;
-    uint8_t *sources; /* enum function_source of a function that begins here, or NO_SOURCE */
 };
 
 /* A function or fragment as unwind data bounds it. */
@@ -98,7 +75,7 @@ struct table_list {
 
 /* What a register holds along a straight line of instructions. */
 enum value_kind {
-    VALUE_UNKNOWN,
+    VALUE_UNKNOWN = 0,
     VALUE_ADDRESS, /* the address with that RVA */
     VALUE_ENTRY,   /* an entry of a jump table at that RVA */
     VALUE_INDEX,   /* an element of a byte or word table at that RVA */
@@ -113,8 +90,9 @@ struct register_value {
 };
 
 struct tracker {
-    struct register_value values[REGISTER_COUNT];
-    uint32_t compared; /* immediate of the last cmp, or UINT32_MAX */
+    struct register_value values[REGISTER_COUNT]; /* set where `known` has the register's bit */
+    uint16_t known, addresses;                    /* registers with a value; those with VALUE_ADDRESS */
+    uint32_t compared;                            /* immediate of the last cmp, or UINT32_MAX */
     uint32_t case_count;
 };
 
@@ -126,15 +104,19 @@ struct code_reader {
     struct decoder *decoder;
     struct reader_section *sections; /* by ascending RVA */
     size_t section_count;
+    struct reader_section *largest; /* mostly the only one; of no bytes when there is none */
     bool is_64, has_relocations, has_guesses;
 
     struct bound *bounds; /* by ascending begin, unique */
     size_t bound_count;
+    size_t
+        near_bound; /* how many begin at or before the last RVA that was asked for: questions come in runs */
     struct function_registers *registers; /* bound_count + 1 */
 
     struct work_list trusted;    /* a stack */
     struct work_list candidates; /* a queue */
     size_t candidates_done;
+    uint64_t instructions_nbytes; /* of all that were decoded */
 
     struct table_list tables;           /* with a known number of cases, waiting to be read */
     struct table_list unchecked_tables; /* without */
@@ -150,13 +132,20 @@ struct code_reader {
 };
 
 /* code_map.c */
-struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva);
+struct reader_section *reader_other_section_at(const struct code_reader *reader, uint32_t rva);
+
+/* The section that holds rva, or NULL. */
+static inline struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva)
+{
+    struct reader_section *largest = reader->largest;
+    return rva - largest->rva < largest->nbytes ? largest : reader_other_section_at(reader, rva);
+}
 
 /* code_bounds.c */
 bool bounds_collect(struct code_reader *reader);
 
 /* The bound that holds rva, or NULL; *until_rva is where that answer ends. */
-const struct bound *reader_bound_at(const struct code_reader *reader, uint32_t rva, uint32_t *until_rva);
+const struct bound *reader_bound_at(struct code_reader *reader, uint32_t rva, uint32_t *until_rva);
 struct function_registers *reader_registers(const struct code_reader *reader, const struct bound *bound);
 
 /* code_roots.c: each false only when memory ran out */
@@ -173,8 +162,15 @@ bool descent_drain_candidates(struct code_reader *reader);
 bool descent_retry_pointers(struct code_reader *reader);
 bool descent_cover_functions(struct code_reader *reader);
 
+/* True when every relocated field in the instruction's bytes is an operand of it. */
+bool descent_fits_fields(const struct reader_section *section, const struct instruction *instruction);
+
 /* True when the instruction's bytes are free and every relocated field in them is an operand of it. */
-bool descent_fits(const struct reader_section *section, const struct instruction *instruction);
+static inline bool descent_fits(const struct reader_section *section, const struct instruction *instruction)
+{
+    return bytes_are_unknown(section, instruction->rva - section->rva, instruction->nbytes) &&
+           (!section->has_relocations || descent_fits_fields(section, instruction));
+}
 
 /* code_speculate.c */
 /* *is_code: the straight line from rva decodes cleanly. False only when memory ran out. */
@@ -184,6 +180,12 @@ bool speculate_sees_table(const struct code_reader *reader, const struct reader_
                           uint32_t at);
 
 /* code_operands.c */
+/* False for most instructions: they hold no field that could refer to anything. */
+static inline bool operands_want(const struct instruction *instruction)
+{
+    return instruction->rel_nbytes != 0 || instruction->disp_nbytes >= 4 || instruction->imm_nbytes[0] >= 4 ||
+           instruction->imm_nbytes[1] >= 4;
+}
 bool operands_add(struct code_reader *reader, struct reader_section *section,
                   const struct instruction *instruction, const struct bound *bound);
 bool operands_resolve_image_relative(struct code_reader *reader);
@@ -192,6 +194,16 @@ bool operands_add_ref(struct code_reader *reader, uint32_t site_rva, const struc
 
 /* code_track.c */
 void track_begin(struct tracker *tracker, uint32_t case_count);
+
+/* False for instructions that do nothing that tracking follows. */
+static inline bool track_wants(const struct instruction *instruction)
+{
+    enum {
+        TRACKED = 1 << OP_LEA | 1 << OP_MOV | 1 << OP_MOVSXD | 1 << OP_MOVZX | 1 << OP_ADD | 1 << OP_AND |
+                  1 << OP_CMP
+    };
+    return instruction->flow != FLOW_NEXT || (TRACKED >> instruction->operation & 1) != 0;
+}
 bool track_instruction(struct code_reader *reader, struct tracker *tracker,
                        const struct instruction *instruction, const struct bound *bound, enum trust trust);
 

@@ -92,7 +92,7 @@ const struct code_function *code_function_at(const struct code_map *map, uint32_
                                                                                    : NULL;
 }
 
-struct reader_section *reader_section_at(const struct code_reader *reader, uint32_t rva)
+struct reader_section *reader_other_section_at(const struct code_reader *reader, uint32_t rva)
 {
     const struct code_section *section = code_section_at(reader->map, rva);
     return section ? &reader->sections[section - reader->map->sections] : NULL;
@@ -138,60 +138,80 @@ static bool list_sections(struct code_reader *reader)
     return true;
 }
 
+/* gcc's x64 code has a reference for every 16 bytes, other code fewer: an estimate, to be exceeded at will.
+ */
+enum { CODE_NBYTES_PER_REF = 16 };
+
 static bool allocate_sections(struct code_reader *reader)
 {
     struct code_map *map = reader->map;
+    size_t total_nbytes = 0;
     reader->section_count = map->section_count;
-    reader->sections = arena_array(reader->arena, map->section_count, sizeof *reader->sections);
+    /* One more, empty: the largest of none. */
+    reader->sections = arena_array(reader->arena, map->section_count + 1, sizeof *reader->sections);
     if (!reader->sections)
         return false;
+    reader->largest = &reader->sections[map->section_count];
     for (size_t i = 0; i < map->section_count; i++) {
         struct code_section *shown = &map->sections[i];
         struct reader_section *section = &reader->sections[i];
-        uint8_t *arrays = arena_array(reader->arena, shown->nbytes, 3);
-        uint16_t *marks = arena_array(reader->arena, shown->nbytes, sizeof *marks);
-        if (!arrays || !marks)
+        size_t count = (size_t)shown->nbytes + SPARE_COUNT;
+        uint8_t *classes = arena_array(reader->arena, count, sizeof *classes);
+        uint8_t *marks = arena_array(reader->arena, count, sizeof *marks);
+        if (!classes || !marks)
             return false;
         uint32_t raw_foff = reader->image->sections[shown->section].raw_foff;
         *section = (struct reader_section){.rva = shown->rva,
                                            .nbytes = shown->nbytes,
                                            .raw_foff = raw_foff,
                                            .bytes = reader->image->file.bytes + raw_foff,
-                                           .classes = arrays,
-                                           .reasons = arrays + shown->nbytes,
-                                           .marks = marks,
-                                           .sources = arrays + 2 * (size_t)shown->nbytes};
-        memset(section->sources, NO_SOURCE, shown->nbytes);
-        shown->classes = section->classes;
-        shown->reasons = section->reasons;
+                                           .classes = classes,
+                                           .marks = marks};
+        shown->classes = classes;
+        total_nbytes += shown->nbytes;
+        if (section->nbytes > reader->largest->nbytes)
+            reader->largest = section;
     }
-    return true;
+    return refset_reserve(reader->refs, total_nbytes / CODE_NBYTES_PER_REF);
 }
 
+static uint32_t next_function(const struct reader_section *section, uint32_t at)
+{
+    return bytes_find(section->classes, at, section->nbytes, CLASS_FUNCTION);
+}
+
+static void add_function(struct code_reader *reader, const struct reader_section *section, uint32_t at)
+{
+    struct code_map *map = reader->map;
+    uint32_t begin_rva = section->rva + at, until_rva;
+    const struct bound *bound = reader_bound_at(reader, begin_rva, &until_rva);
+    map->functions[map->function_count++] = (struct code_function){
+        .begin_rva = begin_rva,
+        .end_rva = bound && bound->begin_rva == begin_rva ? bound->end_rva : begin_rva,
+        .source = byte_function_source(section, at),
+    };
+}
+
+/* Functions are what something names as such and what has become code. Leaves nothing but classes in the
+ * map. */
 static bool list_functions(struct code_reader *reader)
 {
     struct code_map *map = reader->map;
     size_t count = 0;
-    for (size_t s = 0; s < reader->section_count; s++)
-        for (uint32_t i = 0; i < reader->sections[s].nbytes; i++)
-            count += reader->sections[s].sources[i] != NO_SOURCE &&
-                     reader->sections[s].classes[i] == BYTE_INSTRUCTION;
+    for (size_t s = 0; s < reader->section_count; s++) {
+        const struct reader_section *section = &reader->sections[s];
+        for (uint32_t at = 0; (at = next_function(section, at)) < section->nbytes; at++)
+            count += byte_class_at(section, at) == BYTE_INSTRUCTION;
+    }
     map->functions = arena_array(reader->arena, count, sizeof *map->functions);
     if (!map->functions)
         return false;
     for (size_t s = 0; s < reader->section_count; s++) {
-        const struct reader_section *section = &reader->sections[s];
-        for (uint32_t i = 0; i < section->nbytes; i++) {
-            map->class_counts[section->classes[i]]++;
-            if (section->sources[i] == NO_SOURCE || section->classes[i] != BYTE_INSTRUCTION)
-                continue;
-            uint32_t begin_rva = section->rva + i, until_rva;
-            const struct bound *bound = reader_bound_at(reader, begin_rva, &until_rva);
-            map->functions[map->function_count++] = (struct code_function){
-                .begin_rva = begin_rva,
-                .end_rva = bound && bound->begin_rva == begin_rva ? bound->end_rva : begin_rva,
-                .source = section->sources[i],
-            };
+        struct reader_section *section = &reader->sections[s];
+        for (uint32_t at = 0; (at = next_function(section, at)) < section->nbytes; at++) {
+            if (byte_class_at(section, at) == BYTE_INSTRUCTION)
+                add_function(reader, section, at);
+            section->classes[at] &= CLASS_MASK;
         }
     }
     return true;

@@ -10,27 +10,19 @@
 #include "refs/refset.h"
 
 enum byte_class {
-    BYTE_UNKNOWN,     /* nothing explains it */
+    BYTE_UNKNOWN = 0, /* nothing explains it */
     BYTE_INSTRUCTION, /* first byte of a decoded instruction */
     BYTE_INSTRUCTION_TAIL,
-    BYTE_DATA, /* a typed extent, a jump table, or a field under a base relocation outside any instruction */
+    BYTE_DATA,   /* outside any instruction: a typed extent, a jump table, a field under a base relocation, or
+                  * what an instruction reads or writes */
     BYTE_PADDING /* CC, 90, multi-byte NOP or 00 runs between other things */
 };
 
-enum byte_reason {
-    REASON_NONE,
-    REASON_TYPED_EXTENT,
-    REASON_JUMP_TABLE,
-    REASON_RELOCATED_FIELD,
-    REASON_REFERENCED_AS_DATA
-};
-
-/* One executable section. classes and reasons have nbytes elements, one per byte from rva. */
+/* One executable section. */
 struct code_section {
     uint32_t section;     /* index in the image */
     uint32_t rva, nbytes; /* file-backed bytes */
-    uint8_t *classes;     /* enum byte_class */
-    uint8_t *reasons;     /* enum byte_reason, for BYTE_DATA */
+    uint8_t *classes;     /* enum byte_class; nbytes elements, one per byte from rva */
 };
 
 enum function_source {

@@ -103,8 +103,11 @@ static bool add_absolute(struct code_reader *reader, const struct reader_section
                          const struct instruction *instruction, unsigned offset, unsigned nbytes,
                          uint64_t value, bool is_displacement, bool *is_absolute)
 {
+    *is_absolute = false;
+    if (reader->has_relocations && !section->has_relocations)
+        return true;
     uint32_t at = instruction->rva - section->rva + offset;
-    bool is_relocated = section->marks[at] & MARK_RELOC_START;
+    bool is_relocated = mark_begins_field(section->marks[at]);
     *is_absolute = is_relocated || looks_like_va(reader, value, nbytes);
     if (!*is_absolute)
         return true;

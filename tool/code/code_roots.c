@@ -34,11 +34,24 @@ static bool mark_extents(struct code_reader *reader)
         if (done_rva < extents[i].rva)
             done_rva = extents[i].rva;
         for (; done_rva < end_rva; done_rva++) {
-            section->classes[done_rva - section->rva] = BYTE_DATA;
-            section->reasons[done_rva - section->rva] = REASON_TYPED_EXTENT;
+            byte_set_class(section, (uint32_t)(done_rva - section->rva), BYTE_DATA);
+            reader->map->class_counts[BYTE_DATA]++;
         }
     }
     return true;
+}
+
+/* Hostile fields overlap: a byte that begins one begins it whatever else covers it, and the widest counts. */
+static void mark_field(struct reader_section *section, uint32_t at, uint32_t nbytes)
+{
+    uint8_t begin = nbytes == 8 ? MARK_FIELD_8 : MARK_FIELD_4;
+    for (uint32_t k = 0; k < nbytes && at + k < section->nbytes; k++) {
+        uint8_t *mark = &section->marks[at + k];
+        if (k == 0 && (*mark & MARK_FIELD) != MARK_FIELD_8)
+            *mark = (uint8_t)((*mark & ~MARK_FIELD) | begin);
+        else if (!(*mark & MARK_FIELD))
+            *mark |= MARK_FIELD_TAIL;
+    }
 }
 
 /* Base relocations say which bytes are an operand or data, in both directions: an instruction that covers a
@@ -54,9 +67,8 @@ static void mark_relocations(struct code_reader *reader)
         if (!section)
             continue;
         uint32_t at = ref->site_rva - section->rva;
-        section->marks[at] |= ref->width_nbytes == 8 ? MARK_RELOC_START | MARK_RELOC_WIDE : MARK_RELOC_START;
-        for (uint32_t k = 0; k < ref->width_nbytes && at + k < section->nbytes; k++)
-            section->marks[at + k] |= MARK_RELOC_FIELD;
+        section->has_relocations = true;
+        mark_field(section, at, ref->width_nbytes);
     }
 }
 
@@ -133,7 +145,7 @@ bool roots_push_inner_pointers(struct code_reader *reader)
         if (ref->source != SOURCE_RELOCATED || ref->state != REF_RESOLVED)
             continue;
         const struct reader_section *section = reader_section_at(reader, ref->site_rva);
-        if (section && section->classes[ref->site_rva - section->rva] == BYTE_UNKNOWN &&
+        if (section && byte_is_unknown(section, ref->site_rva - section->rva) &&
             !descent_push(reader, ref->target, FUNCTION_RELOCATED_POINTER, TRUST_POINTER, 0))
             return false;
     }

@@ -124,8 +124,8 @@ static bool target_is_plausible(const struct code_reader *reader, const struct i
     if (!section)
         return false;
     uint32_t at = instruction->target_rva - section->rva;
-    return section->classes[at] == BYTE_INSTRUCTION ||
-           (section->classes[at] == BYTE_UNKNOWN && !(section->marks[at] & MARK_DATA_OPERAND));
+    return byte_class_at(section, at) == BYTE_INSTRUCTION ||
+           (byte_is_unknown(section, at) && !(section->marks[at] & MARK_DATA_OPERAND));
 }
 
 static bool operand_is_plausible(const struct code_reader *reader, const struct instruction *instruction)
@@ -142,11 +142,13 @@ static bool has_confirmed_field(const struct line *line, const struct instructio
 {
     if (instruction->is_rip_relative || instruction->rel_nbytes == 4)
         return true;
-    if (instruction->rel_nbytes != 0 &&
-        code_class_at(line->reader->map, instruction->target_rva) == BYTE_INSTRUCTION)
-        return true;
-    for (unsigned i = 0; i < instruction->nbytes; i++)
-        if (line->section->marks[line->at + i] & MARK_RELOC_START)
+    if (instruction->rel_nbytes != 0) {
+        const struct reader_section *there = reader_section_at(line->reader, instruction->target_rva);
+        if (there && byte_class_at(there, instruction->target_rva - there->rva) == BYTE_INSTRUCTION)
+            return true;
+    }
+    for (unsigned i = 0; line->section->has_relocations && i < instruction->nbytes; i++)
+        if (mark_begins_field(line->section->marks[line->at + i]))
             return true;
     return false;
 }
@@ -186,7 +188,7 @@ static bool is_followed_by_border(const struct line *line)
     const struct reader_section *section = line->section;
     uint32_t at = line->at;
     struct instruction next;
-    return at >= section->nbytes || section->classes[at] != BYTE_UNKNOWN || section->bytes[at] == 0xCC ||
+    return at >= section->nbytes || !byte_is_unknown(section, at) || section->bytes[at] == 0xCC ||
            (decode(line->reader->decoder, section->bytes + at, section->nbytes - at, section->rva + at,
                    &next) &&
             instruction_is_fill(&next));
@@ -207,7 +209,7 @@ bool speculate_sees_table(const struct code_reader *reader, const struct reader_
         const struct reader_section *there = reader_section_at(reader, target);
         if (distance > NEAR_TABLE_NBYTES || distance < -NEAR_TABLE_NBYTES || !there)
             return false;
-        uint8_t byte_class = there->classes[target - there->rva];
+        enum byte_class byte_class = byte_class_at(there, target - there->rva);
         if (byte_class != BYTE_INSTRUCTION && byte_class != BYTE_UNKNOWN)
             return false;
     }
@@ -228,10 +230,10 @@ static enum step step(const struct line *line, struct instruction *instruction)
         return STEP_NOT_CODE;
     if (bound && section->rva + at == bound->end_rva)
         return STEP_CLEAN; /* a call that does not return may be a function's last instruction */
-    if (section->classes[at] == BYTE_INSTRUCTION)
-        return is_pointer && section->sources[at] != NO_SOURCE ? STEP_NOT_FUNCTION : STEP_CLEAN;
+    if (byte_class_at(section, at) == BYTE_INSTRUCTION)
+        return is_pointer && byte_begins_function(section, at) ? STEP_NOT_FUNCTION : STEP_CLEAN;
     const uint8_t *bytes = section->bytes + at;
-    if (section->classes[at] != BYTE_UNKNOWN || section->marks[at] & (MARK_NOT_CODE | MARK_DATA_OPERAND) ||
+    if (!byte_is_unknown(section, at) || section->marks[at] & (MARK_NOT_CODE | MARK_DATA_OPERAND) ||
         !decode(reader->decoder, bytes, section->nbytes - at, section->rva + at, instruction) ||
         !descent_fits(section, instruction) || is_odd(instruction, bytes) ||
         !target_is_plausible(reader, instruction) || !operand_is_plausible(reader, instruction) ||

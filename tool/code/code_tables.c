@@ -48,7 +48,7 @@ static bool is_code_place(const struct code_reader *reader, uint32_t rva)
     const struct reader_section *section = reader_section_at(reader, rva);
     if (!section)
         return false;
-    uint8_t byte_class = section->classes[rva - section->rva];
+    enum byte_class byte_class = byte_class_at(section, rva - section->rva);
     return byte_class == BYTE_UNKNOWN || byte_class == BYTE_INSTRUCTION;
 }
 
@@ -61,14 +61,14 @@ static bool entry_is_free(const struct code_reader *reader, const struct jump_ta
         return true;
     uint32_t at = rva - section->rva;
     for (uint32_t i = 0; i < table->entry_nbytes; i++)
-        if (section->classes[at + i] != BYTE_UNKNOWN)
+        if (!byte_is_unknown(section, at + i))
             return false;
-    return table->form != TABLE_VA || !reader->has_relocations || (section->marks[at] & MARK_RELOC_START);
+    return table->form != TABLE_VA || !reader->has_relocations || mark_begins_field(section->marks[at]);
 }
 
 /* How many leading entries make sense, at most `limit`. */
-static size_t count_entries(const struct code_reader *reader, const struct jump_table *table,
-                            struct span bytes, uint32_t foff, size_t limit)
+static size_t count_entries(struct code_reader *reader, const struct jump_table *table, struct span bytes,
+                            uint32_t foff, size_t limit)
 {
     uint32_t until_rva;
     const struct bound *bound = reader_bound_at(reader, table->jump_rva, &until_rva);
@@ -94,10 +94,10 @@ static void mark_table(struct code_reader *reader, uint32_t rva, uint32_t nbytes
     struct reader_section *section = reader_section_at(reader, rva);
     for (uint32_t i = 0; section && i < nbytes && rva - section->rva + i < section->nbytes; i++) {
         uint32_t at = rva - section->rva + i;
-        if (section->classes[at] != BYTE_UNKNOWN)
+        if (!byte_is_unknown(section, at))
             return;
-        section->classes[at] = BYTE_DATA;
-        section->reasons[at] = REASON_JUMP_TABLE;
+        byte_set_class(section, at, BYTE_DATA);
+        reader->map->class_counts[BYTE_DATA]++;
     }
 }
 

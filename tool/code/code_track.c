@@ -15,14 +15,42 @@ enum { ENTRY_OPERAND = 4, INDIRECT_JUMP_OPCODE = 0xFF };
 
 void track_begin(struct tracker *tracker, uint32_t case_count)
 {
-    *tracker = (struct tracker){.compared = UINT32_MAX, .case_count = case_count};
+    tracker->known = tracker->addresses = 0;
+    tracker->compared = UINT32_MAX;
+    tracker->case_count = case_count;
+}
+
+static uint16_t register_bit(uint8_t number)
+{
+    return (uint16_t)(1U << number);
+}
+
+/* One of kind VALUE_UNKNOWN when nothing is known. */
+static struct register_value value_in(const struct tracker *tracker, uint8_t number)
+{
+    return tracker->known & register_bit(number) ? tracker->values[number] : (struct register_value){0};
+}
+
+static void set_value(struct tracker *tracker, uint8_t number, struct register_value value)
+{
+    uint16_t bit = register_bit(number);
+    tracker->known = (uint16_t)(value.kind != VALUE_UNKNOWN ? tracker->known | bit : tracker->known & ~bit);
+    tracker->addresses =
+        (uint16_t)(value.kind == VALUE_ADDRESS ? tracker->addresses | bit : tracker->addresses & ~bit);
+    tracker->values[number] = value;
+}
+
+static void forget(struct tracker *tracker, uint8_t number)
+{
+    tracker->known &= (uint16_t)~register_bit(number);
+    tracker->addresses &= (uint16_t)~register_bit(number);
 }
 
 /* Records that the function loads this address into this register somewhere. */
 static void remember_lea(struct code_reader *reader, const struct bound *bound, uint8_t number, uint32_t rva)
 {
     struct function_registers *registers = reader_registers(reader, bound);
-    uint16_t bit = (uint16_t)(1U << number);
+    uint16_t bit = register_bit(number);
     if ((registers->lea_known & bit) && registers->lea_rva[number] != rva)
         registers->lea_ambiguous |= bit;
     registers->lea_known |= bit;
@@ -38,12 +66,12 @@ static bool address_in(const struct code_reader *reader, const struct tracker *t
 {
     if (number == NO_REGISTER)
         return false;
-    if (tracker->values[number].kind == VALUE_ADDRESS) {
+    uint16_t bit = register_bit(number);
+    if (tracker->addresses & bit) {
         *rva = tracker->values[number].rva;
         return true;
     }
     const struct function_registers *registers = reader_registers(reader, bound);
-    uint16_t bit = (uint16_t)(1U << number);
     if (!bound || !(registers->lea_known & bit) || (registers->lea_ambiguous & bit))
         return false;
     *rva = registers->lea_rva[number];
@@ -75,14 +103,14 @@ static bool operand_origin(const struct code_reader *reader, const struct tracke
 /* Takes over what is known of the register that selects the entry. */
 static void set_index(const struct tracker *tracker, uint8_t number, struct register_value *entry)
 {
-    const struct register_value *index = &tracker->values[number];
+    struct register_value index = value_in(tracker, number);
     entry->case_count = tracker->case_count;
-    if (index->kind == VALUE_BELOW) {
-        if (entry->case_count == 0 || index->case_count < entry->case_count)
-            entry->case_count = index->case_count;
-    } else if (index->kind == VALUE_INDEX) {
-        entry->index_rva = index->rva;
-        entry->index_nbytes = index->index_nbytes;
+    if (index.kind == VALUE_BELOW) {
+        if (entry->case_count == 0 || index.case_count < entry->case_count)
+            entry->case_count = index.case_count;
+    } else if (index.kind == VALUE_INDEX) {
+        entry->index_rva = index.rva;
+        entry->index_nbytes = index.index_nbytes;
     }
 }
 
@@ -122,13 +150,16 @@ static void track_mov(struct code_reader *reader, struct tracker *tracker,
     if (instruction->has_register_operand) {
         uint8_t from = is_load ? instruction->rm : instruction->reg;
         uint8_t to = is_load ? instruction->reg : instruction->rm;
-        tracker->values[to] = tracker->values[from];
-        if (tracker->values[to].kind == VALUE_ADDRESS)
-            remember_lea(reader, bound, to, tracker->values[to].rva);
+        if (!(tracker->known & (register_bit(from) | register_bit(to))))
+            return;
+        struct register_value value = value_in(tracker, from);
+        set_value(tracker, to, value);
+        if (value.kind == VALUE_ADDRESS)
+            remember_lea(reader, bound, to, value.rva);
     } else if (is_load) {
-        tracker->values[instruction->reg] = instruction->operation == OP_MOVZX
-                                                ? loaded_index(reader, tracker, bound, instruction)
-                                                : loaded_entry(reader, tracker, bound, instruction);
+        set_value(tracker, instruction->reg,
+                  instruction->operation == OP_MOVZX ? loaded_index(reader, tracker, bound, instruction)
+                                                     : loaded_entry(reader, tracker, bound, instruction));
     }
 }
 
@@ -139,10 +170,10 @@ static void track_add(struct tracker *tracker, const struct instruction *instruc
         return;
     uint8_t to = instruction->opcode == 0x03 ? instruction->reg : instruction->rm;
     uint8_t from = instruction->opcode == 0x03 ? instruction->rm : instruction->reg;
-    if (tracker->values[from].kind == VALUE_ENTRY)
-        tracker->values[to] = tracker->values[from];
-    else if (tracker->values[to].kind != VALUE_ENTRY)
-        tracker->values[to] = (struct register_value){0};
+    if (value_in(tracker, from).kind == VALUE_ENTRY)
+        set_value(tracker, to, tracker->values[from]);
+    else if (value_in(tracker, to).kind != VALUE_ENTRY)
+        forget(tracker, to);
 }
 
 static struct register_value jump_value(const struct code_reader *reader, const struct tracker *tracker,
@@ -152,7 +183,7 @@ static struct register_value jump_value(const struct code_reader *reader, const 
     if (!instruction->has_modrm || (instruction->reg & 7) != ENTRY_OPERAND)
         return value;
     if (instruction->has_register_operand)
-        return tracker->values[instruction->rm];
+        return value_in(tracker, instruction->rm);
     if (instruction->index == NO_REGISTER || instruction->scale != image_pointer_nbytes(reader->image) ||
         !operand_origin(reader, tracker, bound, instruction, &value.rva))
         return value;
@@ -194,9 +225,7 @@ static void track_branch(struct tracker *tracker, const struct instruction *inst
  * and the others are loaded anew. */
 static void track_call(struct tracker *tracker)
 {
-    for (unsigned i = 0; i < REGISTER_COUNT; i++)
-        if (tracker->values[i].kind != VALUE_ADDRESS)
-            tracker->values[i] = (struct register_value){0};
+    tracker->known = tracker->addresses;
     tracker->compared = UINT32_MAX;
     tracker->case_count = 0;
 }
@@ -214,12 +243,12 @@ bool track_instruction(struct code_reader *reader, struct tracker *tracker,
         return true;
     switch (instruction->operation) {
     case OP_LEA:
-        tracker->values[instruction->reg] = (struct register_value){0};
+        forget(tracker, instruction->reg);
         if (instruction->is_rip_relative) {
             int64_t rva = (int64_t)instruction_end_rva(instruction) + instruction->disp;
             if (rva >= 0 && rva < (int64_t)reader->image->image_nbytes) {
-                tracker->values[instruction->reg] =
-                    (struct register_value){.kind = VALUE_ADDRESS, .rva = (uint32_t)rva};
+                struct register_value value = {.kind = VALUE_ADDRESS, .rva = (uint32_t)rva};
+                set_value(tracker, instruction->reg, value);
                 remember_lea(reader, bound, instruction->reg, (uint32_t)rva);
             }
         }
@@ -235,8 +264,9 @@ bool track_instruction(struct code_reader *reader, struct tracker *tracker,
     case OP_AND:
         if (instruction->has_register_operand && instruction->imm_nbytes[0] != 0 &&
             instruction->imm < UINT8_MAX)
-            tracker->values[instruction->rm] =
-                (struct register_value){.kind = VALUE_BELOW, .case_count = (uint32_t)instruction->imm + 1};
+            set_value(
+                tracker, instruction->rm,
+                (struct register_value){.kind = VALUE_BELOW, .case_count = (uint32_t)instruction->imm + 1});
         break;
     case OP_CMP:
         tracker->compared = instruction->imm_nbytes[0] != 0 && instruction->imm < UINT32_MAX

@@ -8,15 +8,10 @@
 
 #include <inttypes.h>
 
-enum { FOLLOWED_INSTRUCTIONS = 64, DESTINATION_REGISTER = 7 /* RDI, EDI */ };
+enum { FOLLOWED_INSTRUCTIONS = 64 };
 
 /* RAX, RCX, RDX, R8 to R11: what a callee may change, on x64 and, for the first three, on x86. */
 #define VOLATILE_REGISTERS UINT32_C(0x0F07)
-
-static uint32_t register_bit(unsigned number)
-{
-    return number < REGISTER_COUNT ? UINT32_C(1) << number : 0;
-}
 
 static const struct code_section *decoded_at(const struct judge *judge, uint32_t rva)
 {
@@ -32,110 +27,63 @@ static bool decode_at(const struct judge *judge, uint32_t rva, struct instructio
                   rva, instruction);
 }
 
-/* Registers that hold the address after the instruction that takes it; 0 when it goes to memory or the stack.
- */
-static uint32_t taken_into(const struct instruction *instruction)
+/* Where the address is, as far as it is followed. */
+struct whereabouts {
+    uint32_t held;   /* registers, one bit each */
+    bool was_pushed; /* what comes from the stack may be the address */
+};
+
+static void move_on(const struct instruction *instruction, const struct instruction_effects *effects,
+                    struct whereabouts *address)
 {
-    bool is_mov_immediate =
-        instruction->is_one_byte_map && instruction->opcode >= 0xB8 && instruction->opcode <= 0xBF;
-    if (instruction->operation == OP_LEA)
-        return register_bit(instruction->reg);
-    if (is_mov_immediate)
-        return register_bit(instruction->opcode & 7U);
-    if (instruction->opcode == 0xC7 && instruction->has_register_operand)
-        return register_bit(instruction->rm);
-    return 0;
+    uint32_t after = address->held & ~effects->overwritten;
+    for (int i = 0; i < 2; i++)
+        if (address->held & effects->moved_from[i])
+            after |= effects->moved_to[i];
+    if (address->was_pushed)
+        after |= effects->popped;
+    if (address->held & effects->pushed)
+        address->was_pushed = true;
+    bool is_call = instruction->flow == FLOW_CALL || instruction->flow == FLOW_CALL_INDIRECT;
+    address->held = is_call ? after & ~VOLATILE_REGISTERS : after;
 }
 
-/* String instructions write where RDI or EDI points, without a ModRM byte to show it. */
-static bool writes_string(const struct instruction *instruction)
+/* The instruction at rva makes the address more than something to call. */
+static void report_use(struct judge *judge, uint32_t taken_rva, uint32_t target_rva, uint32_t rva)
 {
-    if (!instruction->is_one_byte_map)
-        return false;
-    uint8_t opcode = instruction->opcode;
-    return opcode == 0xA4 || opcode == 0xA5 || opcode == 0xAA || opcode == 0xAB || opcode == 0x6C ||
-           opcode == 0x6D;
-}
-
-/* Does the instruction write through, or compute with, a register of `held`? */
-static bool is_harmful(const struct judge *judge, const struct instruction *instruction, uint32_t held)
-{
-    struct memory_operand memory;
-    if (instruction->operation == OP_NOP)
-        return false;
-    if (writes_string(instruction) && (held & register_bit(DESTINATION_REGISTER)))
-        return true;
-    if (decode_memory(judge->decoder, &memory))
-        return ((register_bit(memory.base) | register_bit(memory.index)) & held) != 0 &&
-               (memory.access == ACCESS_WRITE || memory.access == ACCESS_READ_WRITE ||
-                memory.access == ACCESS_ADDRESS);
-    /* Arithmetic on the register itself; clearing it by taking it from itself does not count. */
-    bool is_arithmetic =
-        instruction->operation == OP_ADD || instruction->operation == OP_SUB ||
-        (instruction->is_one_byte_map && instruction->opcode == 0xFF && instruction->reg <= 1);
-    bool is_short_step = instruction->is_one_byte_map && !judge->is_64 && instruction->opcode >= 0x40 &&
-                         instruction->opcode <= 0x4F;
-    if (is_short_step)
-        return (register_bit(instruction->opcode & 7U) & held) != 0;
-    if (!is_arithmetic || !instruction->has_register_operand)
-        return false;
-    bool is_reversed =
-        instruction->opcode == 0x03 || instruction->opcode == 0x2B; /* reg is the destination */
-    uint8_t destination = is_reversed ? instruction->reg : instruction->rm;
-    bool clears = instruction->operation == OP_SUB && instruction->imm_nbytes[0] == 0 &&
-                  instruction->reg == instruction->rm;
-    return !clears && (register_bit(destination) & held) != 0;
-}
-
-/* Which registers hold the address after the instruction. */
-static uint32_t held_after(const struct judge *judge, const struct instruction *instruction, uint32_t held)
-{
-    uint8_t opcode = instruction->opcode;
-    bool one_byte = instruction->is_one_byte_map;
-    if (instruction->flow == FLOW_CALL || instruction->flow == FLOW_CALL_INDIRECT)
-        return held & ~VOLATILE_REGISTERS;
-    if (one_byte && opcode == 0x89 && instruction->has_register_operand) /* mov rm, reg */
-        return (held & register_bit(instruction->reg)) ? held | register_bit(instruction->rm)
-                                                       : held & ~register_bit(instruction->rm);
-    if (one_byte && opcode == 0x8B) { /* mov reg, rm */
-        bool copies = instruction->has_register_operand && (held & register_bit(instruction->rm));
-        return copies ? held | register_bit(instruction->reg) : held & ~register_bit(instruction->reg);
-    }
-    bool overwrites_reg = instruction->operation == OP_LEA || instruction->operation == OP_MOVSXD ||
-                          instruction->operation == OP_MOVZX;
-    if (overwrites_reg)
-        return held & ~register_bit(instruction->reg);
-    bool clears = one_byte && (opcode == 0x31 || opcode == 0x33 || opcode == 0x29 || opcode == 0x2B) &&
-                  instruction->has_register_operand && instruction->reg == instruction->rm;
-    if (clears)
-        return held & ~register_bit(instruction->rm);
-    bool is_mov_immediate = one_byte && opcode >= 0xB8 && opcode <= 0xBF;
-    if (is_mov_immediate && !judge->is_64)
-        return held & ~register_bit(opcode & 7U);
-    return held;
-}
-
-void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
-{
-    struct instruction instruction;
-    if (judge->found || !decode_at(judge, taken_rva, &instruction))
-        return;
-    uint32_t held = taken_into(&instruction);
-    uint32_t rva = instruction_end_rva(&instruction);
-    for (int i = 0; i < FOLLOWED_INSTRUCTIONS && held != 0 && decode_at(judge, rva, &instruction); i++) {
-        uint32_t foff;
-        if (is_harmful(judge, &instruction, held)) {
-            judge_found(
-                judge, rva, image_rva_to_foff(judge->image, rva, 1, &foff) ? foff : (uint64_t)NO_FILE_OFFSET,
+    uint32_t foff;
+    judge_found(judge, rva, image_rva_to_foff(judge->image, rva, 1, &foff) ? foff : (uint64_t)NO_FILE_OFFSET,
                 arena_printf(judge->arena,
                              "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
                              " takes the address of RVA 0x%" PRIX32
                              " in it, and the instruction at RVA 0x%" PRIX32 " writes or computes with it.",
                              judge->section->name, taken_rva, target_rva, rva),
                 "Do not change code at run time; keep variables out of this section.");
+}
+
+void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
+{
+    struct instruction instruction;
+    struct instruction_effects effects;
+    if (judge->found || !decode_at(judge, taken_rva, &instruction) ||
+        !decode_effects(judge->decoder, &effects))
+        return;
+    /* Where it goes to: mov or lea into a register, else memory or the stack, where it is out of sight. */
+    struct whereabouts address = {.held = effects.overwritten};
+    if (address.held == 0 && effects.computes_with != 0) { /* added to a register, or taken from it */
+        report_use(judge, taken_rva, target_rva, taken_rva);
+        return;
+    }
+    uint32_t rva = instruction_end_rva(&instruction);
+    for (int i = 0; i < FOLLOWED_INSTRUCTIONS && (address.held != 0 || address.was_pushed) &&
+                    decode_at(judge, rva, &instruction);
+         i++) {
+        if (!decode_effects(judge->decoder, &effects) ||
+            (address.held & (effects.stores_through | effects.computes_with))) {
+            report_use(judge, taken_rva, target_rva, rva);
             return;
         }
-        held = held_after(judge, &instruction, held);
+        move_on(&instruction, &effects, &address);
         if (flow_ends(instruction.flow) && (instruction.flow != FLOW_JUMP || !instruction.target_fits))
             return;
         rva = instruction.flow == FLOW_JUMP ? instruction.target_rva : instruction_end_rva(&instruction);

@@ -12,8 +12,10 @@ enum { LOADER_RAW_ALIGNMENT_NBYTES = 512, LONGEST_NAME_NBYTES = 256 };
  * and treated as absent: it only names things for people. */
 static bool read_string_table(struct image *image)
 {
-    if (image->symbol_table_foff == 0)
+    if (image->symbol_table_foff == 0) {
+        image->symbol_count = 0; /* whatever the header counts: there is no table */
         return true;
+    }
     uint64_t symbols_nbytes = (uint64_t)image->symbol_count * COFF_SYMBOL_NBYTES;
     if (!range_fits(image->file.nbytes, image->symbol_table_foff, symbols_nbytes)) {
         bool noted =
@@ -110,8 +112,7 @@ static bool read_section(struct image *image, uint32_t index, struct finding *er
     if (image->is_flat && s->stored_raw_foff != s->rva)
         return image_note(image, HVCI9004_MALFORMED_TABLE, s->header_foff + SECTION_POINTER_TO_RAW_DATA,
                           "Section %s lies at RVA 0x%X but at file offset 0x%X; below page alignment the two "
-                          "must be "
-                          "equal, and Windows refuses the image.",
+                          "must be equal.",
                           s->name, s->rva, s->stored_raw_foff) ||
                image_out_of_memory(image, error);
     return true;
@@ -126,8 +127,8 @@ static int by_rva(const void *a, const void *b)
     return left->index < right->index ? -1 : 1;
 }
 
-/* Windows demands ascending sections that do not overlap. Overlap would make every RVA ambiguous, so it is
- * refused; a wrong order is only noted. */
+/* Overlap would make every RVA ambiguous, so it is refused; a wrong order is only noted here, and whether
+ * Windows loads it is asked by loader_rules.c. */
 static bool order_sections(struct image *image, struct finding *error)
 {
     uint32_t count = image->section_count;
@@ -140,9 +141,8 @@ static bool order_sections(struct image *image, struct finding *error)
         if (image->sections[i].memory_nbytes != 0)
             image->sections_by_rva[image->mapped_section_count++] = &image->sections[i];
     }
-    if (!ascending &&
-        !image_note(image, HVCI9004_MALFORMED_TABLE, image->section_table_foff,
-                    "The sections are not in ascending order of RVA; Windows refuses the image."))
+    if (!ascending && !image_note(image, HVCI9004_MALFORMED_TABLE, image->section_table_foff,
+                                  "The sections are not in ascending order of RVA."))
         return image_out_of_memory(image, error);
     if (image->mapped_section_count > 1)
         qsort(image->sections_by_rva, image->mapped_section_count, sizeof *image->sections_by_rva, by_rva);

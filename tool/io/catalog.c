@@ -24,25 +24,27 @@ static bool holds(struct span haystack, const uint8_t *needle, size_t needle_nby
 }
 
 bool catalog_lists_image(const char *path, const struct image *image, struct arena *arena,
-                         const char **catalog)
+                         const char **catalog, struct finding *error)
 {
     *catalog = NULL;
     struct path_list catalogs;
-    if (!file_siblings(path, ".cat", arena, &catalogs))
+    if (!file_siblings(path, ".cat", arena, &catalogs, error))
         return false;
     if (catalogs.count == 0)
         return true;
     struct authenticode_digests digests;
-    if (!authenticode_digest(image, &digests))
-        return true; /* the platform's library would not hash: nothing is known of a catalog */
+    if (!authenticode_digest(image, &digests)) {
+        *error = finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR,
+                              "The hash of \"%s\" could not be computed.", path);
+        return false;
+    }
     for (size_t i = 0; i < catalogs.count && !*catalog; i++) {
         struct file_content content;
-        struct finding error;
-        if (!file_read(catalogs.paths[i], arena, &content, &error))
-            continue;
+        if (!file_read(catalogs.paths[i], arena, &content, error))
+            return false;
         if (holds(content.bytes, digests.sha1, sizeof digests.sha1) ||
             holds(content.bytes, digests.sha256, sizeof digests.sha256))
             *catalog = catalogs.paths[i];
     }
-    return !arena->exhausted;
+    return true;
 }

@@ -7,8 +7,9 @@
 #include "image/image.h"
 
 /* Looks into every *.cat file of the image's folder for the image's Authenticode digest (SHA-1 and SHA-256).
- * *catalog is the first that lists it, in order of name, or NULL. False only when memory ran out. */
+ * *catalog is the first that lists it, in order of name, or NULL. False with *error set when that could not
+ * be found out: the folder or a catalog cannot be read, the hash cannot be computed, or memory ran out. */
 bool catalog_lists_image(const char *path, const struct image *image, struct arena *arena,
-                         const char **catalog);
+                         const char **catalog, struct finding *error);
 
 #endif

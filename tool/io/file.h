@@ -14,24 +14,47 @@ struct file_content {
     bool is_read_only; /* the owner may not write it */
 };
 
+/* For a folder that is read as a file: one that file_list() could not list is on its list. */
+#define FILE_FOLDER_CURE                                                                                     \
+    "Name a file. A folder that was found in another is named here when it could not be listed."
+
 /* Reads a regular file in one go. Folders, devices, pipes, and files of 4 GiB and more are refused (a PE
  * image cannot be that large). False with *error set. */
 bool file_read(const char *path, struct arena *arena, struct file_content *content, struct finding *error);
 
-/* Called with what was read back from the temporary file, before it replaces the target. */
+/* Called with what was read back from the temporary file, which is what was to be written, before it replaces
+ * the target. */
 typedef bool file_accept_fn(void *context, struct span written);
 
 enum file_write_result { FILE_WRITTEN, FILE_WRITE_FAILED /* *error is set */, FILE_NOT_ACCEPTED };
 
-/* Puts `bytes` at `path`: writes a temporary file in the same folder, flushes it, reads it back, asks
- * `accept`, gives it `mode`, and renames it over the target. On any failure the temporary file is removed
- * and the target is as it was. A symbolic link is followed: its target is replaced. */
+/* Puts `bytes` at `path`: writes a temporary file in the same folder, gives it `mode`, flushes it, reads it
+ * back, compares, asks `accept`, and renames it over the target. On any failure the temporary file is removed
+ * and the target is as it was. accept NULL accepts. A symbolic link is followed: its target is replaced.
+ * Nothing is allocated once the target is replaced. */
 enum file_write_result file_replace(const char *path, struct span bytes, uint32_t mode,
                                     file_accept_fn *accept, void *context, struct arena *arena,
                                     struct finding *error);
 
-/* Do both paths name the same existing file, through whatever links? False when either does not exist. */
-bool file_is_same(const char *a, const char *b);
+/* Which file a path leads to, through whatever links: equal for equal files as long as none is replaced.
+ * False when there is none, or when the system does not tell. */
+struct file_identity {
+    uint64_t volume, number;
+};
+bool file_identify(const char *path, struct file_identity *identity);
+
+/* Does `path` lead to nothing that could be opened by this path? False when the system does not tell. */
+bool file_is_absent(const char *path);
+
+/* Do both paths name the same existing file, through whatever links? False when either leads to nothing. True
+ * when the system does not tell: what asks is about to overwrite one of them. */
+static inline bool file_is_same(const char *a, const char *b)
+{
+    struct file_identity of_a, of_b;
+    if (!file_identify(a, &of_a) || !file_identify(b, &of_b))
+        return !file_is_absent(a) && !file_is_absent(b);
+    return of_a.volume == of_b.volume && of_a.number == of_b.number;
+}
 
 /* Lists what is at `path`: the path itself when it is a file; all regular files below it, sorted by name,
  * when it is a folder (links to folders are not followed). False with *error set. */
@@ -43,8 +66,8 @@ struct path_list {
 bool file_list(const char *path, struct arena *arena, struct path_list *list, struct finding *error);
 
 /* The regular files beside `path` (in the same folder) whose names end with `suffix`, letters compared
- * without case, sorted by name. A folder that cannot be read gives an empty list. False only when memory ran
- * out. */
-bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list);
+ * without case, sorted by name. False with *error set when the folder cannot be read or memory ran out. */
+bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list,
+                   struct finding *error);
 
 #endif

@@ -5,6 +5,8 @@
 #define _XOPEN_SOURCE 700
 #include "io/file.h"
 
+#include "io/trouble.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,30 +15,43 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PERMISSION_BITS = 07777, WRITE_BITS = 0222, TEMPORARY_TRIES = 100 };
+enum { PERMISSION_BITS = 07777, WRITE_BITS = 0222, TEMPORARY_TRIES = 1000 /* more than there are threads */ };
+
+static enum trouble trouble_of(int system_error)
+{
+    switch (system_error) {
+    case ENOENT:
+    case ENOTDIR:
+        return TROUBLE_MISSING;
+    case EACCES:
+    case EPERM:
+        return TROUBLE_DENIED;
+    case EROFS:
+        return TROUBLE_PROTECTED;
+    case ENAMETOOLONG:
+    case ELOOP:
+        return TROUBLE_NAME;
+    case ETXTBSY:
+    case EBUSY:
+        return TROUBLE_HELD;
+    case ENOSPC:
+    case EDQUOT:
+        return TROUBLE_FULL;
+    case ENOMEM:
+        return TROUBLE_MEMORY;
+    default:
+        return TROUBLE_OTHER;
+    }
+}
 
 static struct finding system_finding(struct arena *arena, enum finding_code code, const char *doing,
                                      const char *path, int system_error)
 {
-    struct finding finding =
-        finding_make(arena, code, LEVEL_ERROR, "%s \"%s\" failed: %s.", doing, path, strerror(system_error));
-    switch (system_error) {
-    case ENOENT:
-        finding.cure = "Check the name; it is taken relative to the current folder.";
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        finding.cure = "Run as a user who may use this file and its folder.";
-        break;
-    case ENOSPC:
-    case EDQUOT:
-        finding.cure = "Free some space on that disk; nothing was changed.";
-        break;
-    default:
-        finding.cure = "The reason is the operating system's own; nothing was changed.";
-    }
-    return finding;
+    char words[200];
+    if (strerror_r(system_error, words, sizeof words) != 0)
+        strcpy(words, "no text for this reason");
+    return trouble_finding(arena, code, doing, path, trouble_of(system_error), words,
+                           (unsigned long)system_error);
 }
 
 static const char *kind_of(mode_t mode)
@@ -44,14 +59,24 @@ static const char *kind_of(mode_t mode)
     return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
-bool file_is_same(const char *a, const char *b)
+bool file_identify(const char *path, struct file_identity *identity)
 {
-    struct stat a_status, b_status;
-    return stat(a, &a_status) == 0 && stat(b, &b_status) == 0 && a_status.st_dev == b_status.st_dev &&
-           a_status.st_ino == b_status.st_ino;
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    *identity = (struct file_identity){(uint64_t)status.st_dev, (uint64_t)status.st_ino};
+    return true;
 }
 
-/* Reads from descriptor to the end of the file, at most `expected_nbytes` and whatever was added since. */
+bool file_is_absent(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return false;
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG || errno == EACCES;
+}
+
+/* Reads at most `expected_nbytes` from descriptor; fewer when the file ends before. */
 static bool read_all(int descriptor, size_t expected_nbytes, struct arena *arena, struct span *bytes)
 {
     uint8_t *buffer = arena_alloc_unset(arena, expected_nbytes);
@@ -67,7 +92,7 @@ static bool read_all(int descriptor, size_t expected_nbytes, struct arena *arena
         if (got_nbytes < 0)
             return false;
         if (got_nbytes == 0)
-            break; /* the file has shrunk since fstat(): what is there is judged */
+            break;
         done_nbytes += (size_t)got_nbytes;
     }
     *bytes = (struct span){buffer, done_nbytes};
@@ -90,18 +115,22 @@ bool file_read(const char *path, struct arena *arena, struct file_content *conte
     if (!S_ISREG(status.st_mode)) {
         *error = finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR, "\"%s\" is %s, not a file.", path,
                               kind_of(status.st_mode));
-        error->cure = "Name a file.";
+        error->cure = S_ISDIR(status.st_mode) ? FILE_FOLDER_CURE : "Name a file.";
     } else if ((uint64_t)status.st_size > UINT32_MAX) {
         *error = finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR,
                               "\"%s\" has %lld bytes; a PE image ends below 4 GiB.", path,
                               (long long)status.st_size);
         error->cure = "Name a linked Windows image.";
-    } else if (read_all(descriptor, (size_t)status.st_size, arena, &content->bytes)) {
+    } else if (!read_all(descriptor, (size_t)status.st_size, arena, &content->bytes)) {
+        *error = system_finding(arena, HVCI9006_CANNOT_READ, "Reading", path, errno);
+    } else if (content->bytes.nbytes != (size_t)status.st_size) {
+        *error = finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR,
+                              "\"%s\" became shorter while it was read.", path);
+        error->cure = "Run again when no other program writes to the file.";
+    } else {
         content->mode = status.st_mode & PERMISSION_BITS;
         content->is_read_only = (status.st_mode & WRITE_BITS) == 0;
         done = true;
-    } else {
-        *error = system_finding(arena, HVCI9006_CANNOT_READ, "Reading", path, errno);
     }
     close(descriptor);
     return done;
@@ -158,10 +187,8 @@ static bool fill_temporary(int descriptor, struct span bytes, uint32_t mode)
 
 /* Makes the rename itself lasting. A folder that cannot be flushed (some network file systems) is no reason
  * to call the replaced file a failure. */
-static void flush_folder(const char *path, struct arena *arena)
+static void flush_folder(const char *folder)
 {
-    const char *slash = strrchr(path, '/');
-    const char *folder = slash ? arena_printf(arena, "%.*s", (int)(slash - path) + 1, path) : ".";
     int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
         (void)fsync(descriptor);
@@ -169,34 +196,63 @@ static void flush_folder(const char *path, struct arena *arena)
     }
 }
 
+/* rename(), which a network file system may have done although it says that it failed: then the target is the
+ * temporary file. False with errno set. */
+static bool replace_with(const char *temporary_path, const char *target_path)
+{
+    struct file_identity temporary, target;
+    bool is_known = file_identify(temporary_path, &temporary);
+    if (rename(temporary_path, target_path) == 0)
+        return true;
+    int system_error = errno;
+    bool is_done = is_known && file_identify(target_path, &target) && target.volume == temporary.volume &&
+                   target.number == temporary.number;
+    errno = system_error;
+    return is_done;
+}
+
+/* The file that is to be replaced: `path`, or what a link leads to. NULL with *error set when there is
+ * something that must not be replaced, or when the system does not tell what is there: a link that is not
+ * followed would be replaced itself. */
+static const char *find_target(const char *path, struct arena *arena, struct finding *error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        if (errno == ENOENT)
+            return path;
+        *error = system_finding(arena, HVCI9007_CANNOT_WRITE, "Looking at", path, errno);
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" is %s, not a file.", path,
+                              kind_of(status.st_mode));
+        error->cure = "Name a file to write to.";
+        return NULL;
+    }
+    if ((status.st_mode & WRITE_BITS) == 0) {
+        *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" is read-only.", path);
+        error->cure = "Make the file writable first; a read-only file is left alone on purpose.";
+        return NULL;
+    }
+    char *resolved = realpath(path, NULL);
+    int system_error = resolved ? ENOMEM : errno;
+    const char *target_path = resolved ? arena_copy_text(arena, resolved, strlen(resolved)) : NULL;
+    if (!target_path)
+        *error = system_finding(arena, HVCI9007_CANNOT_WRITE, "Following", path, system_error);
+    free(resolved);
+    return target_path;
+}
+
 enum file_write_result file_replace(const char *path, struct span bytes, uint32_t mode,
                                     file_accept_fn *accept, void *context, struct arena *arena,
                                     struct finding *error)
 {
-    struct stat status;
-    const char *target_path = path;
-    if (stat(path, &status) == 0) {
-        if (!S_ISREG(status.st_mode)) {
-            *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" is %s, not a file.",
-                                  path, kind_of(status.st_mode));
-            error->cure = "Name a file to write to.";
-            return FILE_WRITE_FAILED;
-        }
-        if ((status.st_mode & WRITE_BITS) == 0) {
-            *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" is read-only.", path);
-            error->cure = "Make the file writable first; a read-only file is left alone on purpose.";
-            return FILE_WRITE_FAILED;
-        }
-        char *resolved = realpath(path, NULL);
-        if (resolved)
-            target_path = arena_copy_text(arena, resolved, strlen(resolved));
-        free(resolved);
-        if (!target_path) {
-            *error = system_finding(arena, HVCI9007_CANNOT_WRITE, "Writing", path, ENOMEM);
-            return FILE_WRITE_FAILED;
-        }
-    }
-
+    const char *target_path = find_target(path, arena, error);
+    if (!target_path)
+        return FILE_WRITE_FAILED;
+    const char *slash = strrchr(target_path, '/');
+    const char *folder =
+        slash ? arena_printf(arena, "%.*s", (int)(slash - target_path) + 1, target_path) : ".";
     const char *temporary_path;
     int descriptor = create_temporary(target_path, arena, &temporary_path);
     if (descriptor < 0) {
@@ -210,12 +266,16 @@ enum file_write_result file_replace(const char *path, struct span bytes, uint32_
         *error = system_finding(arena, HVCI9007_CANNOT_WRITE, "Writing", path, errno);
     } else if (!file_read(temporary_path, arena, &written, error)) {
         error->code = HVCI9007_CANNOT_WRITE;
-    } else if (!accept(context, written.bytes)) {
+    } else if (!span_is_equal(written.bytes, bytes)) {
+        *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
+                              "What was written for \"%s\" is not what came back from the disk.", path);
+        error->cure = "Check that disk; nothing was changed.";
+    } else if (accept && !accept(context, written.bytes)) {
         result = FILE_NOT_ACCEPTED;
-    } else if (rename(temporary_path, target_path) != 0) {
+    } else if (!replace_with(temporary_path, target_path)) {
         *error = system_finding(arena, HVCI9007_CANNOT_WRITE, "Replacing", path, errno);
     } else {
-        flush_folder(target_path, arena);
+        flush_folder(folder);
         return FILE_WRITTEN;
     }
     (void)unlink(temporary_path);

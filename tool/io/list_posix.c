@@ -43,8 +43,15 @@ static bool folder_names(const char *folder, struct arena *arena, struct path_li
     return done;
 }
 
+/* What is at `path` is gone since its name was read; anything else that the system says is worth a word. */
+static bool is_gone(void)
+{
+    return errno == ENOENT || errno == ENOTDIR;
+}
+
 /* The depth of recursion is bounded by PATH_MAX: deeper folders cannot be opened by their full path. A folder
- * that cannot be listed is put on the list itself, so that reading it says why and the others go on.
+ * that cannot be listed, and what cannot be looked at, is put on the list itself, so that reading it says why
+ * and the others go on.
  * False only when memory ran out. */
 static bool list_folder(const char *folder, struct arena *arena, struct path_list *list)
 {
@@ -53,11 +60,16 @@ static bool list_folder(const char *folder, struct arena *arena, struct path_lis
         return !arena->exhausted && path_list_add(arena, list, folder);
     for (size_t i = 0; i < names.count; i++) {
         struct stat status;
-        if (lstat(names.paths[i], &status) != 0)
-            continue; /* gone since the folder was read */
-        bool is_link = S_ISLNK(status.st_mode);
-        if (is_link && stat(names.paths[i], &status) != 0)
-            continue; /* a dangling link */
+        bool is_known = lstat(names.paths[i], &status) == 0;
+        bool is_link = is_known && S_ISLNK(status.st_mode);
+        if (is_link)
+            is_known = stat(names.paths[i], &status) == 0;
+        if (!is_known) {
+            bool leads_nowhere = is_gone() || (is_link && errno == ELOOP);
+            if (!leads_nowhere && !path_list_add(arena, list, names.paths[i]))
+                return false;
+            continue;
+        }
         if (S_ISDIR(status.st_mode) && !is_link) {
             if (!list_folder(names.paths[i], arena, list))
                 return false;
@@ -80,19 +92,29 @@ bool file_list(const char *path, struct arena *arena, struct path_list *list, st
     return false;
 }
 
-bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list)
+bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list,
+                   struct finding *error)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? arena_printf(arena, "%.*s", (int)(slash - path) + 1, path) : "./";
     struct path_list names = {0};
     *list = (struct path_list){0};
-    if (!folder_names(folder, arena, &names))
-        return !arena->exhausted;
-    for (size_t i = 0; i < names.count; i++) {
+    bool done = folder_names(folder, arena, &names);
+    for (size_t i = 0; done && i < names.count; i++) {
         struct stat status;
-        if (path_has_suffix(names.paths[i], suffix) && stat(names.paths[i], &status) == 0 &&
-            S_ISREG(status.st_mode) && !path_list_add(arena, list, names.paths[i]))
-            return false;
+        if (!path_has_suffix(names.paths[i], suffix))
+            continue;
+        if (stat(names.paths[i], &status) != 0)
+            done = is_gone() || errno == ELOOP;
+        else if (S_ISREG(status.st_mode) && !path_list_add(arena, list, names.paths[i]))
+            done = false;
     }
-    return true;
+    if (!done) {
+        char words[200];
+        if (strerror_r(arena->exhausted ? ENOMEM : errno, words, sizeof words) != 0)
+            strcpy(words, "no text for this reason");
+        *error = finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR,
+                              "The files beside \"%s\" cannot be listed: %s.", path, words);
+    }
+    return done;
 }

@@ -12,35 +12,40 @@ static bool is_folder(const char *path, struct arena *arena)
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
-static bool ends_with_separator(const char *path)
+/* Full paths of the files and of the folders in one folder, both sorted. False with the system's last error
+ * set. */
+static bool folder_names(const char *folder, struct arena *arena, struct path_list *names)
 {
-    size_t nbytes = strlen(path);
-    return nbytes != 0 && (path[nbytes - 1] == '\\' || path[nbytes - 1] == '/' || path[nbytes - 1] == ':');
-}
-
-/* Full paths of the files and of the folders in one folder, both sorted. *is_listed tells whether the folder
- * could be read at all. False only when memory ran out. */
-static bool folder_names(const char *folder, struct arena *arena, struct path_list *names, bool *is_listed)
-{
-    const char *separator = ends_with_separator(folder) ? "" : "\\";
-    const wchar_t *pattern = wide_file_path(arena_printf(arena, "%s%s*", folder, separator), arena);
+    const wchar_t *folder_path = wide_file_path(folder, arena);
+    size_t folder_count = folder_path ? wcslen(folder_path) : 0;
+    wchar_t *pattern = arena_array(arena, folder_count + 3, sizeof *pattern);
+    if (!folder_path || !pattern)
+        return false;
+    memcpy(pattern, folder_path, folder_count * sizeof *pattern);
+    bool is_open = folder_count != 0 && pattern[folder_count - 1] == L'\\';
+    wcscpy(pattern + folder_count, is_open ? L"*" : L"\\*");
     WIN32_FIND_DATAW found;
-    HANDLE search = pattern ? FindFirstFileW(pattern, &found) : INVALID_HANDLE_VALUE;
-    *is_listed = search != INVALID_HANDLE_VALUE;
-    if (!*is_listed)
-        return !arena->exhausted;
+    HANDLE search = FindFirstFileW(pattern, &found);
+    if (search == INVALID_HANDLE_VALUE)
+        return GetLastError() ==
+               ERROR_FILE_NOT_FOUND; /* a disk without files; other folders hold "." at least */
     do {
-        if (wcscmp(found.cFileName, L".") == 0 || wcscmp(found.cFileName, L"..") == 0)
-            continue;
         bool is_linked_folder = (found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 &&
                                 (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-        const char *name = is_linked_folder ? NULL : wide_to_utf8(found.cFileName, arena);
-        if (name && !path_list_add(arena, names, arena_printf(arena, "%s%s%s", folder, separator, name)))
-            break;
+        if (is_linked_folder || wcscmp(found.cFileName, L".") == 0 || wcscmp(found.cFileName, L"..") == 0)
+            continue;
+        const char *path = wide_child_path(folder, folder_path, found.cFileName, arena);
+        if (!path || !path_list_add(arena, names, path)) {
+            FindClose(search);
+            SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+            return false;
+        }
     } while (FindNextFileW(search, &found));
+    DWORD system_error = GetLastError();
     FindClose(search);
+    SetLastError(system_error);
     path_list_sort(names);
-    return !arena->exhausted;
+    return system_error == ERROR_NO_MORE_FILES;
 }
 
 /* A folder that cannot be listed is put on the list itself, so that reading it says why and the others go on.
@@ -48,11 +53,8 @@ static bool folder_names(const char *folder, struct arena *arena, struct path_li
 static bool list_folder(const char *folder, struct arena *arena, struct path_list *list)
 {
     struct path_list names = {0};
-    bool is_listed;
-    if (!folder_names(folder, arena, &names, &is_listed))
-        return false;
-    if (!is_listed)
-        return path_list_add(arena, list, folder);
+    if (!folder_names(folder, arena, &names))
+        return !arena->exhausted && path_list_add(arena, list, folder);
     for (size_t i = 0; i < names.count; i++)
         if (is_folder(names.paths[i], arena) ? !list_folder(names.paths[i], arena, list)
                                              : !path_list_add(arena, list, names.paths[i]))
@@ -71,20 +73,25 @@ bool file_list(const char *path, struct arena *arena, struct path_list *list, st
     return false;
 }
 
-bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list)
+bool file_siblings(const char *path, const char *suffix, struct arena *arena, struct path_list *list,
+                   struct finding *error)
 {
     size_t folder_nbytes = strlen(path);
     while (folder_nbytes != 0 && !strchr("\\/:", path[folder_nbytes - 1]))
         folder_nbytes--;
     const char *folder = folder_nbytes != 0 ? arena_printf(arena, "%.*s", (int)folder_nbytes, path) : ".\\";
     struct path_list names = {0};
-    bool is_listed;
     *list = (struct path_list){0};
-    if (!folder_names(folder, arena, &names, &is_listed))
-        return false;
-    for (size_t i = 0; i < names.count; i++)
-        if (path_has_suffix(names.paths[i], suffix) && !is_folder(names.paths[i], arena) &&
-            !path_list_add(arena, list, names.paths[i]))
-            return false;
-    return true;
+    bool done = folder_names(folder, arena, &names);
+    DWORD system_error = GetLastError();
+    for (size_t i = 0; i < names.count && done; i++)
+        if (path_has_suffix(names.paths[i], suffix) && !is_folder(names.paths[i], arena))
+            done = path_list_add(arena, list, names.paths[i]);
+    if (!done && arena->exhausted)
+        system_error = ERROR_NOT_ENOUGH_MEMORY;
+    if (!done)
+        *error =
+            finding_make(arena, HVCI9006_CANNOT_READ, LEVEL_ERROR,
+                         "The files beside \"%s\" cannot be listed: Windows code %lu.", path, system_error);
+    return done;
 }

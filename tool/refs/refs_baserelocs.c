@@ -1,13 +1,13 @@
 /* refs_baserelocs.c - base relocations: the entries, and the values stored where they apply.
  * Takes: directory 5.  Gives: SOURCE_BASERELOCS (each block's page and each entry), SOURCE_RELOCATED (the
- * absolute address at the place, as wide as the type says), and refs->reloc_sites.
+ * absolute address at the place, as wide as the type says), and where they apply.
  * Entries of type ABSOLUTE are padding and name no place. Types that are not plain addresses (IA64, ARM and
  * MIPS instructions, halves) are entries without a value, with one problem for each type.
  * Must not: require order; blocks are read one after the other as the loader does.
  * Source: PE format specification, ".reloc". */
 #include "refs/refs_sources.h"
 
-enum { RELOC_TYPE_COUNT = 16 };
+enum { RELOC_TYPE_COUNT = 16, HALF_NBYTES = 2 /* what the smallest type changes */ };
 
 struct reloc_walk {
     struct window table;
@@ -67,36 +67,39 @@ static bool place_window(const struct refset *refs, const struct reloc_walk *wal
     return rva <= UINT32_MAX && window_at_rva(refs->image, (uint32_t)rva, width_nbytes, place);
 }
 
-/* True when a relocation that is recorded already changes one of the place's bytes. */
-static bool overlaps_earlier(const struct refset *refs, uint64_t foff, unsigned width_nbytes)
+uint64_t refset_relocation_in(const struct refset *refs, uint64_t foff, unsigned nbytes)
 {
-    unsigned before_nbytes = image_pointer_nbytes(refs->image) - 1;
-    if (before_nbytes > foff)
-        before_nbytes = (unsigned)foff;
-    return site_set_first(&refs->reloc_sites, foff - before_nbytes, before_nbytes + width_nbytes) !=
-           UINT64_MAX;
+    unsigned before_nbytes = foff < 7 ? (unsigned)foff : 7;
+    uint64_t at_foff = site_set_first(&refs->reloc_sites, foff - before_nbytes, before_nbytes + nbytes);
+    while (at_foff < foff && foff - at_foff >= (site_set_has(&refs->wide_reloc_sites, at_foff) ? 8 : 4))
+        at_foff = site_set_first(&refs->reloc_sites, at_foff + 1, (unsigned)(foff + nbytes - at_foff - 1));
+    return at_foff;
 }
 
 static bool collect_value(struct refset *refs, struct reloc_walk *walk, unsigned type, uint32_t offset)
 {
     unsigned width_nbytes = type_width_nbytes(type);
     uint32_t rva = walk->page_rva + offset;
+    struct window place;
+    bool has_place = place_window(refs, walk, offset, width_nbytes ? width_nbytes : HALF_NBYTES, &place);
     if (width_nbytes == 0) {
         if (walk->unread_counts[type]++ == 0)
             walk->first_unread_rva[type] = rva;
-        return true;
+        if (has_place)
+            return true;
     }
-    struct window place;
-    if (!place_window(refs, walk, offset, width_nbytes, &place))
+    if (!has_place)
         return refset_problem(refs, SOURCE_RELOCATED, rva, NO_FILE_OFFSET,
                               "The base relocation for RVA 0x%X names a place that has no bytes in the file.",
                               rva);
-    if (overlaps_earlier(refs, place.foff, width_nbytes))
+    if (refset_relocation_in(refs, place.foff, width_nbytes) != UINT64_MAX)
         return refset_problem(refs, SOURCE_BASERELOCS, rva, place.foff,
                               "Two base relocations change the same bytes at RVA 0x%X; the address there is "
                               "recorded once.",
                               rva);
     site_set_add(&refs->reloc_sites, place.foff);
+    if (width_nbytes == 8)
+        site_set_add(&refs->wide_reloc_sites, place.foff);
     if (!walk->adds_values)
         return true;
     struct ref_spec spec = {.source = SOURCE_RELOCATED,
@@ -185,14 +188,25 @@ static bool collect_blocks(struct refset *refs, struct reloc_walk *walk)
     return true;
 }
 
+/* Types that the specification gives to no machine that Windows runs on: every loader refuses the image. */
+static bool is_unknown(unsigned type)
+{
+    return type == 6 || type == 8 || type > BASERELOC_DIR64;
+}
+
 static bool tell_unread_types(struct refset *refs, const struct reloc_walk *walk)
 {
-    for (unsigned type = 0; type < RELOC_TYPE_COUNT; type++)
-        if (walk->unread_counts[type] != 0 &&
-            !refset_limit(refs, SOURCE_RELOCATED, walk->first_unread_rva[type], NO_FILE_OFFSET,
-                          "%u base relocations are of type %s; the addresses at these places are not read.",
-                          walk->unread_counts[type], type_words(refs->image, type)))
+    static const char words[] =
+        "%u base relocations are of type %s; the addresses at these places are not read.";
+    for (unsigned type = 0; type < RELOC_TYPE_COUNT; type++) {
+        if (walk->unread_counts[type] == 0)
+            continue;
+        bool is_told = (is_unknown(type) ? refset_problem : refset_limit)(
+            refs, SOURCE_RELOCATED, walk->first_unread_rva[type], NO_FILE_OFFSET, words,
+            walk->unread_counts[type], type_words(refs->image, type));
+        if (!is_told)
             return false;
+    }
     return true;
 }
 
@@ -216,6 +230,7 @@ bool refs_collect_baserelocs(struct refset *refs)
     size_t refs_per_entry = (size_t)walk.adds_entries + walk.adds_values;
     return refset_reserve(refs, walk.table.bytes.nbytes / BASERELOC_ENTRY_NBYTES * refs_per_entry) &&
            site_set_init(&refs->reloc_sites, refs->arena, refs->image->file.nbytes) &&
+           site_set_init(&refs->wide_reloc_sites, refs->arena, refs->image->file.nbytes) &&
            refset_extent(refs, walk.table.rva, (uint32_t)walk.table.bytes.nbytes, EXTENT_BASERELOCS,
                          SOURCE_BASERELOCS) &&
            collect_blocks(refs, &walk) && tell_unread_types(refs, &walk);

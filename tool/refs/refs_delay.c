@@ -83,7 +83,12 @@ static bool collect_descriptor(struct refset *refs, struct delay_descriptor *des
     struct thunk_array names;
     descriptor->holds_rvas =
         (load_u32(descriptor->window.bytes.bytes + DELAY_ATTRIBUTES) & DELAY_ATTRIBUTE_RVA) != 0;
-    if (!add_fields(refs, descriptor))
+    uint32_t module_rva = field_rva(refs, descriptor, DELAY_NAME);
+    if (!add_fields(refs, descriptor) ||
+        (image_run_at_rva(refs->image, module_rva).nbytes == 0 &&
+         !refset_problem(refs, SOURCE_DELAY_IMPORTS, module_rva, NO_FILE_OFFSET,
+                         "The name of a delay-loaded module at RVA 0x%X has no bytes in the file.",
+                         module_rva)))
         return false;
     uint32_t names_rva = field_rva(refs, descriptor, DELAY_INT);
     if (!thunk_array_find(refs, names_rva, UINT32_MAX, &names))

@@ -67,10 +67,14 @@ static bool collect_names(struct refset *refs, uint32_t rva, uint32_t count)
         return false;
     struct ref_spec spec = {
         .source = SOURCE_EXPORTS, .encoding = REF_RVA, .width_nbytes = 4, .detail = DETAIL_EXPORT_NAME};
-    for (uint32_t i = 0; i < read_count; i++)
-        if (!window_add(refs, &table, 4 * (uint64_t)i, spec) ||
-            !add_string_extent(refs, load_u32(table.bytes.bytes + 4 * (size_t)i)))
+    for (uint32_t i = 0; i < read_count; i++) {
+        uint32_t name_rva = load_u32(table.bytes.bytes + 4 * (size_t)i);
+        if (!window_add(refs, &table, 4 * (uint64_t)i, spec) || !add_string_extent(refs, name_rva) ||
+            (image_run_at_rva(refs->image, name_rva).nbytes == 0 &&
+             !refset_problem(refs, SOURCE_EXPORTS, name_rva, NO_FILE_OFFSET,
+                             "The name of an export at RVA 0x%X has no bytes in the file.", name_rva)))
             return false;
+    }
     return true;
 }
 

@@ -50,6 +50,19 @@ static bool collect_records(struct refset *refs, uint32_t rva, uint64_t count, u
                          SOURCE_GUARD_TABLES);
 }
 
+/* The RVA of a table that the field names; 0 when it names none, or, with a problem, nothing in the image. */
+static bool table_rva(struct refset *refs, const struct window *config, struct lc_field field,
+                      const char *name, uint32_t *rva)
+{
+    uint64_t va = load_config_value(refs->image, config, field, image_pointer_nbytes(refs->image));
+    *rva = load_config_pointer(refs->image, config, field);
+    return va == 0 || *rva != 0 ||
+           refset_problem(refs, SOURCE_GUARD_TABLES, NO_RVA,
+                          config->foff + load_config_offset(refs->image, field),
+                          "The %s table is said to be at address 0x%llX, which is not in the image.", name,
+                          (unsigned long long)va);
+}
+
 static bool collect_guard_table(struct refset *refs, const struct window *config,
                                 const struct guard_table *table)
 {
@@ -57,14 +70,15 @@ static bool collect_guard_table(struct refset *refs, const struct window *config
     struct lc_field guard_flags_field = LC_FIELD(LC_GUARD_FLAGS);
     uint32_t guard_flags = (uint32_t)load_config_value(image, config, guard_flags_field, 4);
     unsigned stride_nbytes = 4 + (table->has_extra_bytes ? guard_flags >> GUARD_FLAG_STRIDE_SHIFT : 0);
-    uint32_t rva = load_config_pointer(image, config, table->table);
+    uint32_t rva;
     uint64_t count = load_config_value(image, config, table->count, image_pointer_nbytes(image));
     struct ref_spec spec = {.source = SOURCE_GUARD_TABLES,
                             .encoding = REF_RVA,
                             .width_nbytes = 4,
                             .flags = table->flags,
                             .detail = load_config_offset(image, table->table)};
-    return rva == 0 || count == 0 || collect_records(refs, rva, count, stride_nbytes, spec, table->name);
+    return count == 0 || (table_rva(refs, config, table->table, table->name, &rva) &&
+                          (rva == 0 || collect_records(refs, rva, count, stride_nbytes, spec, table->name)));
 }
 
 /* A zero-terminated list of absolute addresses of LOCK prefixes. */
@@ -73,8 +87,10 @@ static bool collect_lock_prefixes(struct refset *refs, const struct window *conf
     const struct image *image = refs->image;
     unsigned width_nbytes = image_pointer_nbytes(image);
     struct lc_field field = LC_FIELD(LC_LOCK_PREFIX_TABLE);
-    uint32_t rva = load_config_pointer(image, config, field);
+    uint32_t rva;
     struct window table;
+    if (!table_rva(refs, config, field, "LOCK prefix", &rva))
+        return false;
     if (rva == 0)
         return true;
     struct ref_spec spec = {.source = SOURCE_GUARD_TABLES,
@@ -102,8 +118,10 @@ static bool collect_volatile_metadata(struct refset *refs, const struct window *
 {
     enum { ACCESS_NBYTES = 4, RANGE_NBYTES = 8 };
     struct lc_field field = LC_FIELD(LC_VOLATILE_METADATA);
-    uint32_t rva = load_config_pointer(refs->image, config, field);
+    uint32_t rva;
     struct window header;
+    if (!table_rva(refs, config, field, "volatile metadata", &rva))
+        return false;
     if (rva == 0)
         return true;
     if (!window_at_rva(refs->image, rva, VOLATILE_METADATA_NBYTES, &header))

@@ -27,6 +27,10 @@ static bool add_descriptor(struct refset *refs, const struct window *table, uint
         !refset_extent(refs, table->rva + (uint32_t)offset, IMPORT_DESCRIPTOR_NBYTES,
                        EXTENT_IMPORT_DESCRIPTORS, SOURCE_IMPORTS))
         return false;
+    if (image_run_at_rva(refs->image, descriptor->name_rva).nbytes == 0)
+        return refset_problem(refs, SOURCE_IMPORTS, descriptor->name_rva, NO_FILE_OFFSET,
+                              "The name of an imported module at RVA 0x%X has no bytes in the file.",
+                              descriptor->name_rva);
     return !image_string_at_rva(refs->image, descriptor->name_rva, MODULE_NAME_MAX_NBYTES, &text) ||
            refset_extent(refs, descriptor->name_rva, (uint32_t)text.nbytes + 1, EXTENT_IMPORT_NAME,
                          SOURCE_IMPORTS);
@@ -113,9 +117,17 @@ static bool collect_thunks(struct refset *refs, const struct import_descriptor *
     if (iat.is_shared && !refset_problem(refs, SOURCE_IMPORTS, descriptor->iat_rva, iat.window.foff,
                                          "The IAT at RVA 0x%X runs into another table.", descriptor->iat_rva))
         return false;
+    uint32_t iat_nbytes = thunk_array_nbytes(refs, &iat);
+    if (iat.count < names->count && !iat.is_shared) { /* the loader writes all slots, wherever they lie */
+        iat_nbytes = names->count * image_pointer_nbytes(refs->image);
+        if (!refset_problem(refs, SOURCE_IMPORTS, descriptor->iat_rva, iat.window.foff,
+                            "The IAT at RVA 0x%X has %u slots, but its section has bytes for only %u.",
+                            descriptor->iat_rva, names->count, iat.count))
+            return false;
+    }
     return (has_lookup ? add_iat_beside_lookup(refs, &iat, &lookup, descriptor)
                        : thunk_array_add(refs, &iat, SOURCE_IMPORTS, REF_RVA, DETAIL_IMPORT_IAT, true)) &&
-           refset_extent(refs, iat.window.rva, thunk_array_nbytes(refs, &iat), EXTENT_IAT, SOURCE_IMPORTS);
+           refset_extent(refs, iat.window.rva, iat_nbytes, EXTENT_IAT, SOURCE_IMPORTS);
 }
 
 bool refs_collect_imports(struct refset *refs)

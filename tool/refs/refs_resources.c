@@ -16,7 +16,7 @@ struct tree_walk {
     struct window tree;
     struct pending_table *pending;
     size_t pending_count, pending_capacity;
-    struct site_set visited; /* tables, names and leaves, by file offset */
+    struct site_set tables, names, leaves; /* those met so far, by file offset; they may overlap */
 };
 
 static bool mark_tree(struct refset *refs, const struct tree_walk *walk, uint64_t offset, uint32_t nbytes)
@@ -39,7 +39,7 @@ static bool collect_name(struct refset *refs, struct tree_walk *walk, uint64_t f
         !range_fits(walk->tree.bytes.nbytes, offset, 2 + 2 * (uint64_t)char_count))
         return refset_problem(refs, SOURCE_RESOURCES, walk->tree.rva, walk->tree.foff + field_offset,
                               "A resource name at offset 0x%X lies outside the resource section.", offset);
-    if (!site_set_add(&walk->visited, walk->tree.foff + offset))
+    if (!site_set_add(&walk->names, walk->tree.foff + offset))
         return true;
     return mark_tree(refs, walk, offset, 2 + 2 * (uint32_t)char_count);
 }
@@ -49,15 +49,22 @@ static bool collect_leaf(struct refset *refs, struct tree_walk *walk, uint32_t o
     if (!range_fits(walk->tree.bytes.nbytes, offset, RESOURCE_DATA_ENTRY_NBYTES))
         return refset_problem(refs, SOURCE_RESOURCES, walk->tree.rva, walk->tree.foff,
                               "A resource leaf at offset 0x%X lies outside the resource section.", offset);
-    if (!site_set_add(&walk->visited, walk->tree.foff + offset))
+    if (!site_set_add(&walk->leaves, walk->tree.foff + offset))
         return true;
     struct ref_spec spec = {
         .source = SOURCE_RESOURCES, .encoding = REF_RVA, .width_nbytes = 4, .detail = DETAIL_RESOURCE_DATA};
     const uint8_t *bytes = walk->tree.bytes.bytes + offset;
+    uint32_t data_rva = load_u32(bytes + RESOURCE_DATA_RVA);
+    enum ref_state state = refs_classify_rva(refs->image, data_rva, false);
+    if (state != REF_RESOLVED && state != REF_HEADERS && load_u32(bytes + RESOURCE_DATA_SIZE) != 0 &&
+        !refset_problem(refs, SOURCE_RESOURCES, walk->tree.rva + offset, walk->tree.foff + offset,
+                        "The data of a resource are said to be at RVA 0x%X, which is not in the image.",
+                        data_rva))
+        return false;
     return window_add(refs, &walk->tree, offset + RESOURCE_DATA_RVA, spec) &&
            mark_tree(refs, walk, offset, RESOURCE_DATA_ENTRY_NBYTES) &&
-           refset_extent(refs, load_u32(bytes + RESOURCE_DATA_RVA), load_u32(bytes + RESOURCE_DATA_SIZE),
-                         EXTENT_RESOURCE_DATA, SOURCE_RESOURCES);
+           refset_extent(refs, data_rva, load_u32(bytes + RESOURCE_DATA_SIZE), EXTENT_RESOURCE_DATA,
+                         SOURCE_RESOURCES);
 }
 
 static bool push_table(struct refset *refs, struct tree_walk *walk, uint32_t offset, uint32_t level)
@@ -68,7 +75,7 @@ static bool push_table(struct refset *refs, struct tree_walk *walk, uint32_t off
     if (!range_fits(walk->tree.bytes.nbytes, offset, RESOURCE_DIRECTORY_NBYTES))
         return refset_problem(refs, SOURCE_RESOURCES, walk->tree.rva, walk->tree.foff,
                               "A resource table at offset 0x%X lies outside the resource section.", offset);
-    if (!site_set_add(&walk->visited, walk->tree.foff + offset))
+    if (!site_set_add(&walk->tables, walk->tree.foff + offset))
         return refset_problem(refs, SOURCE_RESOURCES, walk->tree.rva, walk->tree.foff + offset,
                               "Two entries of the resource tree lead to the same table.");
     struct pending_table *grown = arena_grow(refs->arena, walk->pending, walk->pending_count,
@@ -135,8 +142,10 @@ bool refs_collect_resources(struct refset *refs)
     if (!window_from_rva(refs->image, directory->rva, &walk.tree))
         return refset_problem(refs, SOURCE_RESOURCES, directory->rva, NO_FILE_OFFSET,
                               "The resource directory at RVA 0x%X has no bytes in the file.", directory->rva);
-    if (!site_set_init(&walk.visited, refs->arena, refs->image->file.nbytes) ||
-        !push_table(refs, &walk, 0, 0))
+    uint64_t file_nbytes = refs->image->file.nbytes;
+    if (!site_set_init(&walk.tables, refs->arena, file_nbytes) ||
+        !site_set_init(&walk.names, refs->arena, file_nbytes) ||
+        !site_set_init(&walk.leaves, refs->arena, file_nbytes) || !push_table(refs, &walk, 0, 0))
         return false;
     for (size_t next = 0; next < walk.pending_count; next++)
         if (!collect_table(refs, &walk, walk.pending[next]))

@@ -40,11 +40,12 @@ static bool mark_relocated(struct refset *refs)
         struct ref *ref = &refs->refs[i];
         if (ref->source == SOURCE_BASERELOCS || ref->source == SOURCE_RELOCATED)
             continue;
-        uint64_t reloc_foff = site_set_first(&refs->reloc_sites, ref->site_foff, ref->width_nbytes);
+        uint64_t reloc_foff = refset_relocation_in(refs, ref->site_foff, ref->width_nbytes);
         if (reloc_foff == UINT64_MAX)
             continue;
         ref->flags |= REF_FLAG_RELOCATED;
-        if (reloc_foff != ref->site_foff || ref->encoding != REF_VA)
+        unsigned reloc_nbytes = site_set_has(&refs->wide_reloc_sites, reloc_foff) ? 8 : 4;
+        if (reloc_foff != ref->site_foff || reloc_nbytes != ref->width_nbytes || ref->encoding != REF_VA)
             has_memory =
                 refset_problem(refs, SOURCE_BASERELOCS, ref->site_rva, reloc_foff,
                                "A base relocation at file offset 0x%llX changes a field of %s that "

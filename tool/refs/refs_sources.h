@@ -40,10 +40,11 @@ struct ref_target ref_decode(struct refset *refs, const struct ref_spec *spec, u
 bool refset_put(struct refset *refs, uint64_t site_foff, uint32_t site_rva, uint64_t stored,
                 const struct ref_spec *spec);
 
-/* Room for `more` further references without growing step by step. False when memory ran out. */
-bool refset_reserve(struct refset *refs, size_t more);
-
 /* CODE_TARGET when rva lies in an executable section, else 0: for fields that may name code or data. */
 uint8_t refset_code_flag(const struct image *image, uint32_t rva);
+
+/* The first recorded base relocation that changes a byte of [foff, foff + nbytes), or UINT64_MAX: it may
+ * begin up to seven bytes before. nbytes is at most 8. */
+uint64_t refset_relocation_in(const struct refset *refs, uint64_t foff, unsigned nbytes);
 
 #endif

@@ -65,8 +65,10 @@ static bool add_name_extent(struct refset *refs, uint32_t rva, enum ref_source s
 {
     struct window entry;
     size_t length;
-    if (!window_from_rva(refs->image, rva, &entry) ||
-        !span_cstr(entry.bytes, HINT_NBYTES, IMPORT_NAME_MAX_NBYTES, &length))
+    if (!window_from_rva(refs->image, rva, &entry))
+        return refset_problem(refs, source, rva, NO_FILE_OFFSET,
+                              "The name of an import at RVA 0x%X has no bytes in the file.", rva);
+    if (!span_cstr(entry.bytes, HINT_NBYTES, IMPORT_NAME_MAX_NBYTES, &length))
         return true;
     uint32_t nbytes = HINT_NBYTES + (uint32_t)length + 1;
     if ((nbytes & 1) != 0 && nbytes < entry.bytes.nbytes && entry.bytes.bytes[nbytes] == 0)

@@ -63,7 +63,14 @@ bool refs_collect_tls(struct refset *refs)
         load_width(table.bytes.bytes + image_pick(image, TLS_CALLBACKS_32, TLS_CALLBACKS_64),
                    image_pointer_nbytes(image));
     uint32_t callbacks_rva;
-    return refset_extent(refs, table.rva, nbytes, EXTENT_TLS, SOURCE_TLS) &&
-           (callbacks_va == 0 || !image_va_to_rva(image, callbacks_va, &callbacks_rva) ||
-            collect_callbacks(refs, callbacks_rva));
+    if (!refset_extent(refs, table.rva, nbytes, EXTENT_TLS, SOURCE_TLS))
+        return false;
+    if (callbacks_va == 0)
+        return true;
+    if (!image_va_to_rva(image, callbacks_va, &callbacks_rva))
+        return refset_problem(
+            refs, SOURCE_TLS, table.rva, table.foff,
+            "The TLS callbacks are said to be at address 0x%llX, which is not in the image.",
+            (unsigned long long)callbacks_va);
+    return collect_callbacks(refs, callbacks_rva);
 }

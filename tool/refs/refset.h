@@ -219,6 +219,7 @@ struct refset {
     /* For the collectors. */
     struct site_set claimed;            /* fields of tables that are in the inventory: none goes in twice */
     struct site_set reloc_sites;        /* where base relocations apply; no bits unless they were collected */
+    struct site_set wide_reloc_sites;   /* those of them where eight bytes are changed, not four */
     const struct section *near_section; /* the last one that held a target: targets come in runs */
     uint32_t problem_counts[SOURCE_COUNT];
 };
@@ -245,6 +246,9 @@ bool refset_add(struct refset *refs, uint64_t site_foff, struct ref_spec spec);
 
 /* The same for a field known by its RVA. */
 bool refset_add_at_rva(struct refset *refs, uint32_t site_rva, struct ref_spec spec);
+
+/* Room for `more` further references without growing step by step. False when memory ran out. */
+bool refset_reserve(struct refset *refs, size_t more);
 
 /* Records what [rva, rva + nbytes) is; joined to the last extent when it continues it (IATs, guard slots and
  * cookies, which rules count, are never joined). Empty ranges are ignored. False when memory ran out. */

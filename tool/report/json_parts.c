@@ -1,5 +1,5 @@
 /* json_parts.c - image heads, findings and verdicts as JSON.
- * Takes: outcomes and their parts.  Gives: JSON values.  Must not: decide anything. */
+ * Takes: outcomes and their parts.  Gives: JSON members and elements.  Must not: decide anything. */
 #include "report/json_parts.h"
 
 static const char *role_word(enum image_role role)
@@ -7,52 +7,49 @@ static const char *role_word(enum image_role role)
     return role == ROLE_KERNEL ? "kernel" : role == ROLE_USER ? "user" : "firmware";
 }
 
-void json_image_head(struct json_tree *tree, cJSON *image, const struct outcome *outcome)
+void json_image_head(struct json_writer *json, const struct outcome *outcome)
 {
     const struct image *model = outcome->has_image ? &outcome->image : NULL;
-    json_text(tree, image, "path", outcome->path);
-    json_text(tree, image, "machine", model ? image_machine_name(model) : NULL);
-    json_text(tree, image, "subsystem", model ? image_subsystem_name(model) : NULL);
-    json_text(tree, image, "role", model ? role_word(model->role) : NULL);
-    json_text(tree, image, "status", outcome_status_name(outcome->status));
+    json_text(json, "path", outcome->path);
+    json_text(json, "machine", model ? image_machine_name(model) : NULL);
+    json_text(json, "subsystem", model ? image_subsystem_name(model) : NULL);
+    json_text(json, "role", model ? role_word(model->role) : NULL);
+    json_text(json, "status", outcome_status_name(outcome->status));
 }
 
-const char *json_code(struct arena *arena, enum finding_code code)
-{
-    return arena_printf(arena, "HVCI%04u", (unsigned)code);
-}
-
-static void add_finding(struct json_tree *tree, cJSON *array, const struct finding *finding)
+static void add_finding(struct json_writer *json, const struct finding *finding)
 {
     if (finding->level == LEVEL_OFF)
         return;
-    cJSON *object = json_object(tree, array, NULL);
-    json_text(tree, object, "code", json_code(tree->arena, finding->code));
-    json_text(tree, object, "level", finding_level_name(finding->level));
-    json_text(tree, object, "section", finding->section);
-    json_number_or_null(tree, object, "rva", finding->rva, NO_RVA);
-    json_number_or_null(tree, object, "file_offset", finding->file_offset, NO_FILE_OFFSET);
-    json_number(tree, object, "count", finding->place_count);
-    json_text(tree, object, "message", finding->message);
-    cJSON *evidence = json_array(tree, object, "evidence");
+    json_begin_object(json, NULL);
+    json_code(json, "code", (unsigned)finding->code);
+    json_text(json, "level", finding_level_name(finding->level));
+    json_text(json, "section", finding->section);
+    json_number_or_null(json, "rva", finding->rva, NO_RVA);
+    json_number_or_null(json, "file_offset", finding->file_offset, NO_FILE_OFFSET);
+    json_number(json, "count", finding->place_count);
+    json_text(json, "message", finding->message);
+    json_begin_array(json, "evidence");
     for (size_t i = 0; i < finding->evidence_count; i++)
-        json_text(tree, evidence, NULL, finding->evidence[i]);
-    json_text(tree, object, "windows", finding->windows);
-    json_text(tree, object, "cure", finding->cure);
+        json_text(json, NULL, finding->evidence[i]);
+    json_end_array(json);
+    json_text(json, "windows", finding->windows);
+    json_text(json, "cure", finding->cure);
+    json_end_object(json);
 }
 
-void json_findings(struct json_tree *tree, cJSON *array, const struct finding_list *findings)
+void json_findings(struct json_writer *json, const struct finding_list *findings)
 {
     for (size_t i = 0; i < findings->count; i++)
-        add_finding(tree, array, &findings->items[i]);
+        add_finding(json, &findings->items[i]);
 }
 
-void json_all_findings(struct json_tree *tree, cJSON *array, const struct outcome *outcome)
+void json_all_findings(struct json_writer *json, const struct outcome *outcome)
 {
-    json_findings(tree, array, &outcome->problems);
+    json_findings(json, &outcome->problems);
     if (outcome->has_image)
-        json_findings(tree, array, &outcome->image.notes);
-    json_findings(tree, array, &outcome->findings);
+        json_findings(json, &outcome->image.notes);
+    json_findings(json, &outcome->findings);
 }
 
 static const char *result_word(enum verify_result result)
@@ -72,28 +69,31 @@ static const char *result_word(enum verify_result result)
     return "unreadable";
 }
 
-void json_verdict(struct json_tree *tree, cJSON *object, const struct verify_verdict *verdict)
+void json_verdict(struct json_writer *json, const struct verify_verdict *verdict)
 {
-    json_text(tree, object, "result", result_word(verdict->result));
-    cJSON *differences = json_array(tree, object, "differences");
+    json_text(json, "result", result_word(verdict->result));
+    json_begin_array(json, "differences");
     for (size_t i = 0; i < verdict->difference_count; i++) {
         const struct verify_difference *difference = &verdict->differences[i];
-        cJSON *item = json_object(tree, differences, NULL);
-        json_text(tree, item, "field", difference->field);
-        json_number(tree, item, "file_offset", difference->file_offset);
-        json_number(tree, item, "width", difference->width_nbytes);
-        json_hex(tree, item, "old", difference->old_value, difference->width_nbytes);
-        json_hex(tree, item, "new", difference->new_value, difference->width_nbytes);
-        json_text(tree, item, "why_allowed", difference->why_allowed);
-        json_text(tree, item, "assurance", difference->assumed ? "assumed" : "proved");
+        json_begin_object(json, NULL);
+        json_text(json, "field", difference->field);
+        json_number(json, "file_offset", difference->file_offset);
+        json_number(json, "width", difference->width_nbytes);
+        json_hex(json, "old", difference->old_value, difference->width_nbytes);
+        json_hex(json, "new", difference->new_value, difference->width_nbytes);
+        json_text(json, "why_allowed", difference->why_allowed);
+        json_text(json, "assurance", difference->assumed ? "assumed" : "proved");
+        json_end_object(json);
     }
+    json_end_array(json);
     if (verdict->result != VERIFY_REFUTED && verdict->result != VERIFY_UNREADABLE) {
-        json_null(tree, object, "counter_example");
+        json_null(json, "counter_example");
         return;
     }
-    cJSON *example = json_object(tree, object, "counter_example");
-    json_text(tree, example, "reason", verdict->reason);
-    json_text(tree, example, "file", verdict->in_old ? "old" : "new");
-    json_number_or_null(tree, example, "file_offset", verdict->file_offset, UINT64_MAX);
-    json_number_or_null(tree, example, "rva", verdict->rva, UINT32_MAX);
+    json_begin_object(json, "counter_example");
+    json_text(json, "reason", verdict->reason);
+    json_text(json, "file", verdict->in_old ? "old" : "new");
+    json_number_or_null(json, "file_offset", verdict->file_offset, UINT64_MAX);
+    json_number_or_null(json, "rva", verdict->rva, UINT32_MAX);
+    json_end_object(json);
 }

@@ -39,6 +39,12 @@ const struct own_code own_codes[] = {
     {HVCI9010_USAGE, "the command line is wrong",
      "An option or argument is missing, unknown, or does not go with the others.",
      "hvcifix --help lists the verbs, hvcifix VERB --help the options of one."},
+    {HVCI9011_LAYOUT_REFUSED, "Windows does not load this layout",
+     "The headers can be read, but Windows checks how they fit together before it maps an image, and refuses "
+     "this one; or, when this is a note, some versions of Windows do. What the rules say about it was judged "
+     "all the same.",
+     "The message names the field. Link the image again; if a tool has edited or packed it, use the file from "
+     "before that."},
     {HVCI9020_SIGNED, "the image is signed",
      "Any change to a signed image breaks its signature, so signed images are left alone.",
      "Repair the image before it is signed. To repair a signed one, use --drop-signature and sign again; a "

@@ -22,11 +22,19 @@ void report_text_image(struct text *text, const struct outcome *outcome, const s
 void report_text_summary(struct text *text, const struct report_totals *totals,
                          const struct report_style *style);
 void report_count(struct report_totals *totals, const struct outcome *outcome);
+void report_totals_add(struct report_totals *totals, const struct report_totals *more);
 
 /* JSON: {"images":[...]} as docs/report.schema.json says, built of begin, one call an image, end. */
 void report_json_begin(struct text *text);
 void report_json_image(struct text *text, const struct outcome *outcome, bool is_first);
 void report_json_end(struct text *text);
+
+/* In place of a report for which memory ran out: one finding of HVCI9008, as text or as the JSON of one
+ * image. Allocates nothing. The outcome is any whose path is set; it counts as an error, exit code 3. Returns
+ * how many bytes of `room` are the report. */
+enum { REPORT_SCARCE_NBYTES = 16 * 1024 };
+size_t report_scarce(char room[REPORT_SCARCE_NBYTES], const struct outcome *outcome, bool is_json,
+                     const struct report_style *style, struct report_totals *totals);
 
 /* The plan as a table (fix --dry-run). */
 void report_text_plan(struct text *text, const struct outcome *outcome, const struct report_style *style);

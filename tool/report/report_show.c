@@ -25,32 +25,22 @@ void report_text_show(struct text *text, const struct outcome *outcome, enum sho
     }
 }
 
-/* Takes the closing brace off the object at the end of the text, so that members can follow. */
-static void reopen_object(struct text *text)
-{
-    while (text->nbytes != 0 && text->chars[text->nbytes - 1] != '}')
-        text->nbytes--;
-    if (text->nbytes != 0)
-        text->chars[--text->nbytes] = 0;
-}
-
 void report_json_show(struct text *text, const struct outcome *outcome, enum show_what what, bool is_first)
 {
     if (!outcome->has_image) {
         report_json_image(text, outcome, is_first);
         return;
     }
-    struct json_tree tree = {.arena = text->arena};
-    cJSON *image = json_root(&tree);
-    json_image_head(&tree, image, outcome);
-    json_all_findings(&tree, json_array(&tree, image, "findings"), outcome);
+    size_t start_nbytes = text->nbytes;
+    struct json_writer json;
     if (!is_first)
         text_addz(text, ",\n");
-    json_print(&tree, text);
-    if (text->arena->exhausted)
-        return;
-    reopen_object(text);
-    text_addz(text, ",\n");
+    json_begin_root(&json, text);
+    json_image_head(&json, outcome);
+    json_begin_array(&json, "findings");
+    json_all_findings(&json, outcome);
+    json_end_array(&json);
+    json_begin_members(&json);
     switch (what) {
     case SHOW_PAGES:
         show_pages_json(text, outcome);
@@ -62,5 +52,6 @@ void report_json_show(struct text *text, const struct outcome *outcome, enum sho
         show_references_json(text, outcome);
         break;
     }
-    text_addz(text, "}");
+    json_end_object(&json);
+    text_cut_if_exhausted(text, start_nbytes);
 }

@@ -58,12 +58,18 @@ static const char *error_words(const struct outcome *outcome)
         if (outcome->problems.items[i].level != LEVEL_ERROR)
             continue;
         switch (outcome->problems.items[i].code) {
+        case HVCI9006_CANNOT_READ:
+            return outcome->judged
+                       ? "not repaired, because a file beside it could not be read; nothing was written"
+                       : "could not be read";
         case HVCI9007_CANNOT_WRITE:
             return "could not be written; the file is as it was";
         case HVCI9008_OUT_OF_MEMORY:
             return "not finished, because memory ran out; nothing was written";
         case HVCI9004_MALFORMED_TABLE:
             return "damaged, so it is not called clean; nothing was written";
+        case HVCI9011_LAYOUT_REFUSED:
+            return "no image that Windows loads; nothing was written";
         case HVCI9030_REPAIR_REFUTED:
             return "not repaired: the independent verifier refuted the repair, which is a defect of hvcifix; "
                    "nothing was written";
@@ -177,6 +183,20 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
         totals->finding_warnings += shown.level == LEVEL_WARNING;
         totals->finding_notes += shown.level == LEVEL_NOTE && !shown.is_cured;
     }
+}
+
+void report_totals_add(struct report_totals *totals, const struct report_totals *more)
+{
+    totals->images += more->images;
+    totals->clean += more->clean;
+    totals->with_findings += more->with_findings;
+    totals->fixed += more->fixed;
+    totals->fixable += more->fixable;
+    totals->refused += more->refused;
+    totals->errors += more->errors;
+    totals->finding_errors += more->finding_errors;
+    totals->finding_warnings += more->finding_warnings;
+    totals->finding_notes += more->finding_notes;
 }
 
 void report_text_summary(struct text *text, const struct report_totals *totals,

@@ -85,12 +85,15 @@ void report_text_verdict(struct text *text, const char *old_path, const char *ne
 void report_json_verdict(struct text *text, const char *old_path, const char *new_path,
                          const struct verify_verdict *verdict)
 {
-    struct json_tree tree = {.arena = text->arena};
-    cJSON *root = json_root(&tree);
-    cJSON *verify = json_object(&tree, root, "verify");
-    json_text(&tree, verify, "old", old_path);
-    json_text(&tree, verify, "new", new_path);
-    json_verdict(&tree, verify, verdict);
-    json_print(&tree, text);
+    size_t start_nbytes = text->nbytes;
+    struct json_writer json;
+    json_begin_root(&json, text);
+    json_begin_object(&json, "verify");
+    json_text(&json, "old", old_path);
+    json_text(&json, "new", new_path);
+    json_verdict(&json, verdict);
+    json_end_object(&json);
+    json_end_object(&json);
     text_addz(text, "\n");
+    text_cut_if_exhausted(text, start_nbytes);
 }

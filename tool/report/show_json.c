@@ -1,8 +1,8 @@
 /* show_json.c - pages, regions and references as members of a JSON object.
- * Takes: an outcome.  Gives: text.  Must not: judge. The lists can be long, so they are written as they are
- * walked, one element a line, instead of being built as a tree. */
+ * Takes: an outcome.  Gives: text.  Must not: judge. The lists can be long, so each element takes one line,
+ * and its members are written without printf. */
 #include "report/digits.h"
-#include "report/json_tree.h"
+#include "report/json_writer.h"
 #include "report/layout.h"
 #include "report/show_lists.h"
 #include "report/show_pages.h"

@@ -109,10 +109,12 @@ static void divide_memory(struct verify_image *image)
     image->is_ordered = true;
     for (uint32_t i = 0; i < image->section_count; i++) {
         struct verify_section *section = &image->sections[image->by_rva[i]->index];
-        if (section->index != i || (i > 0 && image->by_rva[i - 1]->rva == section->rva))
-            image->is_ordered = false;
         uint64_t limit_rva =
             i + 1 < image->section_count ? image->by_rva[i + 1]->rva : (uint64_t)UINT32_MAX + 1;
+        uint32_t stated_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->raw_nbytes;
+        if (section->index != i || (i > 0 && image->by_rva[i - 1]->rva == section->rva) ||
+            stated_nbytes > limit_rva - section->rva)
+            image->is_ordered = false;
         uint64_t memory_nbytes =
             section->virtual_nbytes > section->raw_nbytes ? section->virtual_nbytes : section->raw_nbytes;
         if (memory_nbytes > limit_rva - section->rva)

@@ -37,7 +37,8 @@ struct verify_image {
     struct verify_section *sections; /* in the order of the table */
     uint32_t section_count;
     const struct verify_section **by_rva; /* ascending RVA */
-    bool is_ordered;                      /* the table itself ascends strictly: one meaning for each RVA */
+    bool is_ordered; /* the table itself ascends strictly, and no section reaches into the next: one meaning
+                      * for each RVA */
 };
 
 /* Reads the headers. False with *reason (a sentence) and *foff when they cannot be read, or with *reason

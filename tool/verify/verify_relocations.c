@@ -6,7 +6,7 @@
 bool verify_has_relocations(const struct verify_image *image)
 {
     return !(image->coff_characteristics & COFF_RELOCS_STRIPPED) && image->directory_count > DIR_BASERELOC &&
-           image->directories[DIR_BASERELOC].nbytes != 0;
+           image->directories[DIR_BASERELOC].rva != 0 && image->directories[DIR_BASERELOC].nbytes != 0;
 }
 
 unsigned verify_relocation_width(unsigned type)

@@ -54,6 +54,8 @@ bool collect_load_config(struct table_collector *collector)
         return true;
     if (!span_u32(config, LC_SIZE, &own_nbytes))
         return collect_problem(collector, directory.rva, "the load configuration cannot be read");
+    if (own_nbytes == 0) /* old linkers left the Size to the directory */
+        own_nbytes = directory.nbytes;
     if (own_nbytes > config.nbytes)
         return collect_problem(collector, directory.rva, "the load configuration runs past its section");
     if (!collect_range(collector, RANGE_TYPED, directory.rva, own_nbytes, "the load configuration"))

@@ -97,9 +97,9 @@ static bool judge_kind(struct verify_write_search *search)
     unsigned at = image->is_64 ? LC_CHPE_METADATA_64 : LC_CHPE_METADATA_32;
     uint64_t own_nbytes = 0, metadata_va = 0;
     if (!image->is_ordered)
-        return verify_refute(
-            search->judged, verify_spot_foff(search->judged, image->section_table_foff),
-            "The sections are not in ascending order of their RVAs: an RVA has no single meaning.");
+        return verify_refute(search->judged, verify_spot_foff(search->judged, image->section_table_foff),
+                             "The sections overlap or are not in ascending order of their RVAs: an RVA has "
+                             "no single meaning.");
     if (image->directory_count > DIR_CLR && image->directories[DIR_CLR].rva != 0)
         return verify_refute(search->judged, verify_spot_rva(search->judged, image->directories[DIR_CLR].rva),
                              "The image is managed (CLR header at RVA 0x%X): its code is not machine code.",

@@ -1,0 +1,45 @@
+/* ordered.h - numbered jobs on several threads, their reports delivered in the order of the numbers.
+ * Takes: what does a job, and what takes a report.  Gives: the same calls of `deliver`, in the same order,
+ * whatever the number of threads.  Must not: know images or print; hold more than a window of reports that
+ * wait for their turn. */
+#ifndef HVCIFIX_CLI_ORDERED_H
+#define HVCIFIX_CLI_ORDERED_H
+
+#include "report/report.h"
+
+/* What is left of an image when it is done: its report as text, and what the summary and the exit code need.
+ */
+struct image_report {
+    const char *chars;
+    size_t nbytes;
+    bool is_shown; /* false for a file that is passed over: it has no report and does not count */
+    struct report_totals totals;
+    enum exit_code exit_code;
+};
+
+struct ordered;
+
+struct ordered_jobs {
+    size_t count;
+    unsigned worker_count; /* at most so many jobs at a time; 1 creates no thread */
+    void *context;
+    /* Does job `number` and calls ordered_hand_over() once. Runs on several threads at a time, each with a
+     * stock of its own. */
+    void (*run)(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock);
+    /* Takes the report of job `number`. Never two at a time, numbers ascending, each as soon as it and all
+     * before it are done. is_last: no further report is ready now. When it returns false no more jobs are
+     * begun and nothing more is delivered. */
+    bool (*deliver)(void *context, size_t number, const struct image_report *report, bool is_last);
+};
+
+/* Runs all jobs, begun in ascending order. Where threads or memory are refused it runs with fewer, at worst
+ * one after the other on the calling thread. */
+void ordered_run(const struct ordered_jobs *jobs);
+
+/* For `run`: ends job `number`. report->chars is copied or delivered before this returns. */
+void ordered_hand_over(struct ordered *ordered, size_t number, const struct image_report *report);
+
+/* For `run`: returns when job `number`, lower than the caller's own, has been handed over. */
+void ordered_wait_for(struct ordered *ordered, size_t number);
+
+#endif

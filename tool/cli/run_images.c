@@ -1,0 +1,247 @@
+/* run_images.c - check, fix and show over many images.
+ * Takes: parsed options.  Gives: reports on the stream in the order of the command line, folders sorted by
+ * name, and the most serious exit code. Must not: let one bad image stop the others, or keep more of an image
+ * that is done than its report. */
+#include "cli/run_images.h"
+
+#include "cli/console.h"
+#include "cli/ordered.h"
+#include "cli/work_list.h"
+#include "cli/workers.h"
+#include "io/path_list.h"
+
+enum { SUMMARY_NBYTES = 1024 };
+
+struct run {
+    /* Only read while jobs run. */
+    const struct cli_options *options;
+    const struct report_style *style;
+    const struct work_list *list;
+    struct pipeline_options pipeline;
+    const struct outcome *after; /* show --after: the image that the other is compared with */
+    /* Only for who delivers. */
+    FILE *stream;
+    struct report_totals totals;
+    enum exit_code exit_code;
+    bool has_reports;
+    size_t folder_image_count; /* since the last folder's end */
+};
+
+/* Names under which linkers write images: such a file that is no image is worth a word. */
+static bool is_named_like_image(const char *path)
+{
+    static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (path_has_suffix(path, suffixes[i]))
+            return true;
+    return false;
+}
+
+/* A file met while walking a folder that does not begin like an image is not what was asked for. */
+static bool is_passed_over(const struct outcome *outcome)
+{
+    if (is_named_like_image(outcome->path))
+        return false;
+    return outcome->problems.count == 1 && outcome->problems.items[0].code == HVCI9001_NOT_A_PE_IMAGE;
+}
+
+/* The report of one image as text in the outcome's arena, or in `room` when memory runs out, and what else is
+ * kept of it. */
+static struct image_report make_report(const struct run *run, struct outcome *outcome,
+                                       char room[REPORT_SCARCE_NBYTES])
+{
+    struct text text = {.arena = &outcome->arena};
+    struct image_report report = {.is_shown = true, .exit_code = outcome->exit_code};
+    bool is_json = run->options->format == FORMAT_JSON;
+    bool is_readable = outcome->has_image && outcome->judged;
+    if (run->options->verb == VERB_SHOW && is_readable) {
+        if (run->after)
+            report_text_show_pair(&text, outcome, run->after, run->style);
+        else if (is_json)
+            report_json_show(&text, outcome, run->options->show, true);
+        else
+            report_text_show(&text, outcome, run->options->show, run->style);
+    } else if (is_json) {
+        report_json_image(&text, outcome, true);
+    } else {
+        if (run->options->dry_run && outcome->has_plan)
+            report_text_plan(&text, outcome, run->style);
+        report_text_image(&text, outcome, run->style);
+    }
+    if (outcome->arena.exhausted) { /* something is missing from the text */
+        report.nbytes = report_scarce(room, outcome, is_json, run->style, &report.totals);
+        report.chars = room;
+        report.exit_code = exit_code_worse(report.exit_code, EXIT_INPUT);
+        return report;
+    }
+    report_count(&report.totals, outcome);
+    report.chars = text.chars;
+    report.nbytes = text.nbytes;
+    return report;
+}
+
+static void put(struct run *run, const char *chars, size_t nbytes)
+{
+    if (nbytes != 0)
+        console_write(run->stream, chars, nbytes); /* failures are seen by ferror() */
+}
+
+static void put_report(struct run *run, const struct image_report *report)
+{
+    if (!report->is_shown)
+        return;
+    if (run->has_reports && run->options->format == FORMAT_JSON)
+        put(run, ",\n", 2);
+    put(run, report->chars, report->nbytes);
+    report_totals_add(&run->totals, &report->totals);
+    run->exit_code = exit_code_worse(run->exit_code, report->exit_code);
+    run->has_reports = true;
+}
+
+/* The report of something that is no image. */
+static void put_problem(struct run *run, const char *path, enum finding_code code, const char *message,
+                        const char *cure, enum exit_code exit_code)
+{
+    struct outcome outcome = {.path = path, .status = STATUS_ERROR, .exit_code = exit_code};
+    arena_init(&outcome.arena, run->pipeline.allocator);
+    struct finding problem = {code, LEVEL_ERROR, NULL, NO_RVA, NO_FILE_OFFSET, 1, message,
+                              NULL, 0,           NULL, cure};
+    outcome.problems.items = &problem;
+    outcome.problems.count = outcome.problems.capacity = 1;
+    char room[REPORT_SCARCE_NBYTES];
+    struct image_report report = make_report(run, &outcome, room);
+    put_report(run, &report);
+    pipeline_release(&outcome);
+}
+
+static void run_item(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
+{
+    const struct run *run = context;
+    const struct work_item *item = &run->list->items[number];
+    struct image_report report = {0};
+    if (item->kind != WORK_IMAGE && item->kind != WORK_FOUND) {
+        ordered_hand_over(ordered, number, &report);
+        return;
+    }
+    /* The second repair of one file sees what the first has written. */
+    if (item->same_file_before != WORK_NONE)
+        ordered_wait_for(ordered, item->same_file_before);
+    struct pipeline_options pipeline = run->pipeline;
+    pipeline.stock = stock;
+    struct outcome outcome;
+    char room[REPORT_SCARCE_NBYTES];
+    pipeline_run(item->path, &pipeline, &outcome);
+    if (item->kind == WORK_IMAGE || !is_passed_over(&outcome))
+        report = make_report(run, &outcome, room);
+    ordered_hand_over(ordered, number, &report);
+    pipeline_release(&outcome);
+}
+
+static bool deliver(void *context, size_t number, const struct image_report *report, bool is_last)
+{
+    struct run *run = context;
+    const struct work_item *item = &run->list->items[number];
+    put_report(run, report);
+    if (item->kind == WORK_FOUND) {
+        run->folder_image_count += report->is_shown;
+    } else if (item->kind == WORK_USAGE) {
+        put_problem(run, item->path, HVCI9010_USAGE, "-o OUT takes one image, and this is a folder.",
+                    "Use --in-place to repair every image of a folder.", EXIT_USAGE);
+    } else if (item->kind == WORK_FOLDER_END) {
+        if (run->folder_image_count == 0)
+            put_problem(run, item->path, HVCI9001_NOT_A_PE_IMAGE, "There is no Windows image in this folder.",
+                        "Name the folder that the linker writes to.", EXIT_INPUT);
+        run->folder_image_count = 0;
+    }
+    /* Who reads along sees each report as soon as it is there. */
+    if (is_last && number + 1 < run->list->count)
+        fflush(run->stream);
+    /* Without a reader there is no sense in judging on. Repairs go on: they are wanted for themselves. */
+    return run->options->verb == VERB_FIX || !ferror(run->stream);
+}
+
+/* show --after: the other image. When it cannot be shown, the report says why, and the first is shown alone.
+ */
+static void read_after(struct run *run, struct outcome *after)
+{
+    pipeline_run(run->options->after_path, &run->pipeline, after);
+    if (after->judged) {
+        run->after = after;
+        return;
+    }
+    char room[REPORT_SCARCE_NBYTES];
+    struct image_report report = make_report(run, after, room);
+    put_report(run, &report);
+}
+
+static unsigned worker_count(const struct cli_options *options, size_t item_count)
+{
+    if (item_count < 2)
+        return 1;
+    unsigned count = options->jobs != 0 ? options->jobs : workers_core_count();
+    if (count > CLI_MOST_JOBS)
+        count = CLI_MOST_JOBS;
+    return count < item_count ? count : (unsigned)item_count;
+}
+
+static void run_list(struct run *run)
+{
+    struct outcome after;
+    if (run->options->after_path)
+        read_after(run, &after);
+    struct ordered_jobs jobs = {
+        .count = run->list->count,
+        .worker_count = worker_count(run->options, run->list->count),
+        .context = run,
+        .run = run_item,
+        .deliver = deliver,
+    };
+    ordered_run(&jobs);
+    if (run->options->after_path)
+        pipeline_release(&after);
+}
+
+enum exit_code run_images(const struct cli_options *options, const struct report_style *style, FILE *stream)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct work_list list;
+    if (!work_list_make(options, &arena, &list)) {
+        console_complain("hvcifix : error HVCI9008: There was not enough memory to list these images.\n");
+        arena_free(&arena);
+        return EXIT_INPUT;
+    }
+    struct run run = {
+        .options = options,
+        .style = style,
+        .list = &list,
+        .pipeline =
+            {
+                .goal = options->verb == VERB_CHECK ? GOAL_CHECK
+                        : options->verb == VERB_FIX ? GOAL_FIX
+                                                    : GOAL_SHOW,
+                .target = options->target,
+                .no_code = options->no_code,
+                .dry_run = options->dry_run,
+                .output_path = options->output_path,
+                .drop_signature = options->drop_signature,
+                .only = options->only,
+                .only_count = options->only_count,
+            },
+        .stream = stream,
+    };
+    char room[SUMMARY_NBYTES]; /* neither needs more, so neither fails for memory */
+    struct text text = {.arena = &arena, .chars = room, .capacity = sizeof room};
+    if (options->format == FORMAT_JSON)
+        report_json_begin(&text);
+    put(&run, text.chars, text.nbytes);
+    run_list(&run);
+    text.nbytes = 0;
+    if (options->format == FORMAT_JSON)
+        report_json_end(&text);
+    else if (options->verb != VERB_SHOW)
+        report_text_summary(&text, &run.totals, style);
+    put(&run, text.chars, text.nbytes);
+    arena_free(&arena);
+    return run.exit_code;
+}

@@ -1,0 +1,106 @@
+/* workers_posix.c - workers.h on POSIX threads.
+ * Takes: functions to run.  Gives: threads.  Must not: know images. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity() */
+#else
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "cli/workers.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct worker {
+    pthread_t thread;
+    void (*body)(void *context);
+    void *context;
+};
+
+struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t condition;
+};
+
+unsigned workers_core_count(void)
+{
+#if defined(__linux__)
+    cpu_set_t usable;
+    if (sched_getaffinity(0, sizeof usable, &usable) == 0 && CPU_COUNT(&usable) > 0)
+        return (unsigned)CPU_COUNT(&usable);
+#endif
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* also where there are more than fit a cpu_set_t */
+    return online > 0 ? (unsigned)online : 1;
+}
+
+static void *run_worker(void *argument)
+{
+    struct worker *worker = argument;
+    worker->body(worker->context);
+    return NULL;
+}
+
+struct worker *worker_start(void (*body)(void *context), void *context)
+{
+    struct worker *worker = malloc(sizeof *worker);
+    if (!worker)
+        return NULL;
+    worker->body = body;
+    worker->context = context;
+    if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
+        free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    free(worker);
+}
+
+struct meeting *meeting_new(void)
+{
+    struct meeting *meeting = malloc(sizeof *meeting);
+    if (!meeting)
+        return NULL;
+    if (pthread_mutex_init(&meeting->lock, NULL) != 0) {
+        free(meeting);
+        return NULL;
+    }
+    if (pthread_cond_init(&meeting->condition, NULL) != 0) {
+        pthread_mutex_destroy(&meeting->lock);
+        free(meeting);
+        return NULL;
+    }
+    return meeting;
+}
+
+void meeting_free(struct meeting *meeting)
+{
+    pthread_cond_destroy(&meeting->condition);
+    pthread_mutex_destroy(&meeting->lock);
+    free(meeting);
+}
+
+void meeting_enter(struct meeting *meeting)
+{
+    pthread_mutex_lock(&meeting->lock);
+}
+
+void meeting_leave(struct meeting *meeting)
+{
+    pthread_mutex_unlock(&meeting->lock);
+}
+
+void meeting_wait(struct meeting *meeting)
+{
+    pthread_cond_wait(&meeting->condition, &meeting->lock);
+}
+
+void meeting_call(struct meeting *meeting)
+{
+    pthread_cond_broadcast(&meeting->condition);
+}

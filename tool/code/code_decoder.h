@@ -1,0 +1,18 @@
+/* code_decoder.h - the decoder's state, for the two files that decode.
+ * Takes: Zydis.  Gives: struct decoder.  Must not: be included by any file but code_decode.c and
+ * code_effects.c. */
+#ifndef HVCIFIX_CODE_CODE_DECODER_H
+#define HVCIFIX_CODE_CODE_DECODER_H
+
+#include "code/code_decode.h"
+
+#include <Zydis/Zydis.h>
+
+struct decoder {
+    ZydisDecoder zydis;
+    ZydisDecodedInstruction raw; /* of the last decode() */
+    ZydisDecoderContext context;
+    bool is_64;
+};
+
+#endif
