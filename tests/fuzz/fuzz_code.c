@@ -17,8 +17,6 @@ static void claim_counts(const struct code_map *map)
             CLAIM(section->classes[at] <= BYTE_PADDING, "RVA 0x%X has class %u",
                   (unsigned)(section->rva + at), section->classes[at]);
             counts[section->classes[at]]++;
-            CLAIM(section->reasons[at] == REASON_NONE || section->classes[at] == BYTE_DATA,
-                  "RVA 0x%X has a reason and is no data", (unsigned)(section->rva + at));
         }
     }
     for (unsigned k = 0; k < 5; k++) {

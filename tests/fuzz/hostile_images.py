@@ -19,8 +19,9 @@ class Large(Image):
     """x64 unless said otherwise, with room: .text holds one function, .rdata is for the table under attack."""
 
     def __init__(self, machine="x64"):
-        super().__init__(machine, spacing=ROOM)
+        super().__init__(machine, alignment=ROOM, spacing=ROOM)
         self.text, self.rdata = self.section(".text", CODE), self.section(".rdata", RDATA)
+        self.rdata.extra_nbytes = 16  # Windows refuses an empty section
         self.entry = self.text.put(b"\x33\xC0\xC3")
 
     def long_text(self, nbytes=60000):
@@ -122,7 +123,7 @@ def shared_debug(count=4000):
     """Debug entries of all kinds that share their payload."""
     image = Large()
     payload = image.rdata.put(b"LTCG" + u32(0x1000, 8) + b".text$mn\0\0\0\0" * 9000, align=4)
-    entries = b"".join(u32(0, 0, 0, kind % 21, 200000, payload if i % 3 else 0, 0x600)
+    entries = b"".join(u32(0, 0, 0, kind % 21, 100000, payload if i % 3 else 0, 0x600)
                        for i, kind in enumerate(range(count)))
     image.directory(DEBUG, image.rdata.put(entries, align=4), len(entries))
     return image.file()

@@ -2,6 +2,8 @@
  * Takes: any bytes.  Gives: struct shape.  Must not: refuse. */
 #include "mutate.h"
 
+__attribute__((weak)) unsigned mutate_family; /* FAMILY_NONE unless a target says otherwise */
+
 /* Fields of the structures, in their order, as widths. */
 static const char *const coff_widths = "22444"
                                        "22";
@@ -136,10 +138,13 @@ void shape_read(struct span file, struct shape *shape)
 {
     shape->file = file;
     shape->has_headers = false;
-    shape->field_count = shape->border_count = 0;
+    shape->field_count = shape->border_count = shape->table_count = 0;
     shape->section_count = shape->directory_count = 0;
     add_headers(shape);
     shape->header_field_count = shape->field_count;
     if (shape->has_headers)
         shape_add_tables(shape);
+    shape->family_field_first = shape->field_count;
+    if (shape->has_headers)
+        shape_add_family(shape, mutate_family);
 }

@@ -31,7 +31,7 @@ static const struct table_form forms_64[DIR_COUNT] = {
                  1},
 };
 
-static uint32_t directory_word(const struct shape *shape, unsigned number, unsigned offset)
+uint32_t shape_directory_word(const struct shape *shape, unsigned number, unsigned offset)
 {
     uint32_t value = 0;
     if (number < shape->directory_count)
@@ -65,8 +65,8 @@ static unsigned record_nbytes(const char *widths)
 static void add_directory(struct shape *shape, unsigned number)
 {
     struct table_form form = form_of(shape, number);
-    uint32_t foff, rva = directory_word(shape, number, DIRECTORY_RVA);
-    uint32_t nbytes = directory_word(shape, number, DIRECTORY_SIZE);
+    uint32_t foff, rva = shape_directory_word(shape, number, DIRECTORY_RVA);
+    uint32_t nbytes = shape_directory_word(shape, number, DIRECTORY_SIZE);
     if (rva == 0 || !form.widths || !shape_foff(shape, rva, &foff))
         return;
     for (unsigned i = 0; i < form.most_count; i++) {
@@ -78,8 +78,8 @@ static void add_directory(struct shape *shape, unsigned number)
 
 static void add_relocations(struct shape *shape)
 {
-    uint32_t foff, at = 0, nbytes = directory_word(shape, DIR_BASERELOC, DIRECTORY_SIZE);
-    if (!shape_foff(shape, directory_word(shape, DIR_BASERELOC, DIRECTORY_RVA), &foff))
+    uint32_t foff, at = 0, nbytes = shape_directory_word(shape, DIR_BASERELOC, DIRECTORY_SIZE);
+    if (!shape_foff(shape, shape_directory_word(shape, DIR_BASERELOC, DIRECTORY_RVA), &foff))
         return;
     for (unsigned i = 0; i < MOST_RELOCATION_BLOCKS && at < nbytes; i++) {
         uint32_t block_nbytes = 0;
@@ -137,7 +137,7 @@ void shape_add_tables(struct shape *shape)
         add_directory(shape, number);
     add_relocations(shape);
     add_symbols(shape);
-    shape_add_fields(shape, directory_word(shape, DIR_SECURITY, DIRECTORY_RVA), "422");
+    shape_add_fields(shape, shape_directory_word(shape, DIR_SECURITY, DIRECTORY_RVA), "422");
     for (unsigned level = 0; level < LEVELS_BELOW; level++) {
         size_t end = shape->field_count;
         follow(shape, first, end);

@@ -18,6 +18,7 @@ A .poke file holds one image a line; "#" begins a comment:
 Lines for tests/fuzz/corpus must be based on a made seed (the fixtures change with their compilers), and be short.
 """
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -28,7 +29,7 @@ import tempfile
 import seeds as made_seeds
 
 LONGEST_LINE = 800
-MOST_COLLECTED = 120
+MOST_COLLECTED_NBYTES = 24000  # of one target; there are a dozen in the repository
 JOIN_NBYTES = 3  # differences with fewer equal bytes between them become one
 SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:symbolize=0", "UBSAN_OPTIONS": "exitcode=99"}
 
@@ -172,7 +173,8 @@ def halves(poke):
 
 
 def collect(seeds, fuzzer, corpus, out):
-    """Keeps what libFuzzer's merge keeps, as far as it is short; the shortest lines first."""
+    """Keeps the few inputs that libFuzzer needs to reach what all reach together, as far as they are short; the
+    shortest lines first."""
     with tempfile.TemporaryDirectory() as folder:
         known, merged = pathlib.Path(folder, "known"), pathlib.Path(folder, "merged")
         known.mkdir()
@@ -189,11 +191,13 @@ def collect(seeds, fuzzer, corpus, out):
                 lines[path.name] = line
                 shutil.copy(path, short / path.name)
         # What the seeds reach goes in first, so that only what is new is kept besides.
-        subprocess.run([fuzzer, "-merge=1", "-rss_limit_mb=2048", merged, known, short], capture_output=True,
+        subprocess.run([fuzzer, "-set_cover_merge=1", "-rss_limit_mb=2048", merged, known, short], capture_output=True,
                        check=True)
         new = [path for path in merged.iterdir() if path.read_bytes() not in durable.values()]
         by_content = {(short / name).read_bytes(): line for name, line in lines.items()}
-        kept = sorted((by_content[path.read_bytes()] for path in new), key=len)[:MOST_COLLECTED]
+        shortest = sorted((by_content[path.read_bytes()] for path in new), key=len)
+        ends = itertools.accumulate(len(line) + 1 for line in shortest)
+        kept = [line for line, end in zip(shortest, ends) if end <= MOST_COLLECTED_NBYTES]
     header = f"# What fuzz_{pathlib.Path(out).parent.name} learned beyond the seeds (poke.py collect).\n"
     pathlib.Path(out).write_text(header + "".join(line + "\n" for line in sorted(kept)))
     print(f"{out}: {len(kept)} of {len(new)} inputs, {sum(map(len, kept))} bytes")

@@ -118,12 +118,15 @@ class Image:
         assert not is_flat or headers_nbytes <= self.sections[0].rva
         headers, body, foff = b"", bytearray(), headers_nbytes
         for section in self.sections:
-            if is_flat:
+            raw_nbytes = round_up(len(section.bytes), self.file_alignment)
+            memory_nbytes = len(section.bytes) + section.extra_nbytes
+            if is_flat:  # what Windows loads: everything is in the file, and nothing lies between
                 foff = section.rva
-            raw = bytes(section.bytes).ljust(round_up(len(section.bytes), self.file_alignment), b"\0")
+                raw_nbytes = memory_nbytes = raw_nbytes if section is self.sections[-1] else self.spacing
+            raw = bytes(section.bytes).ljust(raw_nbytes, b"\0")
             body += bytes(foff - headers_nbytes - len(body)) + raw
             headers += section.name.encode()[:8].ljust(8, b"\0")
-            headers += u32(len(section.bytes) + section.extra_nbytes, section.rva, len(raw), foff if raw else 0)
+            headers += u32(memory_nbytes, section.rva, len(raw), foff if raw else 0)
             headers += u32(0, 0, 0, section.characteristics)
             foff += len(raw)
         last = self.sections[-1]
@@ -135,7 +138,8 @@ class Image:
             self.directory(SECURITY, headers_nbytes + len(body), len(certificate))
         coff = struct.pack("<HHIIIHH", self.machine, len(self.sections), 0x5F000000, symbols_foff,
                            len(self.symbols) // 18, table_foff - 0x40 - 24, self.characteristics)
-        data = bytearray(DOS_STUB + b"PE\0\0" + coff + self.optional_header(headers_nbytes, image_nbytes) + headers)
+        named_nbytes = self.sections[0].rva if is_flat else headers_nbytes
+        data = bytearray(DOS_STUB + b"PE\0\0" + coff + self.optional_header(named_nbytes, image_nbytes) + headers)
         data += bytes(headers_nbytes - len(data)) + body + certificate
         data[0x98:0x9C] = u32(checksum(data))
         return bytes(data)

@@ -75,6 +75,8 @@ def full(machine, **layout):
     else:
         tables.exception_arm64(image, pdata, pdata, functions)
         code_arm64(init)
+    if machine == "x86":
+        pdata.extra_nbytes = 0x10  # x86 has no such table, and Windows refuses an empty section
     image.entry = init.rva
     tables.exports(image, rdata, begins[:3])
     tables.load_config(image, rdata, data, begins, slots["DbgPrint"])
@@ -112,7 +114,7 @@ def repairable(machine, **extra):
 
 def merged():
     """One section that is everything: code, data, IAT, guard slots, cookie."""
-    image = Image("x64", spacing=0x2000)
+    image = Image("x64", alignment=0x2000, spacing=0x2000)
     text = image.section(".text", 0xE0000060)
     slots = tables.imports(image, text, text, {"ntoskrnl.exe": ["DbgPrint"]})
     variable = text.put(u32(1, 2, 3, 4))
@@ -146,7 +148,7 @@ def with_symbols():
 
 def straddling():
     """Pointers after an odd number of bytes, across the border of two pages."""
-    image = Image("x64", spacing=0x2000)
+    image = Image("x64", alignment=0x2000, spacing=0x2000)
     text, data, reloc = image.section(".text", CODE), image.section(".data", DATA), image.section(".reloc", RELOC)
     image.entry = text.put(b"\x33\xC0\xC3")
     data.put(bytes(0xFA0))

@@ -1,8 +1,6 @@
-/* fuzz_refs.c - the inventory of references of any image.
- * Claims: every reference lies in the file and encodes to what is stored; none of a table is listed twice;
- * targets are what their state says; work and memory are
- * linear. */
-#include "fuzz.h"
+/* refs_claims.c - what holds of every inventory of references.
+ * Takes: what refs_claims.h says.  Gives: an abort on a broken claim.  Must not: know any table. */
+#include "refs_claims.h"
 
 #include <stdlib.h>
 
@@ -66,6 +64,39 @@ static void claim_listed_once(const struct refset *refs)
     free(is_listed);
 }
 
+/* A base relocation that changes a field of a table marks it; unless it changes exactly an absolute address,
+ * that is damage. */
+static void claim_relocated_marks(const struct refset *refs)
+{
+    enum { UNCHANGED, CHANGED, BEGINS_NARROW, BEGINS_WIDE };
+    uint8_t *changes = calloc(1, refs->image->file.nbytes + 8);
+    CLAIM(changes, "no memory for the claim");
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        if (ref->source != SOURCE_RELOCATED)
+            continue;
+        memset(changes + ref->site_foff, CHANGED, ref->width_nbytes);
+        changes[ref->site_foff] = ref->width_nbytes == 8 ? BEGINS_WIDE : BEGINS_NARROW;
+    }
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        if (ref->source == SOURCE_RELOCATED || ref->source == SOURCE_BASERELOCS)
+            continue;
+        bool is_changed = false, is_exact = false;
+        for (unsigned byte = 0; byte < ref->width_nbytes; byte++)
+            is_changed = is_changed || changes[ref->site_foff + byte] != UNCHANGED;
+        is_exact = ref->encoding == REF_VA &&
+                   changes[ref->site_foff] == (ref->width_nbytes == 8 ? BEGINS_WIDE : BEGINS_NARROW);
+        CLAIM(is_changed == ((ref->flags & REF_FLAG_RELOCATED) != 0),
+              "reference %zu at 0x%X: changed by a base relocation %d, marked %d", i,
+              (unsigned)ref->site_foff, is_changed, !is_changed);
+        CLAIM(!is_changed || is_exact || (refs->damaged & SOURCE_BIT(SOURCE_BASERELOCS)) != 0,
+              "a base relocation changes reference %zu at 0x%X in part, and nothing is said", i,
+              (unsigned)ref->site_foff);
+    }
+    free(changes);
+}
+
 static void claim_extents_and_problems(const struct refset *refs)
 {
     for (size_t i = 0; i < refs->extent_count; i++) {
@@ -81,40 +112,58 @@ static void claim_extents_and_problems(const struct refset *refs)
     }
 }
 
-static size_t count_of(const struct refset *refs, unsigned source)
+static void claim_all(const struct refset *refs)
 {
-    size_t count = 0;
     for (size_t i = 0; i < refs->ref_count; i++)
-        count += refs->refs[i].source == source;
-    return count;
+        claim_reference(refs->image, &refs->refs[i], i);
+    claim_listed_once(refs);
+    if ((refs->collected & SOURCE_BIT(SOURCE_BASERELOCS)) != 0)
+        claim_relocated_marks(refs);
+    claim_extents_and_problems(refs);
 }
 
-/* A source that is asked alone gives its own references only. */
-static void claim_sources(const struct refset *all, struct arena *arena)
+/* A family that is asked alone gives its own references only; and where nobody met a field twice, the same
+ * ones, in the same order, as when all are asked. */
+static void claim_family(const struct refset *all, const struct refset *family, uint32_t sources)
 {
-    for (unsigned source = 0; source < SOURCE_CODE; source++) {
-        struct refset alone;
-        CLAIM(refs_collect(all->image, arena, SOURCE_BIT(source), &alone), "out of memory");
-        CLAIM(count_of(&alone, source) == alone.ref_count, "%s gives references of other sources",
-              ref_source_name((enum ref_source)source));
+    size_t at = 0;
+    for (size_t i = 0; i < family->ref_count; i++)
+        CLAIM((SOURCE_BIT(family->refs[i].source) & sources) != 0, "%s is listed and was not asked for",
+              ref_source_name((enum ref_source)family->refs[i].source));
+    if (all->damaged != 0)
+        return;
+    for (size_t i = 0; i < all->ref_count; i++) {
+        const struct ref *ref = &all->refs[i];
+        if ((SOURCE_BIT(ref->source) & sources) == 0)
+            continue;
+        CLAIM(at < family->ref_count, "reference %zu (%s) is not listed when its family is asked alone", i,
+              ref_source_name((enum ref_source)ref->source));
+        const struct ref *alone = &family->refs[at++];
+        CLAIM(alone->site_foff == ref->site_foff && alone->target == ref->target &&
+                  alone->source == ref->source && alone->state == ref->state,
+              "reference %zu at 0x%X is another one when its family is asked alone", i,
+              (unsigned)ref->site_foff);
     }
+    CLAIM(at == family->ref_count, "a family asked alone has %zu references more", family->ref_count - at);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
+int refs_claims(const uint8_t *data, size_t nbytes, uint32_t sources, refs_family_claims_fn *claims)
 {
     struct arena arena;
     arena_init(&arena, NULL);
     struct image image;
     if (read_input((struct span){data, nbytes}, &arena, &image)) {
-        struct refset refs;
+        struct refset all, family;
         struct work work = work_begin(&arena);
-        CLAIM(refs_collect(&image, &arena, SOURCE_ALL, &refs), "out of memory");
+        CLAIM(refs_collect(&image, &arena, SOURCE_ALL, &all), "out of memory");
         work_end(&work, &arena, nbytes, &collecting, "refs_collect");
-        for (size_t i = 0; i < refs.ref_count; i++)
-            claim_reference(&image, &refs.refs[i], i);
-        claim_listed_once(&refs);
-        claim_extents_and_problems(&refs);
-        claim_sources(&refs, &arena);
+        claim_all(&all);
+        work = work_begin(&arena);
+        CLAIM(refs_collect(&image, &arena, sources, &family), "out of memory");
+        work_end(&work, &arena, nbytes, &collecting, "refs_collect of a family");
+        claim_all(&family);
+        claim_family(&all, &family, sources);
+        claims(&image);
     }
     arena_free(&arena);
     return 0;
