@@ -1,19 +1,22 @@
 #!/usr/bin/python3
 """Runs all tests and prints one line for each, the coverage of tool/, and the counts as the last line.
 
-    run.py --build BUILD [WORD...]     only the test programs whose name contains one of the words
+    run.py --build BUILD [WORD...]     only the test programs whose name[variant] contains one of the words
 
 Two kinds of tests: cmocka programs (BUILD/tests/test_*, made from tests/unit), and Python test cases in
-tests/*/test_*.py. Two variants: "plain" is the tool as users build it; "checked" is built with sanitizers and
-coverage counters. Unit tests and tests/cli run in both; a Python module can say VARIANTS = ("plain",).
+tests/*/test_*.py. Three variants: "plain" is the tool as users build it; "checked" is built with sanitizers and
+coverage counters; "windows" is hvcifix.exe under Wine. Unit tests run in the first two, tests/cli in all three, the rest
+in the first. A Python module can say VARIANTS = ("plain",) of the first two, and NOT_ON_WINDOWS = "why" of the third.
 
-Tests find their surroundings in the environment: HVCIFIX (the tool), HVCIFIX_VARIANT, HVCIFIX_BUILD,
-HVCIFIX_SOURCE, HVCIFIX_FIXTURES (folder of drivers) and HVCIFIX_IMAGES (a file with one image path a line).
+Tests find their surroundings in the environment: HVCIFIX (the tool), HVCIFIX_VARIANT, HVCIFIX_PEER (with "windows": the
+Linux program), HVCIFIX_BUILD, HVCIFIX_SOURCE, HVCIFIX_FIXTURES (folder of drivers) and HVCIFIX_IMAGES (a file with one
+image path a line).
 With HVCIFIX_REQUIRE_ALL=1 a skipped test counts as failed.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -23,13 +26,14 @@ import sys
 import tempfile
 import time
 
-from support import coverage, matrix
+from support import coverage, matrix, wine
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 TESTS = SOURCE / "tests"
 WORKERS = 2
 JOB_SECONDS = 1800
-SLOW_FIRST = ["test_kill", "test_malformed", "test_wine", "test_findings"]  # so that the workers end together
+SLOW_FIRST = ["test_kill[plain]", "test_malformed[checked]", "test_reports[windows]", "test_malformed[windows]",
+              "test_wine[plain]", "test_findings[plain]"]  # so that the workers end together
 
 
 class Outcome:
@@ -48,11 +52,11 @@ class Surroundings:
         self.images = self.build / "images.txt"
 
     def tool(self, variant):
-        return (self.build if variant == "plain" else self.build / "checked") / "hvcifix"
+        return self.build / {"plain": "hvcifix", "checked": "checked/hvcifix", "windows": "hvcifix.exe"}[variant]
 
     def environment(self, variant):
         return dict(os.environ, HVCIFIX=str(self.tool(variant)), HVCIFIX_VARIANT=variant,
-                    HVCIFIX_BUILD=str(self.build), HVCIFIX_SOURCE=str(SOURCE),
+                    HVCIFIX_PEER=str(self.tool("plain")), HVCIFIX_BUILD=str(self.build), HVCIFIX_SOURCE=str(SOURCE),
                     HVCIFIX_FIXTURES=str(self.fixtures), HVCIFIX_IMAGES=str(self.images),
                     # A sanitizer's complaint must not look like one of the tool's exit codes.
                     ASAN_OPTIONS="exitcode=99", UBSAN_OPTIONS="exitcode=99:print_stacktrace=1", LC_ALL="C.UTF-8")
@@ -124,21 +128,45 @@ def run_python_tests(path, variant, environment):
     return outcomes
 
 
+def no_wine():
+    return [Outcome("cli [windows]", "skip", 0, "Wine is not installed")]
+
+
 def jobs(surroundings, words):
-    """The functions to call, slow ones first; each gives a list of outcomes."""
+    """(name, function, its arguments...), slow ones first; each gives a list of outcomes."""
     found = []
-    for variant in ("plain", "checked"):
+    for variant in ("plain", "checked", "windows"):
         environment = surroundings.environment(variant)
+        if variant == "windows" and not wine.is_installed():
+            found.append(("cli[windows]", no_wine))
+            break
         for path in sorted(TESTS.glob("*/test_*.py")):
             if variant == "plain" or path.parent.name == "cli":
-                found.append((path.stem, run_python_tests, path, variant, environment))
+                found.append((f"{path.stem}[{variant}]", run_python_tests, path, variant, environment))
         for program in sorted((surroundings.tool(variant).parent / "tests").glob("test_*")):
             source = TESTS / "unit" / f"{program.name}.c"
-            if source.exists():  # neither dependency files nor programs of removed tests
-                found.append((program.name, run_unit_test, program, variant, environment))
+            if source.exists() and variant != "windows":  # neither dependency files nor programs of removed tests
+                found.append((f"{program.name}[{variant}]", run_unit_test, program, variant, environment))
     if words:
         found = [job for job in found if any(word in job[0] for word in words)]
-    return sorted(found, key=lambda job: SLOW_FIRST.index(job[0]) if job[0] in SLOW_FIRST else len(SLOW_FIRST))
+
+    def place(job):
+        return SLOW_FIRST.index(job[0]) if job[0] in SLOW_FIRST else len(SLOW_FIRST)
+    return sorted(found, key=place)
+
+
+@contextlib.contextmanager
+def programs_of_windows(surroundings, chosen):
+    """Wine is up while tests use it."""
+    needed = [job for job in chosen if "windows" in job[0]]
+    programs = wine.Programs(surroundings.build) if needed and wine.is_installed() else None
+    if programs:
+        programs.begin()
+    try:
+        yield
+    finally:
+        if programs:
+            programs.end()
 
 
 def say(outcome, require_all):
@@ -170,8 +198,9 @@ def main():
     counts = {"pass": 0, "fail": 0, "skip": 0}
     for outcome in real_image_outcomes(surroundings.build):
         counts[say(outcome, require_all)] += 1
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        running = [pool.submit(job[1], *job[2:]) for job in jobs(surroundings, options.words)]
+    chosen = jobs(surroundings, options.words)
+    with programs_of_windows(surroundings, chosen), concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        running = [pool.submit(job[1], *job[2:]) for job in chosen]
         for finished in concurrent.futures.as_completed(running):
             for outcome in finished.result():
                 counts[say(outcome, require_all)] += 1

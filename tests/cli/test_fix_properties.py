@@ -81,7 +81,9 @@ class Fixtures(Fixing):
                 os.chmod(target, 0o640)
                 self.assertEqual(tool.run("fix", "--in-place", target).returncode, 0)
                 self.assertEqual(images.read(target), images.read(self.out))
-                self.assertEqual(os.stat(target).st_mode & 0o7777, 0o640)
+                # Windows keeps lists of rights, which Wine takes from the mode and gives back with others of its own.
+                compared = 0o007 if tool.IS_WINDOWS else 0o7777
+                self.assertEqual(os.stat(target).st_mode & compared, 0o640 & compared)
                 self.assertEqual(sorted(os.listdir(self.folder)), ["out.sys", "target.sys"])
                 os.remove(target)
 

@@ -92,7 +92,7 @@ class Reports(unittest.TestCase):
                 yield self.put(b"%d-%s.sys" % (index, file_name.encode()), with_section_names(data, names))
 
     def hostile_paths(self):
-        for name in HOSTILE_PATHS:
+        for name in tool.nameable(HOSTILE_PATHS):
             yield self.put(name, images.read(fixture_path("wx_text_x64")))
 
     @staticmethod
@@ -362,7 +362,7 @@ class Colour(Reports):
     def on_a_terminal(self, *arguments, **environment):
         """The output of the tool when its standard output is a terminal."""
         master, slave = pty.openpty()
-        done = subprocess.Popen([tool.TOOL, *arguments], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+        done = subprocess.Popen(tool.command(*arguments), stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
                                 env=dict({key: value for key, value in os.environ.items() if key != "NO_COLOR"},
                                          TERM="xterm", **environment))
         os.close(slave)
@@ -376,6 +376,7 @@ class Colour(Reports):
         self.assertEqual(done.wait(60), 1)
         return output
 
+    @tool.not_on_windows("a terminal of Linux is none of Windows; wine/test_windows_console.py has one")
     def test_when_there_is_colour(self):
         path = fixture_path("wx_text_x64")
         self.assertIn(self.RED, self.on_a_terminal("check", path))
@@ -387,11 +388,11 @@ class Colour(Reports):
         self.assertIn(self.RED, tool.run("check", "--color=always", path).stdout)
 
     def test_colour_changes_nothing_else(self):
+        paths = fixture_paths()
         for verb in [["check"], ["fix", "--dry-run"], *SHOWS]:
-            for path in fixture_paths():
-                plain = tool.run(*verb, path).stdout
-                coloured = tool.run(*verb, "--color=always", path).stdout
-                self.assertEqual(re.sub(rb"\x1b\[[0-9;]*m", b"", coloured), plain)
+            plain = tool.run(*verb, *paths).stdout
+            coloured = tool.run(*verb, "--color=always", *paths).stdout
+            self.assertEqual(re.sub(rb"\x1b\[[0-9;]*m", b"", coloured), plain)
 
     def test_json_has_none(self):
         path = fixture_path("wx_text_x64")

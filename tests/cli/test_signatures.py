@@ -14,12 +14,9 @@ import subprocess
 import tempfile
 import unittest
 
-TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
+from support import tool
+
 FIXTURES = os.environ.get("HVCIFIX_FIXTURES", os.path.join(os.environ.get("HVCIFIX_BUILD", "build"), "fixtures"))
-
-
-def run(*arguments):
-    return subprocess.run([TOOL, *arguments], capture_output=True, timeout=120)
 
 
 def fixture(name):
@@ -61,7 +58,7 @@ class Signatures(unittest.TestCase):
             target = self.path("a.sys")
             write(target, original)
             before = os.stat(target).st_mtime_ns
-            result = run("fix", "--in-place", target)
+            result = tool.run("fix", "--in-place", target)
             self.assertEqual(result.returncode, 0, result.stdout)
             self.assertIn("left alone", result.stdout.decode())
             self.assertEqual(read(target), original)
@@ -69,14 +66,14 @@ class Signatures(unittest.TestCase):
 
     def test_dropping_the_signature(self):
         out = self.path("out.sys")
-        result = run("fix", "--drop-signature", fixture("signed_x64"), "-o", out)
+        result = tool.run("fix", "--drop-signature", fixture("signed_x64"), "-o", out)
         self.assertEqual(result.returncode, 0, result.stdout)
         verified = subprocess.run(["osslsigncode", "verify", out], capture_output=True)
         self.assertIn(b"No signature found", verified.stdout + verified.stderr)
-        self.assertEqual(run("verify", fixture("signed_x64"), out).returncode, 0)
+        self.assertEqual(tool.run("verify", fixture("signed_x64"), out).returncode, 0)
         # what is left is the unsigned linker output, repaired, perhaps padded to 8 bytes for the signature
         unsigned = self.path("unsigned.sys")
-        self.assertEqual(run("fix", fixture("init_rwx_x64"), "-o", unsigned).returncode, 0)
+        self.assertEqual(tool.run("fix", fixture("init_rwx_x64"), "-o", unsigned).returncode, 0)
         self.assertEqual(read(out)[:len(read(unsigned))], read(unsigned))
         self.assertFalse(read(out)[len(read(unsigned)):].strip(b"\0"))
 
@@ -94,11 +91,11 @@ class Signatures(unittest.TestCase):
         for algorithm in ("sha1", "sha256"):
             write(target, image)
             write(self.path("driver.CAT"), b"0\x82\x01\x00 any DER " + authenticode_digest(image, algorithm) + b" more")
-            result = run("fix", "--in-place", target)
+            result = tool.run("fix", "--in-place", target)
             self.assertEqual(result.returncode, 0)
             self.assertIn("driver.CAT", result.stdout.decode())
             self.assertEqual(read(target), image)
-            result = run("fix", "--in-place", "--drop-signature", target)
+            result = tool.run("fix", "--in-place", "--drop-signature", target)
             self.assertEqual(result.returncode, 0, result.stdout)
             self.assertNotEqual(read(target), image)
 
@@ -107,7 +104,7 @@ class Signatures(unittest.TestCase):
         target = self.path("driver.sys")
         write(target, image)
         write(self.path("other.cat"), hashlib.sha256(b"another").digest())
-        result = run("fix", "--format", "json", "--in-place", target)
+        result = tool.run("fix", "--format", "json", "--in-place", target)
         self.assertEqual(result.returncode, 0)
         self.assertEqual(json.loads(result.stdout)["images"][0]["status"], "fixed")
 

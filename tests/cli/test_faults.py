@@ -1,0 +1,132 @@
+"""Every call of the program to the system fails in turn, or comes short: a clear error, or the same result as always.
+
+tests/support/faults.c is loaded into the tool and makes one call fail: each piece of memory (the program's and the C
+library's), each open, read, write, flush, rename, listing, thread, and each write of the report. What must hold then
+is in tests/support/fault_cases.py; tests/wine/test_windows_faults.py does the same on Windows.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+from support import fault_cases, tool
+
+VARIANTS = ("plain", "checked")
+NOT_ON_WINDOWS = "tests/wine/test_windows_faults.py makes the same calls fail"
+VARIANT = os.environ.get("HVCIFIX_VARIANT", "plain")
+FAULTS = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "tests" / "faults.so"
+WITHIN_SECONDS = 60
+
+ANSWERS = {
+    "memory": ("{}:ENOMEM", "{}-:ENOMEM"),
+    "open": ("{}:EACCES", "{}:EMFILE", "{}:EIO", "{}:EINTR", "{}-:EMFILE"),
+    "read": ("{}:EIO", "{}:EINTR", "{}:one", "{}:half", "{}:end", "{}-:one", "{}-:EIO"),
+    "write": ("{}:ENOSPC", "{}:EIO", "{}:EINTR", "{}:one", "{}:half", "{}:end", "{}-:one", "{}-:ENOSPC"),
+    "close": ("{}:EIO", "{}:EINTR"),
+    "fstat": ("{}:EIO", "{}:ENOMEM"),
+    "stat": ("{}:EIO", "{}:EACCES", "{}:ENOMEM", "{}-:EIO"),
+    "lstat": ("{}:EIO", "{}:ENOMEM", "{}-:EIO"),
+    "mmap": ("{}:ENOMEM", "{}:EACCES"),
+    "fsync": ("{}:EIO", "{}:ENOSPC", "{}:EINTR", "{}:late"),
+    "fchmod": ("{}:EPERM", "{}:EIO"),
+    "rename": ("{}:EIO", "{}:EACCES", "{}:ENOSPC", "{}:EXDEV", "{}:EBUSY", "{}:late"),
+    "unlink": ("{}:EIO",),
+    "realpath": ("{}:EIO", "{}:EACCES", "{}:ENOMEM"),
+    "opendir": ("{}:EIO", "{}:EMFILE", "{}:ENOMEM", "{}-:EMFILE"),
+    "readdir": ("{}:EIO", "{}-:EIO"),
+    "fopen": ("{}:EACCES", "{}:ENOSPC"),
+    "print": ("{}:ENOSPC", "{}:EIO", "{}:EINTR", "{}:one", "{}:half", "{}-:one"),
+    "thread": ("{}:EAGAIN", "{}-:EAGAIN"),
+}
+
+
+# What the tool calls that cannot fail, or whose failure means nothing to it. fwrite() and its kin write through a
+# stream of faults.c; a mutex that exists can be locked.
+HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
+    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|toul)|v?snprintf|
+    qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|closedir|f(close|error|flush|write|printf)|
+    pthread_(join|(mutex|cond)_.*)""", re.VERBOSE)
+
+
+@unittest.skipUnless(FAULTS.exists(), f"{FAULTS} was not built")
+class Faults(fault_cases.FaultCases, unittest.TestCase):
+    if VARIANT == "plain":
+        ANSWERS = ANSWERS
+    else:  # the sanitizers take long to start, and their leak checker knows better what is left over
+        ANSWERS = {name: answers[:2] for name, answers in ANSWERS.items()}
+        MOST_NUMBERS = 8
+        COUNTS_BLOCKS = False
+
+    def run_many(self, prepare, arguments, faults):
+        for fault in faults:
+            yield self.run_one(prepare, arguments, fault)
+
+    def run_one(self, prepare, arguments, fault):
+        folder, log = self.root / "folder", self.root / "log"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        prepare(folder)
+        log.unlink(missing_ok=True)
+        environment = dict(os.environ, LD_PRELOAD=str(FAULTS), HVCIFIX_FAULT=fault, HVCIFIX_FAULT_LOG=str(log))
+        if VARIANT == "checked":
+            environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+        done = subprocess.run([tool.TOOL, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=WITHIN_SECONDS, check=False)
+        lines = log.read_text().splitlines() if log.exists() else []
+        counted = {name: int(count) for name, count in map(str.split, lines)}
+        return fault_cases.Run(done.returncode, done.stdout, done.stderr, fault_cases.content(folder), counted)
+
+    def folders(self, folder):
+        super().folders(folder)
+        os.symlink("deep", folder / "in" / "link")
+        os.symlink("../driver.sys", folder / "in" / "link.sys")
+
+    if VARIANT == "plain":
+        def test_no_call_is_left_out(self):
+            """A call that the tool makes is made to fail here, or is known to be harmless."""
+            def names(*options):
+                listed = subprocess.run(["nm", "-D", *options], capture_output=True, check=True).stdout.decode()
+                return {line.split()[-1].partition("@")[0] for line in listed.splitlines()}
+
+            met = names("--defined-only", FAULTS)
+            self.assertIn("read", met)
+            called = names("--undefined-only", tool.TOOL)
+            self.assertIn("read", called)
+            self.assertEqual([name for name in sorted(called - met) if not HARMLESS.fullmatch(name)], [])
+
+    def test_several_threads(self):
+        """The same when threads share the work; also when some or all of them cannot be had."""
+        # AddressSanitizer itself gives up in a thread for which it gets no memory.
+        names = [name for name in ANSWERS if VARIANT == "plain" or name != "memory"]
+        self.try_all(self.folders, "check", "--jobs", "4", "--format", "json", ".", names=names)
+        self.try_all(self.two_drivers, "fix", "--jobs", "4", "--in-place", ".", names=names)
+
+    def test_fix_through_a_link(self):
+        def prepare(folder):
+            self.one_driver(folder)
+            os.symlink("driver.sys", folder / "link.sys")
+
+        self.try_all(prepare, "fix", "--in-place", "link.sys")
+
+    def test_report_file_over_the_image_by_a_link(self):
+        """Where the system does not tell whether two names are one file, nothing is written over either."""
+        def prepare(folder):
+            self.one_driver(folder)
+            os.link(folder / "driver.sys", folder / "again.sys")
+
+        arguments = ("check", "driver.sys", "--output", "again.sys")
+        whole = self.run_one(prepare, arguments, "")
+        self.assertEqual(whole.returncode, 2)
+        self.assertGreater(whole.log["stat"], 0)
+        for number in self.numbers(whole.log["stat"]):
+            for error in ("EIO", "ENOMEM"):
+                run = self.run_one(prepare, arguments, f"stat:{number}:{error}")
+                self.assertTrue(run.files == whole.files)
+                self.assertEqual(run.returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
