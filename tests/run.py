@@ -5,8 +5,9 @@
 
 Two kinds of tests: cmocka programs (BUILD/tests/test_*, made from tests/unit), and Python test cases in
 tests/*/test_*.py. Three variants: "plain" is the tool as users build it; "checked" is built with sanitizers and
-coverage counters; "windows" is hvcifix.exe under Wine. Unit tests run in the first two, tests/cli in all three, the rest
-in the first. A Python module can say VARIANTS = ("plain",) of the first two, and NOT_ON_WINDOWS = "why" of the third.
+coverage counters; "windows" is hvcifix.exe under Wine. Unit tests run in the first two, tests/cli in all three, the
+rest in the first. A Python module can say VARIANTS = ("plain",) of the first two, and NOT_ON_WINDOWS = "why" of the
+third.
 
 Tests find their surroundings in the environment: HVCIFIX (the tool), HVCIFIX_VARIANT, HVCIFIX_PEER (with "windows": the
 Linux program), HVCIFIX_BUILD, HVCIFIX_SOURCE, HVCIFIX_FIXTURES (folder of drivers) and HVCIFIX_IMAGES (a file with one
@@ -32,8 +33,8 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 TESTS = SOURCE / "tests"
 WORKERS = 2
 JOB_SECONDS = 1800
-SLOW_FIRST = ["test_kill[plain]", "test_malformed[checked]", "test_reports[windows]", "test_malformed[windows]",
-              "test_wine[plain]", "test_findings[plain]"]  # so that the workers end together
+SLOW_FIRST = ["test_kill[plain]", "test_malformed[checked]", "test_windows_files[plain]", "test_reports[windows]",
+              "test_malformed[windows]",              "test_wine[plain]", "test_findings[plain]"]  # so that the workers end together
 
 
 class Outcome:

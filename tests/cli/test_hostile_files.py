@@ -20,7 +20,8 @@ from support import tool
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "fuzz"))
 import seeds  # noqa: E402
 
-VARIANTS = ("plain", "checked")  # none of this exists on Windows
+VARIANTS = ("plain", "checked")
+NOT_ON_WINDOWS = "rights are dropped by a call of Linux; wine/test_windows_paths.py and test_windows_files.py have their own"
 WITHIN_SECONDS = 60
 LARGE_NBYTES = 1 << 26  # reading takes long enough for something to happen
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2

@@ -200,7 +200,8 @@ class Usage(unittest.TestCase):
     def test_no_file_is_called_minus(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(fixture("init_rwx_x64"), os.path.join(folder, "a.sys"))
-            for arguments in (["fix", "a.sys", "-o", "-"], ["fix", "a.sys", "--out=-"], ["check", "a.sys", "--output", "-"]):
+            for arguments in (["fix", "a.sys", "-o", "-"], ["fix", "a.sys", "--out=-"],
+                              ["check", "a.sys", "--output", "-"]):
                 self.assert_usage_error(tool.run(*arguments, cwd=folder), "- is none")
             self.assertEqual(os.listdir(folder), ["a.sys"])
             self.assertEqual(tool.run("fix", "a.sys", "-o", "./-", cwd=folder).returncode, 0)

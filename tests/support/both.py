@@ -88,8 +88,8 @@ def differences(peer, done):
 def run(peer, exe, arguments, environment, cwd, timeout):
     """The finished process of hvcifix.exe, after the Linux program `peer` gave the same answer."""
     before = files_of(arguments, cwd) if may_write(arguments) else {}
-    peer_done = subprocess.run([peer, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd,
-                               env=dict(os.environ, **(environment or {})), check=False)
+    peer_done = subprocess.run([peer, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+                               cwd=cwd, env=dict(os.environ, **(environment or {})), check=False)
     peer_files = files_of(before, None)
     take_back(before, peer_files)
     done = programs().run(programs().command(exe, *arguments), environment, cwd, timeout)

@@ -18,8 +18,8 @@ def run(*arguments, timeout=300, cwd=None, environment=None, alone=False):
     calls where the systems themselves must differ, with the reason beside them."""
     arguments = list(map(str, arguments))
     if not IS_WINDOWS:
-        return subprocess.run([TOOL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd,
-                              env=dict(os.environ, **(environment or {})), check=False)
+        return subprocess.run([TOOL, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+                              cwd=cwd, env=dict(os.environ, **(environment or {})), check=False)
     if alone:
         return both.programs().run(both.programs().command(TOOL, *arguments), environment, cwd, timeout)
     return both.run(PEER, TOOL, arguments, environment, cwd, timeout)

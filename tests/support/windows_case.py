@@ -69,8 +69,8 @@ class WindowsCase(unittest.TestCase):
     def beside(self, *arguments):
         """A bystander (tests/wine/bystander_windows.c) that holds something from now on; ended after the test."""
         command = self.wine.command(BUILD / "wine-helpers" / "bystander.exe", *arguments)
-        process = subprocess.Popen(command, env=self.wine.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=self.wine.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         self.addCleanup(process.stdout.close)

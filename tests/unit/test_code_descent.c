@@ -5,9 +5,10 @@
 static enum function_source source_at(const struct code_case *driver, uint32_t rva)
 {
     const struct code_function *function = code_function_at(&driver->map, rva);
-    if (!function)
-        fail_msg("no function at RVA 0x%X", rva);
-    return (enum function_source)function->source;
+    if (function)
+        return (enum function_source)function->source;
+    fail_msg("no function at RVA 0x%X", rva);
+    return FUNCTION_ENTRY;
 }
 
 static void entry_calls_and_padding(void **state)
@@ -104,10 +105,9 @@ static void relocations_refute_a_decode(void **state)
     struct code_case driver;
     case_begin(&driver, MACHINE_I386);
     /* call; then an address that would decode as one more instruction of the line */
-    uint32_t rva = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x80);
+    uint32_t pointer = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x80);
     CASE_PUT(&driver, CASE_TEXT_RVA + 0x80, "\xEB\xFE");
-    uint32_t pointer = rva;
-    rva = CASE_PUT_VA(&driver, rva, "", CASE_DATA_RVA + 0x40);
+    CASE_PUT_VA(&driver, pointer, "", CASE_DATA_RVA + 0x40);
     /* B8, then a relocated field that begins one byte later than the immediate of `mov eax, imm32` */
     CASE_PUT_VA(&driver, CASE_TEXT_RVA + 0x40, "\xB8\x90", CASE_DATA_RVA);
     CASE_PUT_REL(&driver, CASE_TEXT_RVA + 0x82, "\xE9", CASE_TEXT_RVA + 0x40);

@@ -6,8 +6,10 @@ static void expect_ref(const struct code_case *driver, uint32_t site_rva, enum r
                        uint32_t target_rva, enum ref_access access)
 {
     const struct ref *ref = case_ref(driver, site_rva);
-    if (!ref)
+    if (!ref) {
         fail_msg("no reference at RVA 0x%X", site_rva);
+        return;
+    }
     assert_int_equal(ref->encoding, encoding);
     assert_int_equal(ref->target, target_rva);
     assert_int_equal(ref->access, access);

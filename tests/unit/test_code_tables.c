@@ -139,7 +139,7 @@ static void tables_without_range_check(void **state)
     rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x05", masked);
     rva = CASE_PUT(&driver, rva, "\x48\x63\x0C\x88\x48\x01\xC1\xFF\xE1");
     rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x05", open);
-    rva = CASE_PUT(&driver, rva, "\x48\x63\x14\x90\x48\x01\xC2\xFF\xE2"); /* the same with rdx, unchecked */
+    CASE_PUT(&driver, rva, "\x48\x63\x14\x90\x48\x01\xC2\xFF\xE2"); /* the same with rdx, unchecked */
     put_cases(&driver, 6);
     for (uint32_t i = 0; i < 4; i++)
         case_put_u32(&driver, masked + 4 * i, CASES_RVA + i * CASE_NBYTES - masked);

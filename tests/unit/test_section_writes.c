@@ -10,14 +10,14 @@ static void clean_drivers(void **state)
     rva = CASE_PUT_REL(&driver, rva, "\x48\x8B\x05", VARIABLE_RVA);  /* a read */
     rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", CASE_INIT_RVA); /* a function's address */
     rva = CASE_PUT_REL(&driver, rva, "\x89\x05", CASE_DATA_RVA);     /* a store elsewhere */
-    rva = CASE_PUT(&driver, rva, "\xC3");
+    CASE_PUT(&driver, rva, "\xC3");
     expect_unwritten(&driver);
 
     rva = begin_driver(&driver, MACHINE_I386);
     rva = CASE_PUT_VA(&driver, rva, "\xA1", VARIABLE_RVA);  /* mov eax, [variable] */
     rva = CASE_PUT_VA(&driver, rva, "\x68", CASE_INIT_RVA); /* push offset function */
     rva = CASE_PUT_VA(&driver, rva, "\xA3", CASE_DATA_RVA); /* a store elsewhere */
-    rva = CASE_PUT(&driver, rva, "\xC3");
+    CASE_PUT(&driver, rva, "\xC3");
     CASE_PUT_VA(&driver, CASE_RDATA_RVA, "", CASE_INIT_RVA); /* and a pointer to the function */
     expect_unwritten(&driver);
 }

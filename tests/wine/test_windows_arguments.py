@@ -51,11 +51,13 @@ class Quotes(Arguments):
             for encoding in ("utf-8", "utf-8-sig", "utf-16"):
                 with self.subTest(line=line, encoding=encoding):
                     (self.folder / "r.rsp").write_bytes(text.encode(encoding))
-                    self.assertEqual(self.paths(self.exe("check", "--format", "json", "@r.rsp")), self.resolved(folders))
+                    done = self.exe("check", "--format", "json", "@r.rsp")
+                    self.assertEqual(self.paths(done), self.resolved(folders))
 
     def test_other_values_in_quotes(self):
         """The folder that ends in a backslash may be any argument, the others stay what they are."""
-        done = self.launch(rf'fix "{self.here}\out dir\x.sys" --out "{self.here}\new\y.sys" --output "{self.here}\new\r.txt"')
+        done = self.launch(rf'fix "{self.here}\out dir\x.sys" --out "{self.here}\new\y.sys" '
+                           rf'--output "{self.here}\new\r.txt"')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_only("y.sys", "r.txt", folder=self.folder / "new")
         done = self.launch(rf'check "{self.here}\out\" --output "{self.here}\new\s.txt" --format "text"')
@@ -68,7 +70,8 @@ class Quotes(Arguments):
     def test_what_is_well_formed_is_read_as_ever(self):
         """By CommandLineToArgvW's documentation."""
         cases = [('"a b".sys', ["a b.sys"]), ('a"b c"d', ["ab cd"]), (r"a\\b c\ d", [r"a\\b", "c\\", "d"]),
-                 ('"" x', ["", "x"]), ('"a b\\\\" c', ["a b\\", "c"]), ("\u017e\u4e2d\U0001f600", ["\u017e\u4e2d\U0001f600"])]
+                 ('"" x', ["", "x"]), ('"a b\\\\" c', ["a b\\", "c"]),
+                 ("\u017e\u4e2d\U0001f600", ["\u017e\u4e2d\U0001f600"])]
         for line, arguments in cases:
             with self.subTest(line=line):
                 self.assertEqual(self.paths(self.launch("check --format json " + line), 3), arguments)

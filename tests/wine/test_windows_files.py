@@ -1,4 +1,4 @@
-"""Replacing files on Windows: what others hold is waited for, and whatever happens the old file or the new one is there.
+"""Replacing files on Windows: what others hold is waited for; whatever happens, the old file or the new one is there.
 
 bystander.exe (tests/wine/bystander_windows.c) is the other program: a scanner, a linker, an editor.
 """
@@ -96,8 +96,8 @@ class Held(Files):
 
 
 class Locked(Files):
-    """Bytes that another program has locked. Wine lets everybody read them, so hvcifix-faults.exe makes the reading fail
-    (tests/support/faults_windows.c); it counts the time that the program would have waited."""
+    """Bytes that another program has locked. Wine lets everybody read them, so hvcifix-faults.exe makes the reading
+    fail (tests/support/faults_windows.c); it counts the time that the program would have waited."""
 
     def faulty(self, fault, *arguments):
         """(exit code, seconds waited, output) of a run in which a call of Windows fails."""
@@ -175,7 +175,7 @@ class Attributes(Files):
 
 
 class Killed(Files):
-    """hvcifix.exe is killed at moments spread over its work, from before the temporary file is there until it is gone."""
+    """hvcifix.exe is killed at moments spread over the time from when the temporary file is there until it is gone."""
 
     def setUp(self):
         super().setUp()

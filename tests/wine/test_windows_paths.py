@@ -42,7 +42,8 @@ class OneFile(Paths):
             f"\\\\.\\C:{self.place}\\x.sys": None,
             f"{PREFIX}C:{self.place}\\x.sys": f"C:{self.place}\\x.sys",
             f"//?/C:{self.place}\\x.sys": f"C:{self.place}\\x.sys",
-            "x.sys.": "x.sys", "x.sys ": "x.sys", "x.sys. .. ": "x.sys", f"C:{self.place}\\x.sys.": f"C:{self.place}\\x.sys",
+            "x.sys.": "x.sys", "x.sys ": "x.sys", "x.sys. .. ": "x.sys",
+            f"C:{self.place}\\x.sys.": f"C:{self.place}\\x.sys",
             windows_case.windows_path(self.home / "x.sys"): None,
         }
 
@@ -146,6 +147,16 @@ class Names(Paths):
         found = self.images("check", "--", *by_name, expect=1)
         self.assertEqual([image["path"] for image in found], by_name)
 
+    def test_links_to_folders_are_not_followed(self):
+        """Wine shows a link of Linux to a folder as one of Windows."""
+        (self.folder / "sub").mkdir()
+        self.copy("clean_x64", self.folder / "a.sys")
+        self.copy("wx_text_x64", self.folder / "sub" / "b.sys")
+        (self.folder / "here").symlink_to(".")
+        (self.folder / "sub" / "up").symlink_to("..")
+        found = self.images("check", ".", expect=1)
+        self.assertEqual([image["path"] for image in found], [".\\a.sys", ".\\sub\\b.sys"])
+
     def test_repaired_under_any_name(self):
         for name in self.NAMES:
             self.copy("init_rwx_x64", self.folder / name)
@@ -184,7 +195,8 @@ class Names(Paths):
         self.copy("init_rwx_x64", self.folder / "x.sys")
         for arguments, expect in ((["check", missing], 3), (["verify", "x.sys", missing], 3), (["show", missing], 3),
                                   (["fix", "x.sys", "-o", missing], 4), (["check", "@" + missing], 2),
-                                  (["check", "x.sys", "--output", missing], 4), (["show", "x.sys", "--after", missing], 3)):
+                                  (["check", "x.sys", "--output", missing], 4),
+                                  (["show", "x.sys", "--after", missing], 3)):
             for form in ([], ["--format", "json"]):
                 if form and "--after" in arguments:
                     continue
@@ -237,7 +249,8 @@ class Mapping(Paths):
         ("\\\\server\\share\\dir\\x.sys", PREFIX + "UNC\\server\\share\\dir\\x.sys", None, "file"),
         ("//server/share/dir/../x.sys", PREFIX + "UNC\\server\\share\\x.sys", None, "file"),
         ("\\\\server\\share\\x.sys.", PREFIX + "UNC\\server\\share\\x.sys", "\\\\server\\share\\x.sys", "file"),
-        (PREFIX + "UNC\\server\\share\\x.sys", PREFIX + "UNC\\server\\share\\x.sys", "\\\\server\\share\\x.sys", "file"),
+        (PREFIX + "UNC\\server\\share\\x.sys", PREFIX + "UNC\\server\\share\\x.sys", "\\\\server\\share\\x.sys",
+         "file"),
         (PREFIX + "unc\\server\\share\\x.sys", PREFIX + "unc\\server\\share\\x.sys", None, "file"),
         ("\\\\localhost\\c$\\x.sys", PREFIX + "UNC\\localhost\\c$\\x.sys", None, "file"),
         (PREFIX + "C:\\a\\x.sys", PREFIX + "C:\\a\\x.sys", "C:\\a\\x.sys", "file"),
@@ -248,7 +261,8 @@ class Mapping(Paths):
         (PREFIX + "Volume{0}\\x.sys", PREFIX + "Volume{0}\\x.sys", None, "file"),
         (PREFIX + "GLOBALROOT\\Device\\x.sys", PREFIX + "GLOBALROOT\\Device\\x.sys", None, "file"),
         (PREFIX + "pipe\\x", PREFIX + "pipe\\x", None, "device"),
-        ("\\\\.\\pipe\\x", "\\\\.\\pipe\\x", None, "device"), ("\\\\.\\MAILSLOT\\x", "\\\\.\\MAILSLOT\\x", None, "device"),
+        ("\\\\.\\pipe\\x", "\\\\.\\pipe\\x", None, "device"),
+        ("\\\\.\\MAILSLOT\\x", "\\\\.\\MAILSLOT\\x", None, "device"),
         ("\\\\.\\C:\\x.sys", "\\\\.\\C:\\x.sys", None, "file"), ("\\\\.\\C:", "\\\\.\\C:", None, "device"),
         ("\\\\.\\COM56", "\\\\.\\COM56", None, "device"), ("NUL", "\\\\.\\NUL", None, "device"),
         ("C:\\x.sys:stream", PREFIX + "C:\\x.sys:stream", None, "file"),

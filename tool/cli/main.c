@@ -69,8 +69,6 @@ static bool report_hits_image(const struct cli_options *options)
 {
     if (!options->report_path)
         return false;
-    if (is_image(options->report_path)) /* it may lie in a folder that is judged */
-        return true;
     if (options->output_path && (strcmp(options->report_path, options->output_path) == 0 ||
                                  file_is_same(options->report_path, options->output_path)))
         return true;
@@ -79,7 +77,7 @@ static bool report_hits_image(const struct cli_options *options)
     for (size_t i = 0; i < options->path_count; i++)
         if (file_is_same(options->report_path, options->paths[i]))
             return true;
-    return false;
+    return is_image(options->report_path); /* it may lie in a folder that is judged */
 }
 
 static int run(int argc, char **argv, struct arena *arena)

@@ -92,8 +92,8 @@ static void chain(struct code_reader *reader, const struct unwind_place *places,
     uint32_t unwind_rva = places[low - 1].unwind_rva;
     if (record->site_rva - unwind_rva > CHAIN_MAX_NBYTES)
         return;
-    for (size_t i = low; i-- > 0 && places[i].unwind_rva == unwind_rva;)
-        reader->bounds[places[i].bound].parent = (uint32_t)(parent - reader->bounds);
+    for (size_t i = low; i > 0 && places[i - 1].unwind_rva == unwind_rva; i--)
+        reader->bounds[places[i - 1].bound].parent = (uint32_t)(parent - reader->bounds);
 }
 
 static bool chain_fragments(struct code_reader *reader)

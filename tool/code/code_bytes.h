@@ -14,8 +14,7 @@ struct reader_section {
     uint32_t rva, nbytes, raw_foff;
     bool has_relocations; /* some byte has MARK_FIELD */
     const uint8_t *bytes;
-    uint8_t *classes; /* those of the map; while reading, each with the function that begins there: enum
-                         class_bit */
+    uint8_t *classes; /* enum class_bit: those of the map, while reading with the functions that begin there */
     uint8_t *marks;   /* enum mark */
 };
 
@@ -36,7 +35,7 @@ enum mark {
     MARK_FIELD_4 = 0x01, /* first byte of one of 4 bytes */
     MARK_FIELD_8 = 0x02, /* first byte of one of 8 bytes */
     MARK_FIELD_TAIL = 0x03,
-    MARK_PUSHED = 0x0C, /* was pushed as a root of at most this trust: one of the next three */
+    MARK_PUSHED = 0x0C, /* the highest trust with which it was pushed as a root; 0: it was not */
     MARK_POINTER = 0x04,
     MARK_CANDIDATE = 0x08,
     MARK_TRUSTED = 0x0C,
@@ -109,7 +108,7 @@ static inline uint64_t word_of(uint8_t value)
     return value * UINT64_C(0x0101010101010101);
 }
 
-/* The first of [at, end) with one of the bits of `mask`, or `end`. */
+/* The first of [at, end) with one of the bits of `mask`, or `end`. Here and below at is at most end. */
 static inline uint32_t bytes_find(const uint8_t *array, uint32_t at, uint32_t end, uint8_t mask)
 {
     uint64_t all = word_of(mask);

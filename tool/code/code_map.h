@@ -45,10 +45,10 @@ struct code_function {
 /* `detail` of a reference of SOURCE_CODE: how sure it is, and in the upper byte the size in bytes of the
  * datum that a memory operand reads or writes (0: none, or an address only). */
 enum code_ref_detail {
-    CODE_REF_CERTAIN,
-    CODE_REF_MAY_HOLD_BASE, /* REF_IMAGE_REL: a register of it holds the image base somewhere in the function
-                             */
-    CODE_REF_GUESSED_VA,    /* REF_VA in an image without base relocations: known by its value only */
+    CODE_REF_CERTAIN = 0,
+    CODE_REF_MAY_HOLD_BASE =
+        1, /* REF_IMAGE_REL: a register of it holds the image base somewhere in the function */
+    CODE_REF_GUESSED_VA = 2, /* REF_VA in an image without base relocations: known by its value only */
     CODE_REF_CERTAINTY_MASK = 0xFF,
     CODE_REF_NBYTES_SHIFT = 8
 };

@@ -201,10 +201,10 @@ bool speculate_sees_table(const struct code_reader *reader, const struct reader_
 {
     if (!reader->is_64 || (section->rva + at) % 4 != 0)
         return false;
-    for (uint32_t i = 0; i < 2; i++) {
-        if (!range_fits(section->nbytes, at + UINT64_C(4) * i, 4))
-            return false;
-        uint32_t target = load_u32(section->bytes + at + 4 * i);
+    if (!range_fits(section->nbytes, at, 2 * sizeof(uint32_t)))
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t target = load_u32(section->bytes + at + i * sizeof(uint32_t));
         int64_t distance = (int64_t)target - (int64_t)(section->rva + at);
         const struct reader_section *there = reader_section_at(reader, target);
         if (distance > NEAR_TABLE_NBYTES || distance < -NEAR_TABLE_NBYTES || !there)
