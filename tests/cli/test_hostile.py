@@ -170,7 +170,10 @@ class Images(Hostile):
     def test_large_shared_and_cyclic(self):
         for name, data in hostile_images.made().items():
             with self.subTest(image=name):
-                self.all_verbs(name, data)
+                reports = self.all_verbs(name, data)
+                if name.startswith("sections_"):  # 65,535 of them
+                    self.assertIn(REFUSED_LAYOUT, tool.codes(reports["check"]))
+                    self.assertEqual(reports["check"]["status"], "error")
 
     def test_listings_of_the_shared_and_cyclic(self):
         for name in ("resources_cyclic", "chained_unwind", "shared_catches", "counts_of_most"):
@@ -298,8 +301,6 @@ class Images(Hostile):
             "program": (True, changed("x64", section(4, 12, 0x7000), ("optional", 0x38, "I", 0x8000), subsystem=3)),
             "base": (True, changed("x64", ("optional", 0x18, "Q", 0x140001000))),
         }
-        for kind in ("row", "same", "empty"):
-            cases["65535-" + kind] = True, hostile_images.sections(kind)
         for name, (is_refused, data) in cases.items():
             with self.subTest(layout=name):
                 reports = self.all_verbs("layout-" + name, data)

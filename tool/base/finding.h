@@ -24,7 +24,7 @@ enum finding_code {
     HVCI9007_CANNOT_WRITE = 9007,         /* the operating system refused to take the bytes */
     HVCI9008_OUT_OF_MEMORY = 9008,        /* HVCI9009 stays unused: 9009 means something to MSBuild */
     HVCI9010_USAGE = 9010,                /* the command line is wrong */
-    HVCI9011_LAYOUT_REFUSED = 9011,       /* Windows (error), or some Windows (note), does not load the layout */
+    HVCI9011_LAYOUT_REFUSED = 9011,       /* Windows, or some Windows (a note), refuses it */
     HVCI9020_SIGNED = 9020,               /* refusal: a signature would be broken */
     HVCI9021_SECTION_IS_WRITTEN = 9021,   /* refusal: something needs the section writable */
     HVCI9022_NO_REPAIR = 9022,            /* refusal: this finding has no repair that can be proved */

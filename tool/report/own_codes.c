@@ -43,7 +43,8 @@ const struct own_code own_codes[] = {
      "The headers can be read, but Windows checks how they fit together before it maps an image, and refuses "
      "this one; or, when this is a note, some versions of Windows do. What the rules say about it was judged "
      "all the same.",
-     "The message names the field. Link the image again; if a tool has edited or packed it, use the file from "
+     "The message names the field. Link the image again; if a tool has edited or packed it, use the file "
+     "from "
      "before that."},
     {HVCI9020_SIGNED, "the image is signed",
      "Any change to a signed image breaks its signature, so signed images are left alone.",
