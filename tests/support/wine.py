@@ -102,8 +102,16 @@ class Programs(Prefix):
         return words
 
     def run(self, command, environment=None, cwd=None, timeout=LIMIT_SECONDS):
-        """The finished process of a command; its output goes through files, because Wine's background processes
-        keep pipes open."""
+        """The finished process of a command. On a busy machine Wine itself sometimes ends with 1 before the program
+        begins, without a word; then the call is made again. hvcifix never ends with 1 without a word."""
+        for _ in range(3):
+            done = self.run_once(command, environment, cwd, timeout)
+            if done.returncode != 1 or done.stdout or done.stderr:
+                break
+        return done
+
+    def run_once(self, command, environment, cwd, timeout):
+        """Output goes through files, because Wine's background processes keep pipes open."""
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             done = subprocess.run(command, env=dict(self.environment, **(environment or {})), cwd=cwd,
                                   stdin=subprocess.DEVNULL, stdout=output, stderr=errors, timeout=timeout, check=False)
