@@ -85,8 +85,8 @@ class Usage(unittest.TestCase):
             os.makedirs(os.path.join(folder, "a/b"))
             with open(os.path.join(folder, "readme.txt"), "w") as file:
                 file.write("no image")
-            empty = tool.run("check", folder)
-            self.assertEqual(empty.returncode, 3)
+            code, empty = tool.report("check", "--target", "1607", folder)
+            self.assertEqual((code, empty[0]["target"]), (3, "1607"))
             shutil.copy(fixture("clean_x64"), os.path.join(folder, "a/b/x.sys"))
             images = json.loads(tool.run("check", "--format", "json", folder).stdout)["images"]
             self.assertEqual([image["path"] for image in images], [tool.listed(folder, "a", "b", "x.sys")])

@@ -102,7 +102,8 @@ static void put_report(struct run *run, const struct image_report *report)
 static void put_problem(struct run *run, const char *path, enum finding_code code, const char *message,
                         const char *cure, enum exit_code exit_code)
 {
-    struct outcome outcome = {.path = path, .status = STATUS_ERROR, .exit_code = exit_code};
+    struct outcome outcome = {
+        .path = path, .status = STATUS_ERROR, .exit_code = exit_code, .target = run->options->target};
     arena_init(&outcome.arena, run->pipeline.allocator);
     struct finding problem = {code, LEVEL_ERROR, NULL, NO_RVA, NO_FILE_OFFSET, 1, message,
                               NULL, 0,           NULL, cure};

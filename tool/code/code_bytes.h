@@ -14,7 +14,7 @@ struct reader_section {
     uint32_t rva, nbytes, raw_foff;
     bool has_relocations; /* some byte has MARK_FIELD */
     const uint8_t *bytes;
-    uint8_t *classes; /* enum class_bit: those of the map, while reading with the functions that begin there */
+    uint8_t *classes; /* enum class_bit: those of the map, with the functions that begin there */
     uint8_t *marks;   /* enum mark */
 };
 
