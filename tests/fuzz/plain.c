@@ -63,8 +63,9 @@ void plain_field(struct plain *plain, const uint8_t *at, uint32_t target)
     }
     if (plain->count == plain->capacity) {
         plain->capacity = 2 * plain->capacity + 64;
-        plain->fields = realloc(plain->fields, plain->capacity * sizeof *plain->fields);
-        CLAIM(plain->fields, "no memory for the claim");
+        struct plain_field *grown = realloc(plain->fields, plain->capacity * sizeof *plain->fields);
+        CLAIM(grown, "no memory for the claim");
+        plain->fields = grown;
     }
     uint32_t foff = (uint32_t)(at - plain->image->file.bytes);
     plain->is_taken[foff] = 1;

@@ -17,8 +17,8 @@
     X(fstat)                                                                                                 \
     X(stat)                                                                                                  \
     X(lstat)                                                                                                 \
-    X(mmap) X(fsync) X(fchmod) X(rename) X(unlink) X(realpath) X(opendir) X(readdir) X(fopen) X(print)       \
-        X(thread)
+    X(mmap)                                                                                                  \
+    X(fsync) X(fchmod) X(rename) X(unlink) X(realpath) X(opendir) X(readdir) X(fopen) X(print) X(thread)
 
 enum fault_name {
 #define X(name) FAULT_##name,

@@ -17,8 +17,10 @@
     X(flush)                                                                                                 \
     X(close)                                                                                                 \
     X(size)                                                                                                  \
-    X(attributes) X(copy) X(eof) X(time) X(security) X(move) X(delete) X(find) X(next) X(full) X(final)      \
-        X(info) X(thread) X(fopen) X(print)
+    X(attributes)                                                                                            \
+    X(copy)                                                                                                  \
+    X(eof)                                                                                                   \
+    X(time) X(security) X(move) X(delete) X(find) X(next) X(full) X(final) X(info) X(thread) X(fopen) X(print)
 
 enum name {
 #define X(name) NAME_##name,

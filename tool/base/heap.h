@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* The size to ask for instead of nbytes, at least as large: large blocks are whole huge pages where the system has
- * such, so that it hands out one page instead of 512. SIZE_MAX stands for "too large". */
+/* The size to ask for instead of nbytes, at least as large: large blocks are whole huge pages where the
+ * system has such, so that it hands out one page instead of 512. SIZE_MAX stands for "too large". */
 size_t heap_good_nbytes(size_t nbytes);
 
 void *heap_alloc(size_t nbytes);

@@ -1,7 +1,7 @@
 /* heap_posix.c - heap.h on POSIX systems.
  * Takes: sizes.  Gives: memory.  Must not: keep anything between calls.
- * Where Linux is told that a block may have huge pages (2 MiB), a file of 1 MiB is read in a fifth of the time that
- * 256 small pages take, one fault each. Elsewhere the blocks are as good as any. */
+ * Where Linux is told that a block may have huge pages (2 MiB), a file of 1 MiB is read in a fifth of the
+ * time that 256 small pages take, one fault each. Elsewhere the blocks are as good as any. */
 #define _DEFAULT_SOURCE
 #include "base/heap.h"
 

@@ -99,7 +99,8 @@ bool verify_sections(struct verify_case *judged, const uint32_t *section_indices
             return false;
     }
     if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &summary)) {
-        judged->verdict->right_not_shown = true; /* the bytes are as explained; a right could not be shown useless */
+        judged->verdict->right_not_shown =
+            true; /* the bytes are as explained; a right could not be shown useless */
         return false;
     }
     for (size_t i = 0; i < count; i++)
