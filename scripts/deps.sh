@@ -12,12 +12,13 @@ packages_of() {
     # Compilers and linkers for Windows drivers, the kernel headers of mingw-w64, and what signs a driver.
     fixtures)
         echo clang-19 lld-19 llvm-19 gcc-mingw-w64-x86-64-win32 gcc-mingw-w64-i686-win32 mingw-w64-common
-        echo openssl osslsigncode
+        echo openssl osslsigncode python3
         ;;
-    # Independent readers, a kernel that starts drivers (Wine), strace to stop the tool at any system call, valgrind.
+    # Independent readers, a kernel that starts drivers (Wine; debootstrap brings the one for x86), strace to stop the
+    # tool at any system call, valgrind.
     tests)
         echo libcmocka-dev libcjson-dev python3 python3-pefile python3-jsonschema binutils llvm-19 clang-19 osslsigncode
-        echo wine wine64 strace valgrind
+        echo wine wine64 debootstrap debian-archive-keyring strace valgrind
         # Any npm will do; Debian's is large, so it is installed only where there is none.
         command -v npm >/dev/null 2>&1 || echo npm
         ;;

@@ -79,6 +79,15 @@ struct acceptance {
     const struct pipeline_options *options;
 };
 
+/* Section headers keep their places in the file; a new layout cures all findings of its rule. */
+static bool is_still_there(const struct change *change, const struct finding *finding)
+{
+    if (change->rule != finding->code)
+        return false;
+    return change->kind == CHANGE_LAYOUT ||
+           change->file_offset - SECTION_CHARACTERISTICS == finding->file_offset;
+}
+
 /* The written bytes are proved against the original, and judged anew, before they may replace anything. */
 static bool accept_repair(void *context, struct span written)
 {
@@ -105,9 +114,7 @@ static bool accept_repair(void *context, struct span written)
     /* What was planned must be gone. */
     for (size_t i = 0; i < outcome->plan.change_count; i++)
         for (size_t k = 0; k < outcome->remaining.count; k++)
-            if (outcome->plan.changes[i].rule == outcome->remaining.items[k].code &&
-                outcome->plan.changes[i].file_offset - SECTION_CHARACTERISTICS ==
-                    outcome->remaining.items[k].file_offset)
+            if (is_still_there(&outcome->plan.changes[i], &outcome->remaining.items[k]))
                 return false;
     return !outcome->arena.exhausted; /* what was not written down was not judged */
 }

@@ -120,7 +120,7 @@ class Fixtures(Fixing):
 
     def test_refusal_of_written_init_names_init(self):
         for fixture in self.fixtures("refuses"):
-            if not fixture.name.endswith("_refuse"):
+            if not (fixture.name.startswith("init_") and fixture.name.endswith("_refuse")):
                 continue
             with self.subTest(fixture=fixture.file_name):
                 code, reports = tool.report("fix", fixture.path, "-o", self.out)

@@ -4,6 +4,7 @@ import os
 
 import pefile
 
+PAGE_NBYTES = 4096
 REAL_DRIVERS = "install-interception.exe.resources"  # INIT is writable and executable in all of them
 
 
@@ -16,6 +17,12 @@ def listed():
 def real_init_drivers():
     """The drivers of node-interception; empty where the package could not be had."""
     return [path for path in listed() if REAL_DRIVERS in path]
+
+
+def real_drivers_of(machine):
+    """Those of them for "x86", "x64" or "ia64"; their names end so."""
+    ending = {"x86": "X86.sys", "x64": "A64.sys", "ia64": "I64.sys"}[machine]
+    return [path for path in real_init_drivers() if path.endswith(ending)]
 
 
 def read(path):
@@ -35,6 +42,10 @@ class Headers:
     @property
     def is_signed(self):
         return self.security.Size != 0
+
+    @property
+    def is_page_aligned(self):
+        return self.optional.SectionAlignment % PAGE_NBYTES == 0
 
     def stored_checksum(self):
         return self.optional.CheckSum

@@ -3,7 +3,21 @@
 import os
 import pathlib
 
+# Wine does not load images whose file alignment is smaller than their low section alignment (Windows does from 512 on):
+# fixture -> the same driver without that.
+TWINS = {"rich_low_80_file_20": "rich_low_80", "rich_low_800_file_200": "rich_low_800"}
 TABLE = pathlib.Path(__file__).resolve().parent.parent.parent / "fixtures" / "matrix.tsv"
+
+
+def rewrite_of(column, machine):
+    """(verdict, [options]) for a machine: "repairs,arm64:refuses --target 1607" says that for x64 `fix` repairs."""
+    verdicts, *options = column.split(" ")
+    verdict, *exceptions = verdicts.split(",")
+    for exception in exceptions:
+        name, _, other = exception.partition(":")
+        if name == machine:
+            verdict = other
+    return verdict, options
 
 
 class Fixture:
@@ -12,12 +26,22 @@ class Fixture:
     def __init__(self, machine, row):
         self.machine = machine
         self.name, _, self.chain, self.sources, self.compile_flags, self.link_flags = row[:6]
-        self.fix, self.seen = row[7], row[8]
+        self.fix, self.seen = row[7], row[9]
+        self.rewrite, self.rewrite_options = rewrite_of(row[8], machine)
         self.file_name = f"{self.name}_{machine}"
         self.findings = {}  # code -> number of places, or None where the table gives none
         for finding in row[6].split() if row[6] != "-" else []:
             code, _, count = finding.partition("*")
             self.findings["HVCI" + code] = int(count) if count else None
+
+    @property
+    def not_in_wine(self):
+        return self.name in TWINS
+
+    @property
+    def path_in_wine(self):
+        """The path of what answers as this fixture does: itself, or its twin where Wine does not load it."""
+        return os.path.join(os.environ["HVCIFIX_FIXTURES"], f"{TWINS.get(self.name, self.name)}_{self.machine}.sys")
 
     @property
     def path(self):

@@ -10,10 +10,13 @@ EXECUTE, WRITE, DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
 PAGE_NBYTES = 4096
 RELOCATION_NBYTES = {"DIR64": 8, "HIGHLOW": 4}
 SLOTS = ("SecurityCookie", "GuardCFCheckFunction", "GuardCFCheckDispatch")
+DELAY_TABLES = ("ModuleHandle", "ImportAddressTable")  # written by the code that loads late
+ALL = "--file-headers --sections --coff-load-config --coff-imports --coff-basereloc"
 
 
-def read(option, path):
-    return subprocess.run(["llvm-readobj-19", option, path], capture_output=True, text=True, check=True).stdout
+def read(options, path):
+    """What llvm-readobj prints for one option, or several with blanks between."""
+    return subprocess.run(["llvm-readobj-19", *options.split(), path], capture_output=True, text=True, check=True).stdout
 
 
 def number(text, field):
@@ -37,8 +40,8 @@ class Section:
 
 def findings(path):
     """{code: number of places} of the layout rules that the image breaks."""
-    headers = read("--file-headers", path)
-    sections = [Section(text) for text in read("--sections", path).split("Section {")[1:]]
+    text = read(ALL, path)
+    sections = [Section(part) for part in text.split("Section {")[1:]]
     found = {}
 
     def add(code):
@@ -50,16 +53,19 @@ def findings(path):
     for section in sections:
         if section.flags & EXECUTE and section.flags & WRITE:
             add("HVCI2102" if section.name == "INIT" and section.flags & DISCARDABLE else "HVCI2003")
-    if number(headers, "SectionAlignment") % PAGE_NBYTES:
+    if number(text, "SectionAlignment") % PAGE_NBYTES:
         add("HVCI2004")
-    if number(headers, "IATSize") and is_executable(number(headers, "IATRVA")):
+    if number(text, "IATSize") and is_executable(number(text, "IATRVA")):
         add("HVCI2005")
-    load_config = read("--coff-load-config", path)
     for slot in SLOTS:
-        slot_va = number(load_config, slot)
-        if slot_va and is_executable(slot_va - number(headers, "ImageBase")):
+        slot_va = number(text, slot)
+        if slot_va and is_executable(slot_va - number(text, "ImageBase")):
             add("HVCI2006")
-    for kind, address in re.findall(r"Type: (\S+)\s+Address: (0x[0-9A-F]+)", read("--coff-basereloc", path)):
+    for module in text.split("DelayImport {")[1:]:
+        for table in DELAY_TABLES:
+            if is_executable(number(module, table)):
+                add("HVCI2006")
+    for kind, address in re.findall(r"Type: (\S+)\s+Address: (0x[0-9A-F]+)", text):
         nbytes = RELOCATION_NBYTES.get(kind, 0)
         if nbytes and int(address, 16) % PAGE_NBYTES > PAGE_NBYTES - nbytes:
             add("HVCI2101")

@@ -155,6 +155,9 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
     case OPTION_DRY_RUN:
         options->dry_run = true;
         return true;
+    case OPTION_MAP:
+        options->map_path = value;
+        return true;
     case OPTION_DROP_SIGNATURE:
         options->drop_signature = true;
         return true;
@@ -203,6 +206,8 @@ static bool check_whole(struct parser *parser)
             return fail(parser, "%s needs to know where to write: -o OUT, --in-place, or --dry-run.", name);
         if (options->output_path && options->in_place)
             return fail(parser, "%s takes -o OUT or --in-place, not both.", name);
+        if (options->map_path && options->path_count != 1)
+            return fail(parser, "%s takes one image with --map FILE.", name);
         if (options->output_path && options->path_count != 1)
             return fail(parser, "%s takes one image with -o OUT; use --in-place for several.", name);
         return true;

@@ -24,6 +24,7 @@ enum option_id {
     OPTION_OUT,
     OPTION_IN_PLACE,
     OPTION_DRY_RUN,
+    OPTION_MAP,
     OPTION_DROP_SIGNATURE,
     OPTION_ONLY,
     OPTION_REFERENCES,
@@ -69,6 +70,7 @@ struct cli_options {
     enum color_choice color;
     bool no_code, in_place, dry_run, drop_signature;
     const char *output_path; /* -o */
+    const char *map_path;    /* --map */
     enum finding_code *only;
     size_t only_count;
     enum show_what show;

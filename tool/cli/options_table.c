@@ -18,6 +18,8 @@ const struct option_row option_rows[] = {
     {OPTION_IN_PLACE, "--in-place", NULL, NULL, "replace the image itself", VERB_BIT(VERB_FIX)},
     {OPTION_DRY_RUN, "--dry-run", NULL, NULL, "print the plan and its proof; write nothing",
      VERB_BIT(VERB_FIX)},
+    {OPTION_MAP, "--map", NULL, "FILE", "write where each piece of the old image went, as JSON",
+     VERB_BIT(VERB_FIX)},
     {OPTION_DROP_SIGNATURE, "--drop-signature", NULL, NULL,
      "allow a signed image to be rewritten; its certificate table is removed", VERB_BIT(VERB_FIX)},
     {OPTION_ONLY, "--only", NULL, "CODE", "repair this rule only, whatever else remains; may be repeated",

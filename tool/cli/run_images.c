@@ -8,6 +8,7 @@
 #include "cli/ordered.h"
 #include "cli/work_list.h"
 #include "cli/workers.h"
+#include "io/file.h"
 #include "io/path_list.h"
 
 enum { SUMMARY_NBYTES = 1024 };
@@ -45,6 +46,19 @@ static bool is_passed_over(const struct outcome *outcome)
     return outcome->problems.count == 1 && outcome->problems.items[0].code == HVCI9001_NOT_A_PE_IMAGE;
 }
 
+/* The map belongs to a repair that was proved; without one there is none. */
+static bool write_map(const struct run *run, struct outcome *outcome)
+{
+    struct text map = {.arena = &outcome->arena};
+    struct finding error;
+    if (!run->options->map_path || outcome->status != STATUS_FIXED)
+        return true;
+    report_json_map(&map, outcome);
+    struct span bytes = {(const uint8_t *)map.chars, map.nbytes};
+    return !outcome->arena.exhausted && file_replace(run->options->map_path, bytes, 0644, NULL, NULL,
+                                                     &outcome->arena, &error) == FILE_WRITTEN;
+}
+
 /* The report of one image as text in the outcome's arena, or in `room` when memory runs out, and what else is
  * kept of it. */
 static struct image_report make_report(const struct run *run, struct outcome *outcome,
@@ -54,6 +68,10 @@ static struct image_report make_report(const struct run *run, struct outcome *ou
     struct image_report report = {.is_shown = true, .exit_code = outcome->exit_code};
     bool is_json = run->options->format == FORMAT_JSON;
     bool is_readable = outcome->has_image && outcome->judged;
+    if (!write_map(run, outcome)) {
+        console_complain("%s : error HVCI9007: The map could not be written.\n", run->options->map_path);
+        report.exit_code = exit_code_worse(report.exit_code, EXIT_WRITE);
+    }
     if (run->options->verb == VERB_SHOW && is_readable) {
         if (run->after)
             report_text_show_pair(&text, outcome, run->after, run->style);

@@ -1,7 +1,7 @@
 /* code_decode.h - one x86 or x64 instruction as the code reader needs it.
  * Takes: bytes and the RVA of the first.  Gives: struct instruction, and its memory operand on request.
- * Must not: know about images, sections or references. code_decode.c (the cheap half) and code_effects.c
- * (operands) alone include the decoder library.
+ * Must not: know about images, sections or references. code_decode.c (the cheap half), code_effects.c
+ * and code_registers.c (operands) alone include the decoder library.
  * The cheap half (length, flow, where the fields lie) is filled for every instruction; operands, which
  * cost as much again, are decoded only when decode_memory() is called. */
 #ifndef HVCIFIX_CODE_CODE_DECODE_H
@@ -109,6 +109,14 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory);
 
 /* What the instruction that was decoded last does. False when its operands cannot be decoded. */
 bool decode_effects(struct decoder *decoder, struct instruction_effects *effects);
+
+/* Which general registers (one bit each) the instruction that was decoded last reads and overwrites, hidden
+ * operands included; those that only form a memory operand's address are in `addresses`. A register that is
+ * written in part, or under a condition, counts as read too. False when the operands cannot be decoded. */
+struct register_sets {
+    uint16_t reads, writes, addresses;
+};
+bool decode_registers(struct decoder *decoder, struct register_sets *use);
 
 /* True for what linkers and assemblers fill with and what does nothing: NOPs of any length, and for x86 the
  * forms `mov edi, edi`, `lea ecx, [ecx+0]`, `lea esp, [esp+0]`. */

@@ -1,6 +1,6 @@
-/* code_decoder.h - the decoder's state, for the two files that decode.
- * Takes: Zydis.  Gives: struct decoder.  Must not: be included by any file but code_decode.c and
- * code_effects.c. */
+/* code_decoder.h - the decoder's state, for the files that decode.
+ * Takes: Zydis.  Gives: struct decoder.  Must not: be included by any file but code_decode.c,
+ * code_effects.c and code_registers.c. */
 #ifndef HVCIFIX_CODE_CODE_DECODER_H
 #define HVCIFIX_CODE_CODE_DECODER_H
 

@@ -120,7 +120,7 @@ static void judge_loader_writes(struct judge *judge)
     const struct refset *refs = judge->refs;
     /* The loader opens all of directory 12, whatever the descriptors say of its contents. */
     const struct directory *iat = image_directory(judge->image, DIR_IAT);
-    if (iat &&
+    if (iat && !judge_excepts(judge, iat->rva, iat->nbytes) &&
         ranges_overlap(iat->rva, iat->nbytes, judge->section->rva, judge->end_rva - judge->section->rva))
         judge_found(judge, iat->rva, iat->entry_foff,
                     arena_printf(judge->arena,
@@ -130,7 +130,7 @@ static void judge_loader_writes(struct judge *judge)
                     cure_loader);
     for (size_t i = 0; i < refs->extent_count && !judge->found; i++) {
         const struct extent *extent = &refs->extents[i];
-        if (!is_written_by_loader(extent->kind) ||
+        if (!is_written_by_loader(extent->kind) || judge_excepts(judge, extent->rva, extent->nbytes) ||
             !ranges_overlap(extent->rva, extent->nbytes, judge->section->rva,
                             judge->end_rva - judge->section->rva))
             continue;
@@ -148,7 +148,7 @@ static void judge_loader_writes(struct judge *judge)
         const struct ref *ref = &refs->refs[i];
         if ((ref->flags & REF_FLAG_LOADER_WRITES) && ref->encoding != REF_FOFF &&
             ref->encoding != REF_SECTION_INDEX && ref->target >= judge->section->rva &&
-            ref->target < judge->end_rva)
+            judge_holds(judge, ref->target))
             judge_found(judge, ref->site_rva, ref->site_foff,
                         arena_printf(judge->arena,
                                      "Section %s has to stay writable: the loader writes at RVA 0x%" PRIX32
@@ -253,12 +253,22 @@ bool section_writes(const struct image *image, const struct refset *refs, const 
                     uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
                     const char **summary)
 {
+    return section_writes_but(image, refs, code, section, NULL, 0, arena, answer, why, summary);
+}
+
+bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
+                        uint32_t section, const struct write_exception *exceptions, size_t exception_count,
+                        struct arena *arena, enum write_answer *answer, struct finding *why,
+                        const char **summary)
+{
     struct judge judge = {.image = image,
                           .refs = refs,
                           .code = code,
                           .section = &image->sections[section],
                           .arena = arena,
                           .is_64 = image->machine == MACHINE_AMD64,
+                          .exceptions = exceptions,
+                          .exception_count = exception_count,
                           .why = why};
     find_borders(&judge);
     judge_loader_writes(&judge);

@@ -23,4 +23,15 @@ bool section_writes(const struct image *image, const struct refset *refs, const 
                     uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
                     const char **summary);
 
+/* A range of the section that will not be in it any more: what is written there does not count. */
+struct write_exception {
+    uint32_t rva, nbytes;
+};
+
+/* The same, but for the ranges that leave the section. */
+bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
+                        uint32_t section, const struct write_exception *exceptions, size_t exception_count,
+                        struct arena *arena, enum write_answer *answer, struct finding *why,
+                        const char **summary);
+
 #endif

@@ -23,6 +23,8 @@ struct judge {
      * so that an address just before the first byte, which compilers form for `array[i - k]`, is included.
      * Assumed: nobody reaches further than over that gap, and nobody reaches the section from behind. */
     uint32_t near_rva, end_rva;
+    const struct write_exception *exceptions; /* ranges that leave the section */
+    size_t exception_count;
     struct site_set jump_tables; /* file offsets of all bytes of jump tables */
 
     bool found; /* *why is set */
@@ -30,9 +32,19 @@ struct judge {
     uint64_t branch_count, read_count, code_address_count, scanned_nbytes;
 };
 
+/* All of [rva, rva + nbytes) leaves the section. */
+static inline bool judge_excepts(const struct judge *judge, uint64_t rva, uint64_t nbytes)
+{
+    for (size_t i = 0; i < judge->exception_count; i++)
+        if (rva >= judge->exceptions[i].rva &&
+            range_fits(judge->exceptions[i].nbytes, rva - judge->exceptions[i].rva, nbytes))
+            return true;
+    return false;
+}
+
 static inline bool judge_holds(const struct judge *judge, uint64_t rva)
 {
-    return rva >= judge->near_rva && rva < judge->end_rva;
+    return rva >= judge->near_rva && rva < judge->end_rva && !judge_excepts(judge, rva, 1);
 }
 
 /* Records the counter-example; the first one stays. */

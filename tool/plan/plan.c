@@ -41,13 +41,35 @@ static bool refuse_finding(struct plan_context *context, const struct finding *f
     return finding_add(&context->plan->refusals, &refusal);
 }
 
+/* Moves are planned for what Windows refuses; for notes only when they are asked for. */
+static bool asks_for_moves(const struct plan_context *context, const struct finding *finding)
+{
+    bool is_moving = finding->code == HVCI2004_SECTION_NOT_PAGE_ALIGNED ||
+                     finding->code == HVCI2005_IAT_EXECUTABLE ||
+                     finding->code == HVCI2006_LOADER_DATA_EXECUTABLE;
+    return is_moving && is_wanted(context->options, finding->code) &&
+           (finding->level == LEVEL_ERROR || context->options->only);
+}
+
+static bool plan_moves(struct plan_context *context)
+{
+    for (size_t i = 0; i < context->findings->count; i++)
+        if (asks_for_moves(context, &context->findings->items[i]))
+            return plan_layout(context);
+    return true;
+}
+
 static bool plan_finding(struct plan_context *context, const struct finding *finding)
 {
     if (!is_wanted(context->options, finding->code))
         return true;
+    if ((context->plan->layout || asks_for_moves(context, finding)) &&
+        plan_layout_cures(context->image, finding->code))
+        return true; /* plan_moves() has dealt with it */
     switch (finding->code) {
+    case HVCI2003_SECTION_WRITABLE_EXECUTABLE:
     case HVCI2102_INIT_WRITABLE_EXECUTABLE:
-        return plan_init_section(context, finding);
+        return plan_write_right(context, finding);
     default:
         return refuse_finding(context, finding);
     }
@@ -59,6 +81,8 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
 {
     *plan = (struct plan){.refusals = {.arena = arena}, .new_file_nbytes = image->file.nbytes};
     struct plan_context context = {image, refs, code, findings, options, arena, plan};
+    if (!plan_moves(&context))
+        return false;
     for (size_t i = 0; i < findings->count; i++)
         if (!plan_finding(&context, &findings->items[i]))
             return false;
@@ -70,6 +94,7 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
     if (plan->refusals.count != 0) {
         plan->verdict = PLAN_REFUSED;
         plan->change_count = 0;
+        plan->layout = NULL;
         return true;
     }
     if (plan->change_count == 0) {
@@ -93,6 +118,5 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
 
 uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva)
 {
-    (void)plan; /* nothing moves yet: every repair so far keeps all addresses */
-    return old_rva;
+    return plan->layout ? layout_map_rva(plan->layout, old_rva) : old_rva;
 }

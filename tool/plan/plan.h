@@ -1,11 +1,12 @@
 /* plan.h - what is to change: decided here, carried out by emit, proved by verify.
  * Takes: image, references, code map, answers of the rules, options.  Gives: a list of changes, "no change",
  * or a refusal with its reasons.  Must not: touch bytes.
- * Every address of the new layout comes from plan_map_rva(); until pieces move it is the identity. */
+ * When pieces move, plan->layout says where everything lies in the new image. */
 #ifndef HVCIFIX_PLAN_PLAN_H
 #define HVCIFIX_PLAN_PLAN_H
 
 #include "code/code_map.h"
+#include "plan/layout.h"
 #include "rules/rule.h"
 
 enum plan_verdict { PLAN_NO_CHANGE, PLAN_CHANGE, PLAN_REFUSED };
@@ -15,6 +16,7 @@ enum assurance { ASSURANCE_PROVED, ASSURANCE_ASSUMED };
 
 enum change_kind {
     CHANGE_SECTION_CHARACTERISTICS,
+    CHANGE_LAYOUT,         /* pieces move: plan->layout; file_offset is the finding's */
     CHANGE_DROP_SIGNATURE, /* directory entry cleared, table cut off the end of the file */
     CHANGE_CHECKSUM        /* derived at emit from the final bytes */
 };
@@ -46,7 +48,8 @@ struct plan {
     size_t change_count, change_capacity;
     struct finding_list refusals; /* why nothing, or not more, can be repaired: HVCI902x */
     uint64_t new_file_nbytes;
-    const char *remark; /* why something that could change does not; NULL when there is nothing to say */
+    struct layout *layout; /* NULL: every byte stays where it is */
+    const char *remark;    /* why something that could change does not; NULL when there is nothing to say */
 };
 
 /* False only when memory ran out. `code` may be an undecoded map. */
@@ -54,7 +57,7 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
                const struct finding_list *findings, const struct plan_options *options, struct arena *arena,
                struct plan *plan);
 
-/* Old RVA to new RVA. */
+/* Old RVA to new RVA of the byte there. */
 uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva);
 
 #endif

@@ -34,7 +34,8 @@ static bool drop_certificates(struct plan_context *context)
                           "The certificate table lies inside the data of a section, so it cannot be cut off.",
                           "Start from the linker's own output, before it was signed.");
     }
-    context->plan->new_file_nbytes = security->rva;
+    if (!context->plan->layout) /* a layout leaves the table out itself */
+        context->plan->new_file_nbytes = security->rva;
     return plan_add_change(
         context->plan, context->arena,
         &(struct change){

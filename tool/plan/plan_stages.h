@@ -15,8 +15,15 @@ struct plan_context {
     struct plan *plan;
 };
 
-/* HVCI2102: takes W from the section that `finding` names, when nothing needs it. */
-bool plan_init_section(struct plan_context *context, const struct finding *finding);
+/* HVCI2102, and HVCI2003 in page-aligned images: takes W from the section that `finding` names, when nothing
+ * needs it. */
+bool plan_write_right(struct plan_context *context, const struct finding *finding);
+
+/* HVCI2004, HVCI2005, HVCI2006: moves pieces of the image; called once, with the first of these findings. */
+bool plan_layout(struct plan_context *context);
+
+/* A moving rewrite of this image cures findings of that code. */
+bool plan_layout_cures(const struct image *image, enum finding_code code);
 
 /* Called when something is to change: drops the signature, leaves a signed image alone, or refuses. */
 bool plan_signature(struct plan_context *context);

@@ -39,6 +39,10 @@ size_t report_scarce(char room[REPORT_SCARCE_NBYTES], const struct outcome *outc
 /* The plan as a table (fix --dry-run). */
 void report_text_plan(struct text *text, const struct outcome *outcome, const struct report_style *style);
 
+/* The map of a repair that moves things, as docs/map.schema.json says; "pieces" is empty when nothing moves.
+ */
+void report_json_map(struct text *text, const struct outcome *outcome);
+
 /* `verify OLD NEW`. */
 void report_text_verdict(struct text *text, const char *old_path, const char *new_path,
                          const struct verify_verdict *verdict, const struct report_style *style);

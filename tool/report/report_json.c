@@ -39,6 +39,8 @@ static const char *change_word(enum change_kind kind)
     switch (kind) {
     case CHANGE_SECTION_CHARACTERISTICS:
         return "section-characteristics";
+    case CHANGE_LAYOUT:
+        return "layout";
     case CHANGE_DROP_SIGNATURE:
         return "drop-signature";
     case CHANGE_CHECKSUM:

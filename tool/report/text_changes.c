@@ -4,6 +4,7 @@
 
 #include "report/layout.h"
 #include "report/safe_text.h"
+#include "report/text_layout.h"
 
 #include <inttypes.h>
 
@@ -37,6 +38,11 @@ static const char *describe_change(struct arena *arena, const struct outcome *ou
                                    const struct change *change)
 {
     struct text words = {.arena = arena};
+    if (change->kind == CHANGE_LAYOUT)
+        return arena_printf(arena, "%zu pieces and %" PRIu32 " sections laid out anew (HVCI%04u)",
+                            outcome->plan.layout ? outcome->plan.layout->piece_count - 1 : 0,
+                            outcome->plan.layout ? outcome->plan.layout->section_count : 0,
+                            (unsigned)change->rule);
     int digits = (int)(change->width_nbytes > 8 ? 16 : 2 * change->width_nbytes);
     uint64_t new_value;
     if (change->section)
@@ -103,5 +109,7 @@ void report_text_plan(struct text *text, const struct outcome *outcome, const st
         break;
     }
     safe_end_line(text, line_start);
+    if (plan->layout)
+        text_layout_table(text, &outcome->image, plan->layout);
     text_changes_list(text, outcome);
 }

@@ -4,6 +4,7 @@
 #include "verify/verify.h"
 #include "verify/verify_checksum.h"
 #include "verify/verify_differences.h"
+#include "verify/verify_moves.h"
 #include "verify/verify_structure.h"
 
 static bool read_image(struct verify_case *judged, struct span file, struct verify_image *image, bool in_old)
@@ -66,7 +67,7 @@ bool verify_pair(struct span old_file, struct span new_file, struct arena *arena
         return !arena->exhausted;
     if (files_are_identical(&judged))
         verdict->result = VERIFY_IDENTICAL;
-    else if (judge_differences(&judged))
+    else if (verify_is_moved(&judged) ? verify_moved(&judged) : judge_differences(&judged))
         verdict->result = proved_result(verdict);
     return !arena->exhausted;
 }

@@ -31,6 +31,7 @@ enum verify_function_state {
 struct verify_function {
     uint32_t rva, end_rva;
     uint8_t state;
+    bool is_gap; /* not from unwind data: clean code between functions, perhaps several leaf functions */
 };
 
 struct verify_code {

@@ -95,6 +95,10 @@ bool verify_decode(const struct verify_decoder *decoder, struct span code, size_
     }
     instruction->is_rip_relative = decoder->is_64 && (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
                                    decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5;
+    instruction->is_plain_memory =
+        decoded.raw.disp.size != 0 &&
+        (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM ? decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5
+                                                     : decoded.raw.imm[0].size == 0);
     instruction->is_stack_relative = decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
                                      (decoded.attributes & ZYDIS_ATTRIB_HAS_SIB) &&
                                      decoded.raw.sib.base == 4 && decoded.raw.sib.index == 4 &&

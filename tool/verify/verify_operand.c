@@ -29,6 +29,9 @@ static bool has_field(const struct verify_instruction *instruction, size_t at,
     case FIELD_CALL:
         return instruction->flow == FLOW_CALL && instruction->has_target && instruction->imm_nbytes[0] == 4 &&
                instruction->imm_at[0] == inside;
+    case FIELD_BRANCH:
+        return instruction->has_target && instruction->imm_nbytes[0] == field->nbytes &&
+               instruction->imm_at[0] == inside;
     }
     return false;
 }
@@ -36,7 +39,7 @@ static bool has_field(const struct verify_instruction *instruction, size_t at,
 static void add_use(struct verify_code *code, const struct verify_field_in_code *field, size_t at,
                     struct verify_uses *uses)
 {
-    unsigned use = field->kind == FIELD_CALL
+    unsigned use = field->kind == FIELD_CALL || field->kind == FIELD_BRANCH
                        ? USE_ADDRESS
                        : verify_decode_use(&code->decoder, field->section->bytes, at, field->at);
     code->step_count++;

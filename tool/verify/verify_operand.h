@@ -11,7 +11,8 @@ enum verify_field_kind {
     FIELD_RIP_RELATIVE,  /* disp32 of [rip + disp32] with `trailing_nbytes` of the instruction behind it */
     FIELD_BASE_RELATIVE, /* disp32 added to a register */
     FIELD_ABSOLUTE,      /* a displacement or an immediate that is an address */
-    FIELD_CALL           /* the rel32 of E8 */
+    FIELD_CALL,          /* the rel32 of E8 */
+    FIELD_BRANCH         /* the distance of any direct branch or call */
 };
 
 struct verify_field_in_code {

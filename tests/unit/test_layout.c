@@ -1,0 +1,259 @@
+/* test_layout.c - moving rewrites of small low-aligned drivers: what lies where, what each reference leads
+ * to, and what is refused. Expected values are written down from the rules (one distance for all, what leaves
+ * goes to fresh pages at the same place in the page), not taken from the output. */
+#include "layout_case.h"
+
+enum {
+    DELTA = 0x1000,       /* of all that stays together: the first section starts behind the header page */
+    NEW_DATA_RVA = 0x2600 /* pages 0x1000 hold code; .data leaves to the next, at the same place in it */
+};
+
+static uint32_t va(const struct low_case *driver, uint32_t rva)
+{
+    return (uint32_t)driver->made.image_base_va + rva;
+}
+
+/* mov eax, [data+8]; mov ecx, offset data+0x40; ret, and a call between the code sections. */
+static void test_x86_moves(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA1");
+    at = low_put_va(&driver, at, LOW_DATA_RVA + 8);
+    at = LOW_PUT(&driver, at, "\xB9");
+    at = low_put_va(&driver, at, LOW_DATA_RVA + 0x40);
+    at = LOW_PUT(&driver, at, "\xE8");
+    at = low_put_rel(&driver, at, LOW_MORE_RVA + 0x10, 0);
+    LOW_PUT(&driver, at, "\xC3");
+    LOW_PUT(&driver, LOW_MORE_RVA + 0x10, "\xC3");
+    low_put_va(&driver, LOW_DATA_RVA + 0x80, LOW_MORE_RVA + 0x10); /* a function pointer */
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 1), va(&driver, NEW_DATA_RVA + 8));
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 6), va(&driver, NEW_DATA_RVA + 0x40));
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 11),
+                     LOW_MORE_RVA + 0x10 - (LOW_TEXT_RVA + 15));
+    assert_int_equal(low_new_u32(&driver, NEW_DATA_RVA + 0x80), va(&driver, LOW_MORE_RVA + 0x10 + DELTA));
+    assert_int_equal(low_new_u32(&driver, NEW_DATA_RVA), 0x11111111);
+    assert_int_equal(low_new_u32(&driver, LOW_DATA_RVA + DELTA), 0xCCCCCCCC); /* the hole */
+    low_end(&driver);
+}
+
+/* Headers of the output, by the format's own offsets. */
+static void test_headers(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+    low_put_va(&driver, LOW_DATA_RVA + 0x10, LOW_TEXT_RVA);
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    const uint8_t *opt = driver.done.output.bytes + made_opt_foff();
+    assert_int_equal(load_u32(opt + OPT_ADDRESS_OF_ENTRY_POINT), LOW_TEXT_RVA + DELTA);
+    assert_int_equal(load_u32(opt + OPT_SECTION_ALIGNMENT), 0x1000);
+    assert_int_equal(load_u32(opt + OPT_FILE_ALIGNMENT), 0x200);
+    assert_int_equal(load_u32(opt + OPT_SIZE_OF_IMAGE), 0x4000); /* headers, code, data, relocations */
+    static const struct {
+        const char *name;
+        uint32_t rva, characteristics;
+    } expected[] = {
+        {".text", 0x1000, 0x68000020}, {".data", 0x2000, 0xC8000040}, {".reloc", 0x3000, 0x42000040}};
+    assert_int_equal(load_u16(driver.done.output.bytes + made_coff_foff() + COFF_NUMBER_OF_SECTIONS), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint8_t *header = driver.done.output.bytes + made_section_header_foff(&driver.made, i);
+        assert_memory_equal(header, expected[i].name, strlen(expected[i].name));
+        assert_int_equal(load_u32(header + SECTION_VIRTUAL_ADDRESS), expected[i].rva);
+        assert_int_equal(load_u32(header + SECTION_CHARACTERISTICS), expected[i].characteristics);
+    }
+    const uint8_t *directory = driver.done.output.bytes + made_directory_foff(&driver.made, DIR_BASERELOC);
+    uint32_t table_rva = load_u32(directory);
+    assert_int_equal(table_rva % 0x1000, LOW_RELOC_RVA);
+    assert_int_equal(load_u32(directory + 4), 12);
+    assert_int_equal(low_new_u32(&driver, table_rva), 0x2000);
+    assert_int_equal(low_new_u32(&driver, table_rva + 4), 12);
+    assert_int_equal(low_new_u32(&driver, table_rva + 8), 0x3610);
+    low_end(&driver);
+}
+
+/* array[i - 1] is stored as an address in front of .data, where code ends: it means the array. */
+static void test_folded_address_means_the_data(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x8B\x04\x85"); /* mov eax, [eax*4 + data - 4] */
+    at = low_put_va(&driver, at, LOW_DATA_RVA - 4);
+    LOW_PUT(&driver, at, "\xC3");
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 3), va(&driver, NEW_DATA_RVA - 4));
+    low_end(&driver);
+}
+
+/* The same with constants in front of .data: they could be meant as well. */
+static void test_ambiguous_address_is_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x8B\x04\x85");
+    at = low_put_va(&driver, at, LOW_DATA_RVA - 4);
+    LOW_PUT(&driver, at, "\xC3");
+    LOW_PUT(&driver, LOW_DATA_RVA - 0x20, "constants: \x06\x0E\x16\x1E\x06\x0E\x16\x1E");
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
+    low_end(&driver);
+}
+
+/* A pointer to the byte behind .data, where a function begins at once: &array[N] or the function? */
+static void test_end_of_array_or_function(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xE8");
+    at = low_put_rel(&driver, at, LOW_MORE_RVA, 0);
+    at = LOW_PUT(&driver, at, "\x3D"); /* cmp eax, offset */
+    at = low_put_va(&driver, at, LOW_MORE_RVA);
+    LOW_PUT(&driver, at, "\xC3");
+    LOW_PUT(&driver, LOW_MORE_RVA, "\xC3");
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA + 5, "may mean what lies on either side");
+    low_end(&driver);
+}
+
+static void test_header_address_is_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xB8");
+    at = low_put_va(&driver, at, 0);
+    LOW_PUT(&driver, at, "\xC3");
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA, "image base");
+    low_end(&driver);
+}
+
+static void test_store_into_code_is_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA3"); /* mov [text + 0x80], eax */
+    at = low_put_va(&driver, at, LOW_TEXT_RVA + 0x80);
+    LOW_PUT(&driver, at, "\xC3");
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA, "in executable section .text");
+    low_end(&driver);
+}
+
+/* call $+5; pop eax: whatever is added to it is not known. */
+static void test_own_address_is_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    LOW_PUT(&driver, LOW_TEXT_RVA, "\xE8\x00\x00\x00\x00\x58\xC3");
+    low_put_va(&driver, LOW_DATA_RVA + 0x10, LOW_TEXT_RVA);
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA, "takes its own address");
+    low_end(&driver);
+}
+
+static void test_x64_operand_moves(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_AMD64);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xC7\x05"); /* mov dword [rip + data + 8], 1 */
+    at = low_put_rel(&driver, at, LOW_DATA_RVA + 8, 4);
+    LOW_PUT(&driver, at, "\x01\x00\x00\x00\xC3");
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 2),
+                     NEW_DATA_RVA + 8 - (LOW_TEXT_RVA + DELTA + 10));
+    low_end(&driver);
+}
+
+/* Bytes that nothing reaches and that read as an access to .data. */
+static void test_x64_unexplained_bytes_are_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_AMD64);
+    LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA + 0x100, "\x8B\x05");
+    low_put_rel(&driver, at, LOW_DATA_RVA + 8, 0);
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA + 0x100, "not known to be code or data");
+    low_end(&driver);
+}
+
+static uint32_t put_base(struct low_case *driver)
+{
+    uint32_t at = LOW_PUT(driver, LOW_TEXT_RVA, "\x48\x8D\x15"); /* lea rdx, [rip + image base] */
+    return low_put_rel(driver, at, 0, 0);
+}
+
+/* mov eax, [rdx + rcx*4 + data]: the base stays at its distance to code, so the RVA follows .data from there.
+ */
+static void test_x64_image_base_displacement(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_AMD64);
+    uint32_t at = put_base(&driver);
+    at = LOW_PUT(&driver, at, "\x8B\x84\x8A");
+    at = low_put_u32(&driver, at, LOW_DATA_RVA);
+    LOW_PUT(&driver, at, "\xC3");
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 3),
+                     (uint32_t)-(LOW_TEXT_RVA + 7)); /* as it was */
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 10), NEW_DATA_RVA - DELTA);
+    low_end(&driver);
+}
+
+static void expect_base_refused(const char *use, size_t use_nbytes, const char *words)
+{
+    struct low_case driver;
+    low_begin(&driver, MACHINE_AMD64);
+    uint32_t at = put_base(&driver);
+    uint32_t end = low_put(&driver, at, use, use_nbytes);
+    LOW_PUT(&driver, end, "\xC3");
+    low_rewrite(&driver);
+    low_expect_refused(&driver, at, words);
+    low_end(&driver);
+}
+
+static void test_x64_image_base_escapes(void **state)
+{
+    (void)state;
+    expect_base_refused("\x0F\xB7\x42\x3C", 4, "reads headers");             /* movzx eax, word [rdx+3Ch] */
+    expect_base_refused("\x48\x89\x54\x24\x08", 5, "stores, passes");        /* mov [rsp+8], rdx */
+    expect_base_refused("\x48\x3B\xCA", 3, "stores, passes, compares");      /* cmp rcx, rdx */
+    expect_base_refused("\x48\x03\xCA", 3, "adds something");                /* add rcx, rdx */
+    expect_base_refused("\xE8\x90\x00\x00\x00", 5, "passes the image base"); /* call */
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_x86_moves),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_folded_address_means_the_data),
+        cmocka_unit_test(test_ambiguous_address_is_refused),
+        cmocka_unit_test(test_end_of_array_or_function),
+        cmocka_unit_test(test_header_address_is_refused),
+        cmocka_unit_test(test_store_into_code_is_refused),
+        cmocka_unit_test(test_own_address_is_refused),
+        cmocka_unit_test(test_x64_operand_moves),
+        cmocka_unit_test(test_x64_unexplained_bytes_are_refused),
+        cmocka_unit_test(test_x64_image_base_displacement),
+        cmocka_unit_test(test_x64_image_base_escapes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

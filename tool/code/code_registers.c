@@ -1,0 +1,62 @@
+/* code_registers.c - which general registers the instruction that was decoded last reads and writes.
+ * Takes: the decoder's state.  Gives: sets of registers.  Must not: judge what the values are. */
+#include "code/code_decoder.h"
+
+static uint8_t register_number(ZydisRegister value)
+{
+    ZydisRegisterClass class = ZydisRegisterGetClass(value);
+    if (class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32)
+        return NO_REGISTER;
+    ZyanI8 id = ZydisRegisterGetId(value);
+    return id >= 0 && id < REGISTER_COUNT ? (uint8_t)id : NO_REGISTER;
+}
+
+/* AL to R15B, AX to R15W: writing them keeps the rest of the register. */
+static uint16_t partial_register_bit(ZydisRegister value)
+{
+    ZydisRegisterClass class = ZydisRegisterGetClass(value);
+    if (class != ZYDIS_REGCLASS_GPR8 && class != ZYDIS_REGCLASS_GPR16)
+        return 0;
+    ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, value);
+    uint8_t number = register_number(whole);
+    return number == NO_REGISTER ? 0 : (uint16_t)(1U << number);
+}
+
+static uint16_t whole_register_bit(ZydisRegister value)
+{
+    uint8_t number = register_number(value);
+    return number == NO_REGISTER ? 0 : (uint16_t)(1U << number);
+}
+
+static void add_register(const ZydisDecodedOperand *operand, struct register_sets *use)
+{
+    uint16_t whole = whole_register_bit(operand->reg.value), part = partial_register_bit(operand->reg.value);
+    bool writes = operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    bool is_certain = operand->actions & ZYDIS_OPERAND_ACTION_WRITE;
+    if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
+        use->reads |= whole | part;
+    if (writes && is_certain)
+        use->writes |= whole;
+    if (writes && !is_certain)
+        use->reads |= whole;
+    if (writes)
+        use->reads |= part;
+}
+
+bool decode_registers(struct decoder *decoder, struct register_sets *use)
+{
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    const ZydisDecodedInstruction *raw = &decoder->raw;
+    *use = (struct register_sets){0};
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
+                                                 raw->operand_count)))
+        return false;
+    for (unsigned i = 0; i < raw->operand_count; i++) {
+        if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
+            add_register(&operands[i], use);
+        if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+            use->addresses |=
+                whole_register_bit(operands[i].mem.base) | whole_register_bit(operands[i].mem.index);
+    }
+    return true;
+}

@@ -1,0 +1,77 @@
+/* base_judge.c - x64: may the image base that code forms stay at its distance from code?
+ * Takes: the layout, what code does with the base.  Gives: true, or the refusal that names the instruction.
+ * Must not: change a reference; referents.c has given those their targets.
+ *
+ * When everything moves by one distance D and headers stay, `lea r, [rip + image base]` yields base + D. With
+ * RVAs of the old image that leads to what moved by D, and to nothing else: headers, what leaves, and RVAs
+ * that loader tables hold, which are new ones, must not come together with it. */
+#include "code/base_uses.h"
+#include "plan/rewrite.h"
+
+#include <inttypes.h>
+
+struct base_case {
+    struct rewrite *rewrite;
+    const struct edges *edges;
+};
+
+static const char cure_base[] =
+    "Link the driver with page-aligned sections (/ALIGN:0x1000), or do not use __ImageBase in "
+    "the source.";
+
+/* Tables whose RVAs the layout changes: code must not read them to add them to the base. */
+static bool holds_new_rvas(const struct rewrite *rewrite, uint32_t rva)
+{
+    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
+        const struct extent *extent = &rewrite->refs->extents[i];
+        if (rva - extent->rva < extent->nbytes && extent->kind != EXTENT_JUMP_TABLE &&
+            extent->kind != EXTENT_SECURITY_COOKIE)
+            return true;
+    }
+    return false;
+}
+
+static bool take_use(void *context, const struct base_use *use)
+{
+    struct base_case *base = context;
+    const struct layout *layout = base->rewrite->layout;
+    const struct piece *piece = layout_piece_at(layout, use->displacement);
+    uint32_t foff;
+    if (edges_matter(base->edges, use->displacement))
+        piece = edges_decide(base->edges, use->displacement);
+    const char *what = NULL;
+    if (!piece || piece->kind == PIECE_HEADERS)
+        what = "it is not known what is meant there";
+    else if (layout->uniform_delta != 0 && holds_new_rvas(base->rewrite, use->displacement))
+        what = "a table lies there whose RVAs change";
+    else if (piece_delta(piece) != layout->uniform_delta && !use->is_certain)
+        what = "what lies there leaves, but the register holds other things as well";
+    if (what)
+        return rewrite_refuse(base->rewrite, use->rva, NO_FILE_OFFSET, cure_base,
+                              "The code at RVA 0x%" PRIX32 " adds 0x%" PRIX32 " to the image base, and %s.",
+                              use->rva, use->displacement, what);
+    if (image_rva_to_foff(base->rewrite->image, use->site_rva, 4, &foff))
+        site_set_add(&base->rewrite->base_displacements, foff);
+    return true;
+}
+
+bool base_judge(struct rewrite *rewrite)
+{
+    struct base_case base = {rewrite, NULL};
+    struct base_escape escape;
+    if (!rewrite->image->is_64)
+        return true;
+    base.edges = edges_new(rewrite);
+    if (!base.edges ||
+        !site_set_init(&rewrite->base_displacements, rewrite->arena, rewrite->image->file.nbytes) ||
+        !base_uses_follow(rewrite->image, rewrite->refs, rewrite->code, rewrite->arena, take_use, &base,
+                          &escape))
+        return false;
+    /* Where the headers keep their distance, nobody who reads them minds. */
+    if (escape.rva == NO_RVA || rewrite->layout->uniform_delta == 0)
+        return true;
+    return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,
+                          "The code at RVA 0x%" PRIX32
+                          " %s; the distance of the headers to the rest changes.",
+                          escape.rva, escape.what);
+}

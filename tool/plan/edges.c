@@ -1,0 +1,257 @@
+/* edges.c - near the border of two pieces that part: which of them does an address mean?
+ * Takes: pieces with their new places, extents, code map.  Gives: a piece, or "it could be either".
+ * Must not: read what an instruction does with an address; referents.c does.
+ *
+ * Compilers fold constants into addresses: `array[i - 4]` is stored as an address before the array,
+ * `&array[N]` as the one behind it. So an address may mean every piece that has a datum within NEAR_NBYTES of
+ * it (stated assumption: none is folded further across a border). Bytes in which no such datum can lie do not
+ * count: decoded code, tables that only the loader and its like read, and fill. What is known by its own
+ * address, the begin of a function or of such a table, means itself. */
+#include "plan/rewrite.h"
+
+enum { NEAR_NBYTES = 0x100, MOST_ZERO_FILL_NBYTES = 16, FILL_CODE = 0xCC };
+
+/* Where the data of a piece lies: what an array could be. */
+struct zone {
+    bool has_data;
+    uint32_t first_rva, last_rva; /* first and last byte of it */
+};
+
+struct edges {
+    const struct rewrite *rewrite;
+    struct site_set inert;  /* file offsets of bytes that are no datum of code */
+    struct site_set begins; /* file offsets where a table begins that others than code read */
+    struct zone *zones;     /* one a piece */
+};
+
+/* Tables that code does not index: their readers take their addresses from headers. */
+static bool is_inert_kind(uint8_t kind)
+{
+    return kind != EXTENT_JUMP_TABLE && kind != EXTENT_SECURITY_COOKIE && kind != EXTENT_TLS &&
+           kind != EXTENT_CLR_HEADER;
+}
+
+static void mark_inert(struct edges *edges, uint32_t rva, uint32_t nbytes)
+{
+    uint32_t foff;
+    struct span run = image_run_at_rva(edges->rewrite->image, rva);
+    if (nbytes > run.nbytes)
+        nbytes = (uint32_t)run.nbytes;
+    if (nbytes == 0 || !image_rva_to_foff(edges->rewrite->image, rva, nbytes, &foff))
+        return;
+    for (uint32_t i = 0; i < nbytes; i++)
+        site_set_add(&edges->inert, (uint64_t)foff + i);
+}
+
+static void mark_extents(struct edges *edges)
+{
+    const struct refset *refs = edges->rewrite->refs;
+    for (size_t i = 0; i < refs->extent_count; i++) {
+        const struct extent *extent = &refs->extents[i];
+        uint32_t foff;
+        if (!is_inert_kind(extent->kind))
+            continue;
+        mark_inert(edges, extent->rva, extent->nbytes);
+        /* Code takes the address of an import slot for what it is only in odd cases, so that does not count.
+         */
+        if (extent->kind != EXTENT_IAT && image_rva_to_foff(edges->rewrite->image, extent->rva, 1, &foff))
+            site_set_add(&edges->begins, foff);
+    }
+}
+
+/* File offsets that some address names. */
+static bool collect_targets(const struct edges *edges, struct site_set *targets)
+{
+    const struct rewrite *rewrite = edges->rewrite;
+    uint32_t foff;
+    if (!site_set_init(targets, rewrite->arena, rewrite->image->file.nbytes))
+        return false;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if ((ref->source == SOURCE_CODE || ref->source == SOURCE_RELOCATED) && ref->state == REF_RESOLVED &&
+            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
+            site_set_add(targets, foff);
+    }
+    return true;
+}
+
+/* A few zeros that nobody names fill up to the next multiple of 16; longer runs may be variables. */
+static bool is_zero_fill(uint32_t nbytes, uint64_t foff, const struct site_set *targets)
+{
+    for (uint32_t i = 0; nbytes < MOST_ZERO_FILL_NBYTES && i < nbytes; i++)
+        if (site_set_has(targets, foff + i))
+            return false;
+    return nbytes < MOST_ZERO_FILL_NBYTES;
+}
+
+/* How many bytes at the begin of a run of padding are fill: what assemblers fill with, and zeros around it.
+ */
+static uint32_t fill_nbytes(const uint8_t *bytes, uint32_t nbytes, uint64_t foff,
+                            const struct site_set *targets)
+{
+    uint32_t front = 0, end = nbytes;
+    while (end > 0 && bytes[end - 1] == 0)
+        end--;
+    while (front < end && bytes[front] == 0)
+        front++;
+    if (!is_zero_fill(front, foff, targets))
+        return 0;
+    return is_zero_fill(nbytes - end, foff + end, targets) ? nbytes : end;
+}
+
+static bool mark_code(struct edges *edges)
+{
+    const struct code_map *code = edges->rewrite->code;
+    const struct image *image = edges->rewrite->image;
+    struct site_set targets;
+    if (!collect_targets(edges, &targets))
+        return false;
+    for (size_t s = 0; s < code->section_count; s++) {
+        const struct code_section *section = &code->sections[s];
+        uint32_t raw_foff = image->sections[section->section].raw_foff;
+        for (uint32_t i = 0, end; i < section->nbytes; i = end) {
+            uint8_t class = section->classes[i];
+            for (end = i + 1; end < section->nbytes && section->classes[end] == class; end++)
+                ;
+            uint64_t foff = (uint64_t)raw_foff + i;
+            uint32_t inert_nbytes = 0;
+            if (class == BYTE_INSTRUCTION || class == BYTE_INSTRUCTION_TAIL)
+                inert_nbytes = end - i;
+            else if (class == BYTE_DATA &&
+                     span_is_filled((struct span){image->file.bytes + foff, end - i}, FILL_CODE))
+                inert_nbytes = end - i; /* fill that an operand names: a folded address */
+            else if (class == BYTE_PADDING)
+                inert_nbytes = fill_nbytes(image->file.bytes + foff, end - i, foff, &targets);
+            for (uint32_t k = 0; k < inert_nbytes; k++)
+                site_set_add(&edges->inert, foff + k);
+        }
+    }
+    return true;
+}
+
+static bool is_inert(const struct edges *edges, uint32_t rva)
+{
+    uint32_t foff;
+    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->inert, foff);
+}
+
+static void find_zone(struct edges *edges, size_t index)
+{
+    const struct piece *piece = &edges->rewrite->layout->pieces[index];
+    struct zone *zone = &edges->zones[index];
+    if (piece->kind == PIECE_HEADERS || piece->kind == PIECE_RELOCATIONS || piece->nbytes == 0)
+        return;
+    struct span run = image_run_at_rva(edges->rewrite->image, piece->old_rva);
+    uint32_t backed = run.nbytes < piece->nbytes ? (uint32_t)run.nbytes : piece->nbytes, first = 0;
+    while (first < backed && is_inert(edges, piece->old_rva + first))
+        first++;
+    if (first == piece->nbytes)
+        return;
+    uint32_t last = piece->nbytes - 1;
+    while (last > first && last < backed && is_inert(edges, piece->old_rva + last))
+        last--;
+    *zone = (struct zone){true, piece->old_rva + first, piece->old_rva + last};
+}
+
+struct edges *edges_new(struct rewrite *rewrite)
+{
+    struct edges *edges = arena_alloc(rewrite->arena, sizeof *edges);
+    if (!edges)
+        return NULL;
+    edges->rewrite = rewrite;
+    edges->zones = arena_array(rewrite->arena, rewrite->layout->piece_count, sizeof *edges->zones);
+    if (!edges->zones || !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
+        !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes))
+        return NULL;
+    mark_extents(edges);
+    if (!mark_code(edges))
+        return NULL;
+    for (size_t i = 0; i < rewrite->layout->piece_count; i++)
+        find_zone(edges, i);
+    return edges;
+}
+
+/* The pieces within NEAR_NBYTES of t are [*first, *end). */
+static void find_near(const struct layout *layout, uint32_t t, size_t *first, size_t *end)
+{
+    size_t own = (size_t)(layout_piece_at(layout, t) - layout->pieces);
+    for (*first = own; *first > 0; (*first)--)
+        if (t - piece_end_rva(&layout->pieces[*first - 1]) > NEAR_NBYTES)
+            break;
+    for (*end = own + 1; *end < layout->piece_count; (*end)++)
+        if (layout->pieces[*end].old_rva - t > NEAR_NBYTES)
+            break;
+}
+
+bool edges_matter(const struct edges *edges, uint32_t t)
+{
+    const struct layout *layout = edges->rewrite->layout;
+    size_t first, end;
+    find_near(layout, t, &first, &end);
+    if (layout->pieces[first].kind ==
+        PIECE_HEADERS) /* no data, and code that asks for them is judged apart */
+        first++;
+    for (size_t i = first + 1; i < end; i++)
+        if (piece_delta(&layout->pieces[i]) != piece_delta(&layout->pieces[first]))
+            return true;
+    return false;
+}
+
+/* Does the piece have data so near to t that t can be an address in or beside it? A slot's own address may be
+ * taken, but nothing is folded across slots. */
+static bool may_mean(const struct edges *edges, size_t index, uint32_t t)
+{
+    const struct zone *zone = &edges->zones[index];
+    const struct piece *piece = &edges->rewrite->layout->pieces[index];
+    bool is_slots = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
+    if (is_slots && t >= piece->old_rva && t < piece_end_rva(piece))
+        return true;
+    if (!zone->has_data)
+        return false;
+    if (t < zone->first_rva)
+        return zone->first_rva - t <= NEAR_NBYTES;
+    return t <= zone->last_rva || t - zone->last_rva <= NEAR_NBYTES;
+}
+
+/* t is known by itself: the first byte of a function or of a table that only others than code read. */
+static bool is_known_begin(const struct edges *edges, uint32_t t)
+{
+    const struct rewrite *rewrite = edges->rewrite;
+    if (code_class_at(rewrite->code, t) == BYTE_INSTRUCTION)
+        return code_function_at(rewrite->code, t) != NULL;
+    uint32_t foff;
+    return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
+}
+
+const struct piece *edges_decide(const struct edges *edges, uint32_t t)
+{
+    const struct layout *layout = edges->rewrite->layout;
+    const struct piece *own = layout_piece_at(layout, t), *meant = NULL;
+    size_t first, end;
+    bool is_behind_other = false, is_ambiguous = false, own_may = false;
+    find_near(layout, t, &first, &end);
+    for (size_t i = first; i < end; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        if (!may_mean(edges, i, t))
+            continue;
+        own_may |= piece == own;
+        is_behind_other |= piece_delta(piece) != piece_delta(own) && piece_end_rva(piece) == t;
+        is_ambiguous |= meant && piece_delta(meant) != piece_delta(piece);
+        if (!meant || piece == own)
+            meant = piece;
+    }
+    if (!meant)
+        return own;
+    if (!is_ambiguous && piece_delta(meant) == piece_delta(own))
+        return own;
+    /* Some other piece may be meant. */
+    bool is_in_own_fill = t >= piece_end_rva(own);
+    if (!is_behind_other && !is_in_own_fill && is_inert(edges, t) && is_known_begin(edges, t))
+        return own;
+    if (is_ambiguous || (is_behind_other && own_may))
+        return NULL;
+    /* Only the other has data here; it is meant, unless t is known to be something of its own. */
+    if (is_behind_other && is_inert(edges, t) && is_known_begin(edges, t))
+        return NULL;
+    return meant;
+}

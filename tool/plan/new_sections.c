@@ -1,0 +1,114 @@
+/* new_sections.c - what the two makers of section tables share: rights, headers, what lies behind the
+ * sections. Takes: pieces, regions.  Gives: copies and fills of the file.  Must not: place pieces. */
+#include "plan/new_sections.h"
+
+uint32_t align_up(uint32_t value, uint32_t align)
+{
+    return (value + align - 1) & ~(align - 1);
+}
+
+unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece)
+{
+    if (piece->kind == PIECE_VARIABLES)
+        return NEEDS_WRITE;
+    if (piece->kind != PIECE_SECTION)
+        return 0;
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        if (rewrite->atoms[i].section == piece->section)
+            return rewrite->atoms[i].needs;
+    return 0;
+}
+
+static bool is_dropped(enum region_kind kind, bool with_symbols)
+{
+    switch (kind) {
+    case REGION_PADDING:
+    case REGION_CERTIFICATES: /* plan_signature() has decided that they go */
+        return true;
+    case REGION_COFF_SYMBOLS:
+    case REGION_STRING_TABLE:
+        return !with_symbols;
+    default:
+        return false;
+    }
+}
+
+static bool refuse_region(struct rewrite *rewrite, const struct region *region)
+{
+    return rewrite_refuse(
+        rewrite, NO_RVA, region->foff,
+        "Start from the linker's own output, and add what was appended afterwards.",
+        "The file holds %llu bytes of kind \"%s\" at file offset 0x%llX, which nothing says how "
+        "to move.",
+        (unsigned long long)region->nbytes, region_kind_name(region->kind), (unsigned long long)region->foff);
+}
+
+bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_foff)
+{
+    const struct image *image = rewrite->image;
+    for (size_t i = 0; i < image->region_count; i++) {
+        const struct region *region = &image->regions[i];
+        struct span bytes;
+        bool is_carried =
+            region->kind == REGION_DEBUG_DATA ||
+            (with_symbols && (region->kind == REGION_COFF_SYMBOLS || region->kind == REGION_STRING_TABLE));
+        bool is_odd = region->kind == REGION_UNNAMED || region->kind == REGION_OVERLAY ||
+                      region->kind == REGION_SECTION_TAIL || region->kind == REGION_COFF_RELOCATIONS;
+        uint32_t there_foff;
+        if (layout_map_foff(rewrite->layout, (uint32_t)region->foff, &there_foff) ||
+            is_dropped(region->kind, with_symbols))
+            continue; /* carried with a section, or not wanted */
+        if (is_odd && span_part(image->file, region->foff, region->nbytes, &bytes) &&
+            !span_is_filled(bytes, 0))
+            return refuse_region(rewrite, region);
+        if (!is_carried)
+            continue;
+        /* Debuggers and string tables ask for no alignment, but symbols are read with one. */
+        *end_foff = align_up(*end_foff, region->kind == REGION_STRING_TABLE ? 1 : 4);
+        if (!layout_add_copy(rewrite->layout, rewrite->arena, region->foff, *end_foff, region->nbytes))
+            return false;
+        *end_foff += (uint32_t)region->nbytes;
+        layout_sort_copies(rewrite->layout);
+    }
+    return true;
+}
+
+/* Offset behind the last byte that is not zero in [begin, end) of the file; begin when all are. */
+static uint32_t content_end(const struct image *image, uint32_t begin_foff, uint32_t end_foff)
+{
+    while (end_foff > begin_foff && image->file.bytes[end_foff - 1] == 0)
+        end_foff--;
+    return end_foff;
+}
+
+bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *end_foff)
+{
+    const struct image *image = rewrite->image;
+    uint32_t old_end_foff = image->section_table_end_foff;
+    uint32_t new_end_foff = image->section_table_foff + section_count * SECTION_HEADER_NBYTES;
+    uint32_t slack_end_foff = image->headers_nbytes;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+        if (section->file_nbytes != 0 && section->raw_foff < slack_end_foff)
+            slack_end_foff = section->raw_foff;
+    }
+    if (slack_end_foff > image->file.nbytes)
+        slack_end_foff = (uint32_t)image->file.nbytes;
+    uint32_t content_end_foff =
+        slack_end_foff > old_end_foff ? content_end(image, old_end_foff, slack_end_foff) : old_end_foff;
+    uint32_t first_foff = old_end_foff; /* of what lies behind the table */
+    while (first_foff < content_end_foff && image->file.bytes[first_foff] == 0)
+        first_foff++;
+    if (first_foff < content_end_foff && first_foff < new_end_foff)
+        return rewrite_refuse(
+            rewrite, NO_RVA, first_foff,
+            "Link the image without binding it (no bind.exe, no /ALLOWBIND data), or start from "
+            "the linker's own output.",
+            "Another section header is needed, but the bytes at file offset 0x%X behind the "
+            "section table are in use.",
+            first_foff);
+    *end_foff = content_end_foff > new_end_foff ? content_end_foff : new_end_foff;
+    return layout_add_copy(rewrite->layout, rewrite->arena, 0, 0, image->section_table_foff) &&
+           layout_add_copy(rewrite->layout, rewrite->arena, first_foff, first_foff,
+                           content_end_foff - first_foff);
+}

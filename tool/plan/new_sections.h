@@ -1,0 +1,29 @@
+/* new_sections.h - what the two makers of section tables share. Private to tool/plan. */
+#ifndef HVCIFIX_PLAN_NEW_SECTIONS_H
+#define HVCIFIX_PLAN_NEW_SECTIONS_H
+
+#include "plan/rewrite.h"
+
+enum { RAW_ALIGNMENT_NBYTES = 0x200, FILL_CODE = 0xCC };
+
+/* Characteristics of sections that are new. */
+#define NEW_CODE (SCN_CNT_CODE | SCN_MEM_EXECUTE | SCN_MEM_READ | SCN_MEM_NOT_PAGED)
+#define NEW_DATA (SCN_CNT_INITIALIZED_DATA | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_NOT_PAGED)
+#define NEW_CONSTANTS (SCN_CNT_INITIALIZED_DATA | SCN_MEM_READ | SCN_MEM_NOT_PAGED)
+#define NEW_RELOCATIONS (SCN_CNT_INITIALIZED_DATA | SCN_MEM_READ | SCN_MEM_DISCARDABLE)
+
+uint32_t align_up(uint32_t value, uint32_t align);
+
+/* Rights that the memory of a piece needs: NEEDS_*. */
+unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece);
+
+/* Regions behind the sections: carries over debug data (and, with_symbols, the COFF symbols with their
+ * strings) from new file offset *end_foff on; refuses what nothing names, unless it is zero. */
+bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_foff);
+
+/* Header bytes in front of and behind the section table, for a table of `section_count` entries. Refuses when
+ * what lies behind the old table would be overwritten. *end_foff is the end of what must lie below
+ * SizeOfHeaders. */
+bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *end_foff);
+
+#endif

@@ -1,0 +1,216 @@
+/* new_sections_append.c - the section table of a page-aligned image from which a few slots leave.
+ * Takes: placed pieces.  Gives: sections, copies, fills.  Must not: change an RVA of what stays.
+ *
+ * Old headers stay in their order; new sections come behind the last. When the header has no room for them,
+ * SizeOfHeaders grows, and with it every file offset. */
+#include "plan/new_sections.h"
+#include "plan/reloc_table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static bool is_leaving(const struct piece *piece)
+{
+    return piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
+}
+
+static uint32_t last_end_rva(const struct layout *layout)
+{
+    const struct new_section *last = &layout->sections[layout->section_count - 1];
+    uint32_t nbytes = last->virtual_size != 0 ? last->virtual_size : last->raw_nbytes;
+    return align_up(last->rva + nbytes, layout->section_alignment);
+}
+
+static void add_section(struct layout *layout, const char *name, uint32_t rva, uint32_t nbytes,
+                        uint32_t characteristics)
+{
+    struct new_section *section = &layout->sections[layout->section_count++];
+    *section = (struct new_section){.rva = rva,
+                                    .virtual_size = nbytes,
+                                    .raw_nbytes = align_up(nbytes, layout->file_alignment),
+                                    .characteristics = characteristics,
+                                    .old_section = NO_SECTION};
+    memcpy(section->name, name, strlen(name));
+}
+
+/* One section for the constants, one for the variables. */
+static void add_slot_sections(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    for (int writable = 0; writable < 2; writable++) {
+        uint32_t end_rva = 0, first_rva = last_end_rva(layout);
+        for (size_t i = 0; i < layout->piece_count; i++) {
+            const struct piece *piece = &layout->pieces[i];
+            if (is_leaving(piece) && (piece->kind == PIECE_VARIABLES) == writable &&
+                piece->new_rva + piece->nbytes > end_rva)
+                end_rva = piece->new_rva + piece->nbytes;
+        }
+        if (end_rva != 0)
+            add_section(layout, writable ? ".hvdata" : ".hvidata", first_rva, end_rva - first_rva,
+                        writable ? NEW_DATA : NEW_CONSTANTS);
+    }
+}
+
+static void copy_old_sections(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    for (uint32_t i = 0; i < rewrite->image->section_count; i++) {
+        const struct section *section = &rewrite->image->sections[i];
+        struct new_section *kept = &layout->sections[layout->section_count++];
+        *kept = (struct new_section){.rva = section->rva,
+                                     .virtual_size = section->virtual_size,
+                                     .raw_foff = section->stored_raw_foff,
+                                     .raw_nbytes = section->raw_nbytes,
+                                     .characteristics = section->characteristics,
+                                     .old_section = i};
+        memcpy(kept->name, section->raw_name, SECTION_NAME_NBYTES);
+    }
+}
+
+/* May the bytes behind the old table be overwritten: are they zero, in the section's file bytes, and
+ * nobody's? */
+static bool may_grow(const struct rewrite *rewrite, const struct section *section, uint32_t end_rva,
+                     uint32_t nbytes)
+{
+    struct span bytes;
+    if (!image_bytes_at_rva(rewrite->image, end_rva, nbytes, &bytes) || !span_is_filled(bytes, 0) ||
+        end_rva - section->rva + nbytes > section->file_nbytes)
+        return false;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        bool is_address = ref->encoding != REF_FOFF && ref->encoding != REF_SECTION_INDEX &&
+                          ref->encoding != REF_SIZE && ref->state == REF_RESOLVED;
+        if (is_address && ref->source != SOURCE_COFF_SYMBOLS && ref->target - end_rva < nbytes)
+            return false;
+    }
+    return true;
+}
+
+/* In its old place when it fits there, else in a section of its own. */
+static bool place_relocations(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    const struct directory *directory = image_directory(rewrite->image, DIR_BASERELOC);
+    struct span table;
+    if (!directory)
+        return true;
+    if (!reloc_table_build(rewrite->refs, layout, rewrite->arena, &table))
+        return false;
+    const struct section *section = image_section_at_rva(rewrite->image, directory->rva);
+    if (table.nbytes == 0 || !section)
+        return true; /* nothing to relocate: the directory stays as it is */
+    layout->relocations_rva = directory->rva;
+    layout->relocations_nbytes = (uint32_t)table.nbytes;
+    layout->relocations_room_nbytes = directory->nbytes;
+    if (table.nbytes <= directory->nbytes)
+        return true;
+    uint32_t more_nbytes = (uint32_t)table.nbytes - directory->nbytes;
+    struct new_section *kept = &layout->sections[section->index];
+    if (may_grow(rewrite, section, directory->rva + directory->nbytes, more_nbytes)) {
+        uint32_t end = directory->rva - section->rva + (uint32_t)table.nbytes;
+        layout->relocations_room_nbytes = (uint32_t)table.nbytes;
+        if (kept->virtual_size != 0 && end > kept->virtual_size)
+            kept->virtual_size = end;
+        return true;
+    }
+    layout->relocations_rva = last_end_rva(layout);
+    layout->relocations_room_nbytes = (uint32_t)table.nbytes;
+    add_section(layout, ".hvreloc", layout->relocations_rva, (uint32_t)table.nbytes, NEW_RELOCATIONS);
+    return true;
+}
+
+/* How far file offsets move, so that the header ends in front of the first section's data. */
+static bool make_header_room(struct rewrite *rewrite, uint32_t *shift_nbytes)
+{
+    struct layout *layout = rewrite->layout;
+    const struct image *image = rewrite->image;
+    uint32_t end_foff, first_foff = UINT32_MAX;
+    if (!carry_headers(rewrite, layout->section_count, &end_foff))
+        return false;
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (image->sections[i].file_nbytes != 0 && image->sections[i].stored_raw_foff < first_foff)
+            first_foff = image->sections[i].stored_raw_foff;
+    uint32_t align =
+        image->file_alignment > RAW_ALIGNMENT_NBYTES ? image->file_alignment : RAW_ALIGNMENT_NBYTES;
+    layout->headers_nbytes =
+        end_foff > image->headers_nbytes ? align_up(end_foff, align) : image->headers_nbytes;
+    *shift_nbytes =
+        layout->headers_nbytes > first_foff ? align_up(layout->headers_nbytes - first_foff, align) : 0;
+    uint32_t first_rva = image->sections_by_rva[0]->rva;
+    if (layout->headers_nbytes > first_rva || end_foff > PAGE_NBYTES)
+        return rewrite_refuse(
+            rewrite, NO_RVA, image->section_table_end_foff,
+            "Link the image again with fewer sections or a shorter DOS stub.",
+            "There is no room for another section header: the headers would end at 0x%" PRIX32
+            ", and the first section begins at RVA 0x%" PRIX32 ".",
+            layout->headers_nbytes, first_rva);
+    return true;
+}
+
+/* The raw data of an old section, around the pieces that leave it. */
+static bool carry_section(struct rewrite *rewrite, const struct section *section, uint32_t shift_nbytes)
+{
+    struct layout *layout = rewrite->layout;
+    uint32_t at_foff = section->stored_raw_foff, end_foff = at_foff + section->raw_nbytes;
+    if (section->raw_nbytes == 0)
+        return true;
+    for (size_t i = 0; i < layout->piece_count; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        uint32_t foff;
+        if (!is_leaving(piece) || piece->section != section->index ||
+            !image_rva_to_foff(rewrite->image, piece->old_rva, piece->nbytes, &foff))
+            continue;
+        const struct new_section *there = layout_section_at(layout, piece->new_rva);
+        uint8_t fill = section->characteristics & SCN_MEM_EXECUTE ? FILL_CODE : 0;
+        if (!layout_add_copy(layout, rewrite->arena, at_foff, at_foff + shift_nbytes, foff - at_foff) ||
+            !layout_add_fill(layout, rewrite->arena, foff + shift_nbytes, piece->nbytes, fill) ||
+            !layout_add_copy(layout, rewrite->arena, foff, there->raw_foff + (piece->new_rva - there->rva),
+                             piece->nbytes))
+            return false;
+        at_foff = foff + piece->nbytes;
+    }
+    return layout_add_copy(layout, rewrite->arena, at_foff, at_foff + shift_nbytes, end_foff - at_foff);
+}
+
+static bool lay_out_file(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    const struct image *image = rewrite->image;
+    uint32_t shift_nbytes, end_foff = 0;
+    if (!make_header_room(rewrite, &shift_nbytes))
+        return false;
+    for (uint32_t i = 0; i < layout->section_count; i++) {
+        struct new_section *section = &layout->sections[i];
+        if (section->old_section == NO_SECTION) {
+            end_foff = align_up(end_foff, layout->file_alignment);
+            section->raw_foff = end_foff;
+        } else if (section->raw_nbytes != 0) {
+            section->raw_foff += shift_nbytes;
+        }
+        if (section->raw_nbytes != 0 && section->raw_foff + section->raw_nbytes > end_foff)
+            end_foff = section->raw_foff + section->raw_nbytes;
+    }
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (!carry_section(rewrite, &image->sections[i], shift_nbytes))
+            return false;
+    layout_sort_copies(layout);
+    if (!carry_unmapped(rewrite, true, &end_foff))
+        return false;
+    layout->image_nbytes = last_end_rva(layout);
+    layout->file_nbytes = end_foff;
+    return true;
+}
+
+bool new_sections_append(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    layout->section_alignment = rewrite->image->section_alignment;
+    layout->file_alignment = rewrite->image->file_alignment;
+    layout->sections = arena_array(rewrite->arena, rewrite->image->section_count + MOST_NEW_SECTIONS,
+                                   sizeof *layout->sections);
+    if (!layout->sections)
+        return false;
+    copy_old_sections(rewrite);
+    add_slot_sections(rewrite);
+    return place_relocations(rewrite) && lay_out_file(rewrite);
+}

@@ -1,0 +1,280 @@
+/* new_sections_low.c - the section table of an image that was low-aligned.
+ * Takes: placed pieces.  Gives: sections, copies, fills.  Must not: move a piece.
+ *
+ * A section is a run of pages with the same rights, without a gap to the next. What shared pages before was
+ * hardly paged and hardly discarded, so the new sections are neither: no name begins with PAGE or .eda, and
+ * only base relocations are discardable. */
+#include "plan/new_sections.h"
+
+#include <stdlib.h>
+
+enum { HOLE_MIN_PAGES = 16 }; /* so many empty pages of an executable run become a section without data */
+
+enum page_class { PAGES_NONE, PAGES_CONSTANTS, PAGES_DATA, PAGES_CODE, PAGES_SLOTS, PAGES_RELOCATIONS };
+
+/* One page of the new image. */
+struct page {
+    uint8_t class;
+    bool begins;          /* a new section may begin here even when the one before has the same rights */
+    uint32_t first_piece; /* index in the list by new address, of the first that touches it */
+};
+
+struct table {
+    struct rewrite *rewrite;
+    const struct piece **pieces; /* by ascending new_rva, without headers */
+    uint32_t piece_count;
+    struct page *pages; /* from RVA 0x1000 on */
+    uint32_t page_count;
+};
+
+static int by_new_rva(const void *a, const void *b)
+{
+    const struct piece *x = *(const struct piece *const *)a, *y = *(const struct piece *const *)b;
+    return x->new_rva < y->new_rva ? -1 : x->new_rva > y->new_rva;
+}
+
+/* Bytes of the piece that come from the file: its content, and the fill behind it up to its last byte that is
+ * not zero. In a low-aligned image all of the file is memory. */
+static uint32_t carried_nbytes(const struct rewrite *rewrite, const struct piece *piece)
+{
+    const struct section *section = &rewrite->image->sections[piece->section];
+    const struct piece *next = piece + 1;
+    bool is_last = next >= rewrite->layout->pieces + rewrite->layout->piece_count;
+    uint64_t end = is_last ? (uint64_t)section->raw_foff + section->file_nbytes : next->old_rva;
+    if (end > rewrite->image->file.nbytes)
+        end = rewrite->image->file.nbytes;
+    if (end <= piece->old_rva || piece->kind == PIECE_RELOCATIONS)
+        return 0;
+    uint32_t nbytes = (uint32_t)end - piece->old_rva;
+    while (nbytes > piece->nbytes && rewrite->image->file.bytes[piece->old_rva + nbytes - 1] == 0)
+        nbytes--;
+    return nbytes;
+}
+
+static uint32_t placed_nbytes(const struct rewrite *rewrite, const struct piece *piece)
+{
+    uint32_t carried = carried_nbytes(rewrite, piece);
+    return carried > piece->nbytes ? carried : piece->nbytes;
+}
+
+static enum page_class class_of(const struct rewrite *rewrite, const struct piece *piece)
+{
+    unsigned needs = piece_needs(rewrite, piece);
+    if (piece->kind == PIECE_RELOCATIONS)
+        return PAGES_RELOCATIONS;
+    if (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS)
+        return PAGES_SLOTS;
+    if (needs & NEEDS_EXECUTE)
+        return PAGES_CODE;
+    return needs & NEEDS_WRITE ? PAGES_DATA : PAGES_CONSTANTS;
+}
+
+/* Rights by page: what one piece on it needs, the page gives. The classes rise in that order. */
+static bool classify_pages(struct table *table)
+{
+    const struct piece *last = table->pieces[table->piece_count - 1];
+    uint32_t end_rva = last->new_rva + placed_nbytes(table->rewrite, last);
+    table->page_count = (page_of(end_rva + PAGE_NBYTES - 1) - PAGE_NBYTES) / PAGE_NBYTES;
+    table->pages = arena_array(table->rewrite->arena, table->page_count, sizeof *table->pages);
+    if (!table->pages)
+        return false;
+    for (uint32_t i = 0; i < table->piece_count; i++) {
+        const struct piece *piece = table->pieces[i];
+        uint32_t nbytes = placed_nbytes(table->rewrite, piece);
+        if (nbytes == 0)
+            continue;
+        uint8_t class = (uint8_t)class_of(table->rewrite, piece);
+        uint32_t first = piece->new_rva / PAGE_NBYTES - 1, end = (piece->new_rva + nbytes - 1) / PAGE_NBYTES;
+        for (uint32_t p = first; p < end; p++) {
+            struct page *page = &table->pages[p];
+            if (page->class == PAGES_NONE) {
+                page->first_piece = i;
+                page->begins = p == first && class != PAGES_CODE;
+            }
+            if (class > page->class)
+                page->class = class;
+        }
+    }
+    return true;
+}
+
+static bool asks_for_paging(const char *name)
+{
+    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0 || strcmp(name, "INIT") == 0;
+}
+
+/* The name of the first piece of that class on the pages, unless it means something to Windows. */
+static void set_name(const struct table *table, const struct page *page, struct new_section *section)
+{
+    static const char *const names[] = {
+        [PAGES_CONSTANTS] = ".rdata", [PAGES_DATA] = ".data",   [PAGES_CODE] = ".text",
+        [PAGES_SLOTS] = ".hvidata",   [PAGES_NONE] = ".hvhole", [PAGES_RELOCATIONS] = ".reloc"};
+    const char *name = names[page->class];
+    for (uint32_t i = page->first_piece; i < table->piece_count && page->class != PAGES_NONE; i++) {
+        const struct piece *piece = table->pieces[i];
+        if (piece->new_rva >= section->rva + section->virtual_size)
+            break;
+        if (piece->kind == PIECE_VARIABLES) {
+            name = ".hvdata";
+            break;
+        }
+        if (piece->kind != PIECE_SECTION || class_of(table->rewrite, piece) != page->class)
+            continue;
+        const char *own = table->rewrite->image->sections[piece->section].raw_name;
+        if (!asks_for_paging(own) && own[0] != '/' && own[0] != 0)
+            name = own;
+        break;
+    }
+    memcpy(section->name, name, strlen(name));
+}
+
+static uint32_t characteristics_of(enum page_class class)
+{
+    switch (class) {
+    case PAGES_CODE:
+        return NEW_CODE;
+    case PAGES_DATA:
+        return NEW_DATA;
+    case PAGES_RELOCATIONS:
+        return NEW_RELOCATIONS;
+    default:
+        return NEW_CONSTANTS;
+    }
+}
+
+/* Last page of the section that begins at `first`: the same rights, up to where another may begin; with empty
+ * pages behind, unless they are many. */
+static uint32_t run_end(const struct table *table, uint32_t first)
+{
+    uint8_t class = table->pages[first].class;
+    uint32_t end = first + 1;
+    while (end < table->page_count) {
+        const struct page *page = &table->pages[end];
+        uint32_t hole_end = end;
+        while (hole_end < table->page_count && table->pages[hole_end].class == PAGES_NONE)
+            hole_end++;
+        if (class == PAGES_NONE ? page->class != PAGES_NONE
+                                : page->class == PAGES_NONE && hole_end - end >= HOLE_MIN_PAGES)
+            break;
+        if (page->class != PAGES_NONE && (page->class != class || page->begins))
+            break;
+        end++;
+    }
+    return end;
+}
+
+/* Where the content of the pages [first, end) ends. */
+static uint32_t content_end_rva(const struct table *table, uint32_t first, uint32_t end)
+{
+    uint32_t first_rva = (first + 1) * PAGE_NBYTES, limit_rva = (end + 1) * PAGE_NBYTES, end_rva = first_rva;
+    for (uint32_t i = table->pages[first].first_piece; i < table->piece_count; i++) {
+        const struct piece *piece = table->pieces[i];
+        if (piece->new_rva >= limit_rva)
+            break;
+        uint32_t piece_end_rva = piece->new_rva + placed_nbytes(table->rewrite, piece);
+        if (piece_end_rva > end_rva)
+            end_rva = piece_end_rva;
+    }
+    return end_rva < limit_rva ? end_rva : limit_rva;
+}
+
+static bool make_sections(struct table *table)
+{
+    struct layout *layout = table->rewrite->layout;
+    layout->sections = arena_array(table->rewrite->arena, table->page_count, sizeof *layout->sections);
+    if (!layout->sections)
+        return false;
+    for (uint32_t first = 0, end; first < table->page_count; first = end) {
+        end = run_end(table, first);
+        const struct page *page = &table->pages[first];
+        struct new_section *section = &layout->sections[layout->section_count++];
+        *section = (struct new_section){.rva = (first + 1) * PAGE_NBYTES,
+                                        .characteristics = characteristics_of((enum page_class)page->class),
+                                        .old_section = NO_SECTION};
+        uint32_t last_page_rva = end * PAGE_NBYTES;
+        uint32_t end_rva =
+            page->class == PAGES_NONE ? last_page_rva + PAGE_NBYTES : content_end_rva(table, first, end);
+        if (end_rva <= last_page_rva) /* the last page is empty: the section still has to reach over it */
+            end_rva = last_page_rva + PAGE_NBYTES;
+        section->virtual_size = end_rva - section->rva;
+        section->raw_nbytes =
+            page->class == PAGES_NONE ? 0 : align_up(section->virtual_size, layout->file_alignment);
+        set_name(table, page, section);
+    }
+    return true;
+}
+
+/* Copies and fills for the part of each piece that lies in the section. */
+static bool fill_section(struct table *table, const struct new_section *section)
+{
+    struct rewrite *rewrite = table->rewrite;
+    uint8_t fill = section->characteristics & SCN_MEM_EXECUTE ? FILL_CODE : 0;
+    uint32_t end_rva = section->rva + section->raw_nbytes, at_rva = section->rva;
+    for (uint32_t i = 0; i < table->piece_count; i++) {
+        const struct piece *piece = table->pieces[i];
+        uint32_t carried = carried_nbytes(rewrite, piece);
+        uint32_t begin = piece->new_rva > section->rva ? piece->new_rva : section->rva;
+        uint32_t end = piece->new_rva + placed_nbytes(rewrite, piece);
+        end = end < end_rva ? end : end_rva;
+        if (begin >= end)
+            continue;
+        uint32_t copied_end = piece->new_rva + carried < end ? piece->new_rva + carried : end;
+        if (!layout_add_fill(rewrite->layout, rewrite->arena, section->raw_foff + (at_rva - section->rva),
+                             begin > at_rva ? begin - at_rva : 0, fill))
+            return false;
+        if (piece->kind != PIECE_RELOCATIONS && copied_end > begin &&
+            !layout_add_copy(rewrite->layout, rewrite->arena, piece->old_rva + (begin - piece->new_rva),
+                             section->raw_foff + (begin - section->rva), copied_end - begin))
+            return false;
+        at_rva = end;
+    }
+    return layout_add_fill(rewrite->layout, rewrite->arena, section->raw_foff + (at_rva - section->rva),
+                           end_rva - at_rva, fill);
+}
+
+static bool lay_out_file(struct table *table)
+{
+    struct rewrite *rewrite = table->rewrite;
+    struct layout *layout = rewrite->layout;
+    uint32_t end_foff;
+    if (!carry_headers(rewrite, layout->section_count, &end_foff))
+        return false;
+    layout->headers_nbytes = align_up(end_foff, layout->file_alignment);
+    if (layout->headers_nbytes > PAGE_NBYTES)
+        return rewrite_refuse(rewrite, NO_RVA, end_foff, "Link the image again with fewer sections.",
+                              "The headers of the repaired image would not fit into one page.");
+    uint32_t foff = layout->headers_nbytes;
+    for (uint32_t i = 0; i < layout->section_count; i++) {
+        struct new_section *section = &layout->sections[i];
+        section->raw_foff = section->raw_nbytes == 0 ? 0 : foff;
+        foff += section->raw_nbytes;
+        if (section->raw_nbytes != 0 && !fill_section(table, section))
+            return false;
+    }
+    layout_sort_copies(layout);
+    if (!carry_unmapped(rewrite, false, &foff))
+        return false;
+    const struct new_section *last = &layout->sections[layout->section_count - 1];
+    layout->image_nbytes = page_of(last->rva + last->virtual_size + PAGE_NBYTES - 1);
+    layout->file_nbytes = foff;
+    return true;
+}
+
+bool new_sections_low(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    struct table table = {.rewrite = rewrite};
+    layout->section_alignment = PAGE_NBYTES;
+    layout->file_alignment = rewrite->image->file_alignment >= RAW_ALIGNMENT_NBYTES
+                                 ? rewrite->image->file_alignment
+                                 : RAW_ALIGNMENT_NBYTES;
+    layout->drops_symbols = rewrite->image->symbol_table_foff != 0;
+    table.pieces = arena_array(rewrite->arena, layout->piece_count, sizeof *table.pieces);
+    if (!table.pieces)
+        return false;
+    for (size_t i = 0; i < layout->piece_count; i++)
+        if (layout->pieces[i].kind != PIECE_HEADERS)
+            table.pieces[table.piece_count++] = &layout->pieces[i];
+    qsort(table.pieces, table.piece_count, sizeof *table.pieces, by_new_rva);
+    return classify_pages(&table) && make_sections(&table) && lay_out_file(&table);
+}

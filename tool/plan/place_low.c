@@ -1,0 +1,206 @@
+/* place_low.c - places for the sections of a low-aligned image.
+ * Takes: atoms and slots.  Gives: layout->pieces.  Must not: move executable bytes away from what stays.
+ *
+ * Everything moves by one distance, so that nothing changes between code and what it refers to; sections go
+ * on sharing pages where their rights agree. What may not share a page with code leaves it: writable
+ * sections, whole or with their read-only neighbours (struct rewrite's `cut`), and what the loader writes. It
+ * goes behind everything else, to the same place inside a page as before. */
+#include "plan/reloc_table.h"
+#include "plan/rewrite.h"
+
+/* What the header page leaves to the first section. */
+static uint32_t choose_delta(const struct rewrite *rewrite)
+{
+    return rewrite->atoms[0].rva >= PAGE_NBYTES ? 0 : PAGE_NBYTES;
+}
+
+static bool share_page(uint32_t a_rva, uint32_t a_nbytes, uint32_t b_rva, uint32_t b_nbytes)
+{
+    return page_of(a_rva) <= page_of(b_rva + b_nbytes - 1) && page_of(b_rva) <= page_of(a_rva + a_nbytes - 1);
+}
+
+/* Does an atom that stays and needs all of `needs` touch a page of the range? All of them move alike, so old
+ * addresses tell. */
+static bool is_beside(const struct rewrite *rewrite, uint32_t rva, uint32_t nbytes, unsigned needs)
+{
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        if (atom->group == 0 && !atom->is_relocations && (atom->needs & needs) == needs &&
+            share_page(rva, nbytes, atom->rva, atom->nbytes))
+            return true;
+    }
+    return false;
+}
+
+static bool is_plain_data(const struct atom *atom)
+{
+    return atom->needs == 0 && !atom->is_relocations;
+}
+
+/* The run of atoms that leaves with atom `index`. */
+static void take_group(struct rewrite *rewrite, uint32_t index, uint32_t group)
+{
+    uint32_t first = index, last = index;
+    bool before = rewrite->cut == CUT_WITH_BEFORE || rewrite->cut == CUT_WITH_BOTH;
+    bool behind = rewrite->cut == CUT_WITH_BEHIND || rewrite->cut == CUT_WITH_BOTH;
+    while (before && first > 0 && is_plain_data(&rewrite->atoms[first - 1]))
+        first--;
+    while (behind && last + 1 < rewrite->atom_count && is_plain_data(&rewrite->atoms[last + 1]))
+        last++;
+    for (uint32_t i = first; i <= last; i++) {
+        struct atom *atom = &rewrite->atoms[i];
+        atom->group = group;
+        if (!atom->why)
+            atom->why = i == index
+                            ? "It is writable and shared a page with code."
+                            : "It lies beside writable data that leaves, and addresses between the two "
+                              "could mean either.";
+    }
+}
+
+/* Neighbours that leave stay together: their groups are one. */
+static void choose_groups(struct rewrite *rewrite)
+{
+    bool conflicts[MOST_SECTIONS];
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        conflicts[i] = (rewrite->atoms[i].needs & NEEDS_WRITE) &&
+                       is_beside(rewrite, rewrite->atoms[i].rva, rewrite->atoms[i].nbytes, NEEDS_EXECUTE);
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        if (conflicts[i])
+            take_group(rewrite, i, 1);
+    for (uint32_t i = 1, group = 1; i < rewrite->atom_count; i++) {
+        bool joins = rewrite->atoms[i - 1].group != 0;
+        if (rewrite->atoms[i].group != 0)
+            rewrite->atoms[i].group = joins ? rewrite->atoms[i - 1].group : ++group;
+    }
+}
+
+static void choose_slots(struct rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->slot_count; i++) {
+        struct slot_range *slot = &rewrite->slots[i];
+        const struct section *section = image_section_at_rva(rewrite->image, slot->rva);
+        bool stays_put = false;
+        for (uint32_t k = 0; k < rewrite->atom_count; k++)
+            stays_put |= section && rewrite->atoms[k].section == section->index &&
+                         (rewrite->atoms[k].group != 0 || (rewrite->atoms[k].needs & NEEDS_WRITE));
+        bool is_executable = is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_EXECUTE);
+        bool lacks_write =
+            slot->kind == PIECE_VARIABLES && !is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_WRITE);
+        slot->leaves = !stays_put && (is_executable || lacks_write);
+    }
+}
+
+static uint32_t next_page(uint32_t rva)
+{
+    return page_of(rva + PAGE_NBYTES - 1);
+}
+
+/* Congruent to old_rva, on pages from `page_rva` on. */
+static uint32_t congruent(uint32_t page_rva, uint32_t old_rva)
+{
+    return page_rva + old_rva % PAGE_NBYTES;
+}
+
+/* New places of the atoms by index; the slots get theirs. Returns the end of all. */
+static uint32_t choose_places(struct rewrite *rewrite, uint32_t *new_rvas)
+{
+    uint32_t delta = rewrite->layout->uniform_delta, end_rva = PAGE_NBYTES;
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        new_rvas[i] = atom->rva + delta;
+        if (atom->group == 0 && !atom->is_relocations && new_rvas[i] + atom->nbytes > end_rva)
+            end_rva = new_rvas[i] + atom->nbytes;
+    }
+    end_rva = place_slots(rewrite, false, next_page(end_rva));
+    end_rva = place_slots(rewrite, true, next_page(end_rva));
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        if (atom->group == 0)
+            continue;
+        bool continues = i > 0 && rewrite->atoms[i - 1].group == atom->group;
+        new_rvas[i] = continues ? new_rvas[i - 1] + (atom->rva - rewrite->atoms[i - 1].rva)
+                                : congruent(next_page(end_rva), atom->rva);
+        end_rva = new_rvas[i] + atom->nbytes;
+    }
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        if (rewrite->atoms[i].is_relocations) {
+            new_rvas[i] = congruent(next_page(end_rva), rewrite->atoms[i].rva);
+            end_rva = new_rvas[i] + rewrite->atoms[i].nbytes;
+        }
+    return end_rva;
+}
+
+static bool add_pieces(struct rewrite *rewrite, const uint32_t *new_rvas)
+{
+    struct piece headers = {.nbytes = rewrite->image->headers_nbytes,
+                            .section = NO_SECTION,
+                            .kind = PIECE_HEADERS,
+                            .why = "Headers stay at the image base."};
+    if (headers.nbytes > rewrite->atoms[0].rva)
+        headers.nbytes = rewrite->atoms[0].rva;
+    if (!layout_add_piece(rewrite->layout, rewrite->arena, &headers))
+        return false;
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        struct atom *atom = &rewrite->atoms[i];
+        struct piece relocations = {.old_rva = atom->rva,
+                                    .nbytes = atom->nbytes,
+                                    .new_rva = new_rvas[i],
+                                    .section = atom->section,
+                                    .kind = PIECE_RELOCATIONS,
+                                    .why = "The table is written anew."};
+        if (!atom->why)
+            atom->why = "Sections start behind the header page.";
+        if (atom->is_relocations ? !layout_add_piece(rewrite->layout, rewrite->arena, &relocations)
+                                 : !place_atom(rewrite, atom, new_rvas[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The table is as long as its entries at their new places need; then its section's size follows. */
+static bool size_relocations(struct rewrite *rewrite)
+{
+    struct layout *layout = rewrite->layout;
+    const struct directory *directory = image_directory(rewrite->image, DIR_BASERELOC);
+    struct span table;
+    if (!directory)
+        return true;
+    if (!reloc_table_build(rewrite->refs, layout, rewrite->arena, &table))
+        return false;
+    const struct piece *found = layout_piece_at(layout, directory->rva);
+    struct piece *piece = &layout->pieces[found - layout->pieces];
+    layout->relocations_rva = piece->new_rva + (directory->rva - piece->old_rva);
+    layout->relocations_nbytes = (uint32_t)table.nbytes;
+    layout->relocations_room_nbytes = directory->nbytes;
+    if (table.nbytes == 0)
+        return rewrite_refuse(rewrite, directory->rva, directory->entry_foff,
+                              "Link the image with the relocations that it needs (no /FIXED).",
+                              "Its base relocation directory has no entry.");
+    if (piece->kind == PIECE_RELOCATIONS) {
+        piece->nbytes = directory->rva - piece->old_rva + (uint32_t)table.nbytes;
+        layout->relocations_room_nbytes = (uint32_t)table.nbytes;
+    } else if (table.nbytes > directory->nbytes) {
+        return rewrite_refuse(
+            rewrite, directory->rva, directory->entry_foff,
+            "Let the linker put base relocations into a section of their own (.reloc).",
+            "The base relocation table would grow from 0x%X to 0x%zX bytes, and its section "
+            "holds other things as well.",
+            directory->nbytes, table.nbytes);
+    }
+    return true;
+}
+
+bool place_low(struct rewrite *rewrite)
+{
+    uint32_t new_rvas[MOST_SECTIONS];
+    if (rewrite->atom_count == 0 || rewrite->atom_count > MOST_SECTIONS)
+        return rewrite_refuse(rewrite, NO_RVA, NO_FILE_OFFSET, "Link the image again with fewer sections.",
+                              "It has %u sections; Windows loads 1 to %d.", rewrite->atom_count,
+                              MOST_SECTIONS);
+    rewrite->layout->uniform_delta = choose_delta(rewrite);
+    choose_groups(rewrite);
+    choose_slots(rewrite);
+    (void)choose_places(rewrite, new_rvas);
+    return add_pieces(rewrite, new_rvas) && size_relocations(rewrite);
+}

@@ -1,0 +1,68 @@
+/* place_slots.c - places for what leaves a section by itself.
+ * Takes: the slots that leave.  Gives: their new addresses, and the pieces of the sections that they leave.
+ * Must not: change order or spacing inside a slot range. */
+#include "plan/rewrite.h"
+
+static bool collides(const struct rewrite *rewrite, const struct slot_range *slot, size_t before,
+                     bool is_writable)
+{
+    for (size_t i = 0; i < before; i++) {
+        const struct slot_range *other = &rewrite->slots[i];
+        if (other->leaves && (other->kind == PIECE_VARIABLES) == is_writable &&
+            ranges_overlap(slot->new_rva, slot->nbytes, other->new_rva, other->nbytes))
+            return true;
+    }
+    return false;
+}
+
+uint32_t place_slots(struct rewrite *rewrite, bool is_writable, uint32_t first_rva)
+{
+    uint32_t end_rva = first_rva;
+    for (size_t i = 0; i < rewrite->slot_count; i++) {
+        struct slot_range *slot = &rewrite->slots[i];
+        if (!slot->leaves || (slot->kind == PIECE_VARIABLES) != is_writable)
+            continue;
+        slot->new_rva = first_rva + slot->rva % PAGE_NBYTES;
+        while (collides(rewrite, slot, i, is_writable))
+            slot->new_rva += PAGE_NBYTES;
+        if (slot->new_rva + slot->nbytes > end_rva)
+            end_rva = slot->new_rva + slot->nbytes;
+    }
+    return end_rva;
+}
+
+static const char *why_slot(struct rewrite *rewrite, const struct slot_range *slot)
+{
+    return arena_printf(rewrite->arena, "Executable memory cannot be written, and %s is written at load.",
+                        slot->field);
+}
+
+bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva)
+{
+    struct piece rest = {.section = atom->section, .kind = PIECE_SECTION, .why = atom->why};
+    uint32_t at_rva = atom->rva, end_rva = atom->rva + atom->nbytes;
+    for (size_t i = 0; i < rewrite->slot_count; i++) {
+        const struct slot_range *slot = &rewrite->slots[i];
+        if (!slot->leaves || slot->rva < atom->rva || slot->rva >= end_rva)
+            continue;
+        rest.old_rva = at_rva;
+        rest.nbytes = slot->rva - at_rva;
+        rest.new_rva = new_rva + (at_rva - atom->rva);
+        struct piece piece = {.old_rva = slot->rva,
+                              .nbytes = slot->nbytes,
+                              .new_rva = slot->new_rva,
+                              .section = atom->section,
+                              .kind = slot->kind,
+                              .why = why_slot(rewrite, slot)};
+        if ((rest.nbytes != 0 && !layout_add_piece(rewrite->layout, rewrite->arena, &rest)) ||
+            !layout_add_piece(rewrite->layout, rewrite->arena, &piece))
+            return false;
+        at_rva = slot->rva + slot->nbytes;
+    }
+    if (at_rva >= end_rva && at_rva != atom->rva)
+        return true;
+    rest.old_rva = at_rva;
+    rest.nbytes = end_rva - at_rva;
+    rest.new_rva = new_rva + (at_rva - atom->rva);
+    return layout_add_piece(rewrite->layout, rewrite->arena, &rest);
+}

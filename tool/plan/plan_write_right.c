@@ -1,0 +1,85 @@
+/* plan_write_right.c - the repair of HVCI2102 and HVCI2003 in page-aligned images: an executable section that
+ * is no longer writable. Takes: the finding, which names the section's header.  Gives: one change, or the
+ * refusal that says what writes. Must not: clear anything but IMAGE_SCN_MEM_WRITE; DISCARDABLE and the others
+ * stay as the linker set them. */
+#include "code/section_writes.h"
+#include "plan/plan_stages.h"
+
+static const struct section *section_of_finding(const struct image *image, const struct finding *finding)
+{
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (image->sections[i].header_foff == finding->file_offset)
+            return &image->sections[i];
+    return NULL;
+}
+
+/* What leaves the section, as far as the plan moves pieces: whoever writes it does not write the section. */
+static struct write_exception *leaving_ranges(struct plan_context *context, size_t *count)
+{
+    const struct layout *layout = context->plan->layout;
+    struct write_exception *ranges =
+        arena_array(context->arena, layout ? layout->piece_count : 0, sizeof *ranges);
+    *count = 0;
+    for (size_t i = 0; ranges && layout && i < layout->piece_count; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        if (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES)
+            ranges[(*count)++] = (struct write_exception){piece->old_rva, piece->nbytes};
+    }
+    return ranges;
+}
+
+static bool refuse_undecoded(struct plan_context *context, const struct finding *finding, const char *summary)
+{
+    struct finding refusal =
+        finding_make(context->arena, HVCI9021_SECTION_IS_WRITTEN, LEVEL_ERROR,
+                     "Whether section %s has to stay writable is not known. %s", finding->section, summary);
+    refusal.section = finding->section;
+    refusal.rva = finding->rva;
+    refusal.file_offset = finding->file_offset;
+    refusal.cure = finding->cure;
+    return finding_add(&context->plan->refusals, &refusal);
+}
+
+bool plan_write_right(struct plan_context *context, const struct finding *finding)
+{
+    const struct section *section = section_of_finding(context->image, finding);
+    if (!section)
+        return true;
+    enum write_answer answer;
+    struct finding why;
+    const char *summary;
+    size_t leaving_count;
+    struct write_exception *leaving = leaving_ranges(context, &leaving_count);
+    if (!leaving || !section_writes_but(context->image, context->refs, context->code, section->index, leaving,
+                                        leaving_count, context->arena, &answer, &why, &summary))
+        return false;
+    if (answer == WRITES_FOUND)
+        return finding_add(&context->plan->refusals, &why);
+    /* Windows takes the right away itself only from a discardable INIT. */
+    if (answer == WRITES_ASSUMED && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
+        return refuse_undecoded(context, finding, summary);
+
+    bool is_proved = answer == WRITES_NONE;
+    return plan_add_change(
+        context->plan, context->arena,
+        &(struct change){
+            .kind = CHANGE_SECTION_CHARACTERISTICS,
+            .rule = finding->code,
+            .file_offset = section->header_foff + SECTION_CHARACTERISTICS,
+            .width_nbytes = 4,
+            .old_value = section->characteristics,
+            .new_value = section->characteristics & ~SCN_MEM_WRITE,
+            .section = section->name,
+            .field = "Characteristics",
+            .why = is_proved ? "Executable memory must not be writable, and nothing writes this section "
+                               "after it is loaded."
+                             : "Executable memory must not be writable; whether anything writes this section "
+                               "is not known.",
+            .assurance = is_proved ? ASSURANCE_PROVED : ASSURANCE_ASSUMED,
+            .proof =
+                is_proved
+                    ? summary
+                    : "Assumed: Windows 10 and later strip W from INIT themselves; the code of this machine "
+                      "is not decoded here.",
+        });
+}

@@ -1,0 +1,98 @@
+/* position.c - addresses that are computed from a distance: code that asks for its own address, and tables of
+ * distances. Takes: the layout.  Gives: true, or the refusal that names the place.  Must not: follow what is
+ * computed.
+ *
+ * `call $+5; pop` and its kin make any address from a constant, which nothing in the image names. While only
+ * what the loader writes leaves, that is assumed not to be reached so (docs/ASSUMPTIONS.md); variables are.
+ * Compilers for x64 make tables of distances, label - table. One that is known is encoded anew; one that is
+ * not would break when it leaves its code. Its address is taken somewhere, and its first element leads to
+ * code. */
+#include "plan/rewrite.h"
+
+#include <inttypes.h>
+
+static bool data_leaves(const struct layout *layout)
+{
+    for (size_t i = 1; i < layout->piece_count; i++)
+        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
+            layout->pieces[i].kind == PIECE_SECTION)
+            return true;
+    return false;
+}
+
+/* `mov r, [esp]; ret` and the same with rsp. */
+static bool returns_own_address(const struct rewrite *rewrite, uint32_t rva)
+{
+    struct span bytes;
+    unsigned prefix_nbytes = rewrite->image->is_64 ? 1 : 0;
+    if (!image_bytes_at_rva(rewrite->image, rva, 4 + prefix_nbytes, &bytes))
+        return false;
+    const uint8_t *b = bytes.bytes + prefix_nbytes;
+    return b[0] == 0x8B && (b[1] & 0xC7) == 0x04 && b[2] == 0x24 && b[3] == 0xC3 &&
+           (prefix_nbytes == 0 || (bytes.bytes[0] & 0xF8) == 0x48);
+}
+
+static bool takes_own_address(const struct rewrite *rewrite, const struct ref *ref)
+{
+    if (ref->source != SOURCE_CODE || ref->encoding != REF_PCREL)
+        return false;
+    if (ref->access == ACCESS_ADDRESS)
+        return ref->target == ref->base_rva;
+    return ref->access == ACCESS_CALL && (ref->flags & REF_FLAG_CODE_TARGET) &&
+           (ref->target == ref->base_rva || returns_own_address(rewrite, ref->target));
+}
+
+static const struct extent *jump_table_at(const struct rewrite *rewrite, uint32_t rva)
+{
+    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
+        const struct extent *extent = &rewrite->refs->extents[i];
+        if (extent->kind == EXTENT_JUMP_TABLE && rva - extent->rva < extent->nbytes)
+            return extent;
+    }
+    return NULL;
+}
+
+/* The 4 bytes at rva, as a distance from table_rva, lead to an instruction. */
+static bool leads_to_code(const struct rewrite *rewrite, uint32_t table_rva, uint32_t rva)
+{
+    struct span bytes;
+    return image_bytes_at_rva(rewrite->image, rva, 4, &bytes) &&
+           code_class_at(rewrite->code, table_rva + load_u32(bytes.bytes)) == BYTE_INSTRUCTION;
+}
+
+/* Code takes the address of something that leaves and looks like a table of distances that is not known
+ * wholly. */
+static bool is_unknown_table(const struct rewrite *rewrite, const struct ref *ref)
+{
+    const struct layout *layout = rewrite->layout;
+    if (ref->source != SOURCE_CODE || ref->access != ACCESS_ADDRESS || ref->state != REF_RESOLVED ||
+        piece_delta(layout_piece_at(layout, ref->target)) == layout->uniform_delta ||
+        !leads_to_code(rewrite, ref->target, ref->target))
+        return false;
+    const struct extent *table = jump_table_at(rewrite, ref->target);
+    return !table || leads_to_code(rewrite, table->rva, table->rva + table->nbytes);
+}
+
+bool position_judge(struct rewrite *rewrite)
+{
+    if (!data_leaves(rewrite->layout))
+        return true;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (takes_own_address(rewrite, ref))
+            return rewrite_refuse(
+                rewrite, code_instruction_begin(rewrite->code, ref->site_rva), ref->site_foff,
+                "Compile without position-independent code (no -fPIC); use plain addresses in "
+                "assembler sources.",
+                "The code at RVA 0x%" PRIX32 " takes its own address, and may compute others from it.",
+                code_instruction_begin(rewrite->code, ref->site_rva));
+        if (rewrite->image->is_64 && is_unknown_table(rewrite, ref))
+            return rewrite_refuse(rewrite, code_instruction_begin(rewrite->code, ref->site_rva),
+                                  ref->site_foff,
+                                  "Link the driver with page-aligned sections (/ALIGN:0x1000).",
+                                  "The code at RVA 0x%" PRIX32 " takes the address of RVA 0x%" PRIX32
+                                  ", where a table of distances to code may lie that is not known wholly.",
+                                  code_instruction_begin(rewrite->code, ref->site_rva), ref->target);
+    }
+    return true;
+}

@@ -1,0 +1,306 @@
+/* referents.c - what each reference of the inventory means, and so where its target lies in the new image.
+ * Takes: pieces with their new places.  Gives: layout->targets.  Must not: place anything.
+ *
+ * A target address is not a referent: near the border of two pieces that part, it may mean either (edges.c).
+ * Fields of loader tables, direct branches, and sized accesses to a fixed address mean the byte that they
+ * name. Every other address may be folded. A field that several sources name is judged once, by the one that
+ * knows most of it. */
+#include "code/code_decode.h"
+#include "plan/rewrite.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255 };
+
+struct referents {
+    struct rewrite *rewrite;
+    struct edges *edges;
+    struct decoder *decoder;
+};
+
+static const char cure_border[] =
+    "Put the variables into a section of its own that begins and ends at a page, or link "
+    "with /ALIGN:0x1000 and without /MERGE.";
+static const char cure_damage[] = "Link the image again; a repair needs tables that name what is there.";
+
+static bool is_table_source(uint8_t source)
+{
+    return source != SOURCE_CODE && source != SOURCE_RELOCATED && source != SOURCE_BASERELOCS;
+}
+
+/* Fields that hold the address behind the last byte. */
+static bool names_end(const struct rewrite *rewrite, const struct ref *ref)
+{
+    switch (ref->source) {
+    case SOURCE_EXCEPTION:
+        return ref->detail == DETAIL_FUNCTION_END;
+    case SOURCE_UNWIND: /* a chained record repeats the function's */
+        return ref->detail == DETAIL_FUNCTION_END;
+    case SOURCE_HANDLER_DATA:
+        return ref->detail == DETAIL_SCOPE_END;
+    case SOURCE_TLS:
+        return ref->detail == image_pick(rewrite->image, TLS_END_32, TLS_END_64);
+    default:
+        return false;
+    }
+}
+
+static bool refuse_ref(struct rewrite *rewrite, const struct ref *ref, const char *cure, const char *what)
+{
+    uint32_t place = ref->site_rva;
+    if (ref->source == SOURCE_CODE && place != NO_RVA)
+        place = code_instruction_begin(rewrite->code, place);
+    return rewrite_refuse(rewrite, place, ref->site_foff, cure,
+                          "The reference at RVA 0x%" PRIX32 " (%s, to RVA 0x%" PRIX32 ") %s.", place,
+                          ref_source_name(ref->source), ref->target, what);
+}
+
+/* Headers stay; the address of the image base that code forms by its distance is judged apart (base_judge.c).
+ */
+static bool choose_in_headers(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    const struct layout *layout = choice->rewrite->layout;
+    *target = ref->target;
+    if (layout->uniform_delta == 0 || is_table_source(ref->source))
+        return true;
+    if (ref->encoding == REF_PCREL && ref->access == ACCESS_ADDRESS && ref->target == 0) {
+        *target = layout->uniform_delta;
+        return true;
+    }
+    return refuse_ref(
+        choice->rewrite, ref,
+        "Do not take the address of __ImageBase, or link the driver with page-aligned sections.",
+        "is the address of the image base or of a header, whose distance to the rest changes");
+}
+
+static bool choose_table(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    const struct layout *layout = choice->rewrite->layout;
+    if (ref->state == REF_HEADERS)
+        return choose_in_headers(choice, ref, target);
+    if (ref->state == REF_OUTSIDE || ref->state == REF_GAP) {
+        if (ref->source == SOURCE_COFF_SYMBOLS ||
+            (ref->source == SOURCE_DEBUG && layout->uniform_delta == 0)) {
+            *target = ref->target;
+            return true;
+        }
+        return refuse_ref(choice->rewrite, ref, cure_damage, "leads to no section");
+    }
+    bool is_end = (ref->state == REF_SECTION_END || names_end(choice->rewrite, ref)) && ref->target != 0;
+    *target = is_end ? layout_map_rva(layout, ref->target - 1) + 1 : layout_map_rva(layout, ref->target);
+    return true;
+}
+
+static bool is_store(const struct ref *ref)
+{
+    return ref->source == SOURCE_CODE && (ref->access == ACCESS_WRITE || ref->access == ACCESS_READ_WRITE);
+}
+
+/* What leaves is read-only where the loader alone writes it, and nowhere executable. */
+static bool check_rights(struct referents *choice, const struct ref *ref)
+{
+    const struct layout *layout = choice->rewrite->layout;
+    const struct piece *piece = layout_piece_at(layout, ref->target);
+    if ((ref->flags & REF_FLAG_CODE_TARGET) && ref->source == SOURCE_CODE &&
+        piece_delta(piece) != layout->uniform_delta && piece->kind != PIECE_HEADERS)
+        return refuse_ref(choice->rewrite, ref, "Keep code out of data sections.",
+                          "is a branch to what must not be executable");
+    if (is_store(ref) && (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS))
+        return refuse_ref(choice->rewrite, ref, "Do not change import slots or guard slots at run time.",
+                          "stores into what must be read-only after load");
+    return true;
+}
+
+/* An operand that reads, writes or calls through a fixed address: it means the datum there. */
+static bool is_direct(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    if (ref->source != SOURCE_CODE || ref->encoding == REF_IMAGE_REL)
+        return false;
+    if (ref->flags & REF_FLAG_CODE_TARGET) /* a branch, or a label in a jump table */
+        return true;
+    if (ref->access == ACCESS_ADDRESS || ref->access == ACCESS_NONE)
+        return false;
+    uint32_t begin = code_instruction_begin(rewrite->code, ref->site_rva);
+    struct span bytes = image_run_at_rva(rewrite->image, begin);
+    struct instruction instruction;
+    struct memory_operand memory;
+    if (!decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &instruction) ||
+        ref->site_rva != begin + instruction.disp_offset || !decode_memory(choice->decoder, &memory))
+        return false;
+    if (instruction.is_rip_relative)
+        return true;
+    /* Vector registers as index are not told apart from none, and only legacy encodings have a plain one. */
+    return (!instruction.has_modrm || instruction.is_legacy) && memory.base == NO_REGISTER &&
+           memory.index == NO_REGISTER && instruction.base == NO_REGISTER && instruction.index == NO_REGISTER;
+}
+
+/* The datum of a direct access lies in one piece. */
+static bool lies_in_one(const struct layout *layout, const struct ref *ref)
+{
+    uint32_t nbytes = ref->detail >> CODE_REF_NBYTES_SHIFT;
+    if (nbytes == DATUM_IS_LARGE)
+        nbytes = LARGEST_DATUM_NBYTES;
+    if (nbytes == 0 || (ref->flags & REF_FLAG_CODE_TARGET))
+        return true;
+    const struct piece *piece = layout_piece_at(layout, ref->target);
+    uint32_t last = ref->target + nbytes - 1;
+    return last >= ref->target && piece_delta(layout_piece_at(layout, last)) == piece_delta(piece);
+}
+
+/* A call or jump through a field that is not decoded: FF 15 or FF 25 before the address of an import slot. */
+static bool is_plain_import_call(const struct referents *choice, const struct ref *ref)
+{
+    struct span bytes;
+    const struct piece *piece = layout_piece_at(choice->rewrite->layout, ref->target);
+    if (ref->source != SOURCE_RELOCATED || choice->rewrite->image->is_64 || piece->kind != PIECE_IAT ||
+        ref->site_rva < 2 || !image_bytes_at_rva(choice->rewrite->image, ref->site_rva - 2, 2, &bytes) ||
+        !code_section_at(choice->rewrite->code, ref->site_rva))
+        return false;
+    return bytes.bytes[0] == 0xFF && (bytes.bytes[1] == 0x15 || bytes.bytes[1] == 0x25) &&
+           (ref->target - piece->old_rva) % image_pointer_nbytes(choice->rewrite->image) == 0;
+}
+
+/* Past the image's end: one may mean the end of what comes last. */
+static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    const struct layout *layout = choice->rewrite->layout;
+    for (size_t i = 1; i < layout->piece_count; i++)
+        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
+            layout->pieces[i].kind != PIECE_RELOCATIONS)
+            return refuse_ref(choice->rewrite, ref, cure_border,
+                              "leads out of the image, and what it is meant to reach is not known");
+    *target = ref->target + layout->uniform_delta;
+    return true;
+}
+
+static bool choose_address(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
+    if (ref->state == REF_HEADERS)
+        return choose_in_headers(choice, ref, target);
+    if (ref->state == REF_OUTSIDE)
+        return choose_outside(choice, ref, target);
+    *target = layout_map_rva(layout, ref->target);
+    if (!check_rights(choice, ref))
+        return false;
+    if (!edges_matter(choice->edges, ref->target)) {
+        if (layout->uniform_delta != 0 && layout_piece_at(layout, ref->target)->kind == PIECE_HEADERS)
+            return refuse_ref(rewrite, ref, cure_border, "leads between the headers and the first section");
+        return true;
+    }
+    if (is_direct(choice, ref) || is_plain_import_call(choice, ref)) {
+        if (lies_in_one(layout, ref))
+            return true;
+        return refuse_ref(rewrite, ref, cure_border, "is an access across a border where the image is cut");
+    }
+    const struct piece *piece = edges_decide(choice->edges, ref->target);
+    if (!piece)
+        return refuse_ref(
+            rewrite, ref, cure_border,
+            "is an address so near to a border where the image has to be cut that it may mean what "
+            "lies on either side");
+    *target = ref->target + piece_delta(piece);
+    return true;
+}
+
+/* RVAs that code adds to the image base, as it forms it, keep their distance to it. */
+static bool is_used_with_base(const struct ref *ref)
+{
+    return ref->source == SOURCE_CODE && (ref->encoding == REF_IMAGE_REL || ref->encoding == REF_RVA);
+}
+
+static bool is_debug_pointer(const struct ref *ref)
+{
+    return ref->source == SOURCE_DEBUG && ref->encoding == REF_FOFF;
+}
+
+static bool choose(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
+    *target = ref->target;
+    if (ref->state == REF_NULL || ref->state == REF_CONSTANT || ref->source == SOURCE_BASERELOCS)
+        return true;
+    switch (ref->encoding) {
+    case REF_SIZE:
+    case REF_SECTION_INDEX: /* sections are only appended, or the symbols dropped */
+        return true;
+    case REF_FOFF:
+        if (layout_map_foff(layout, ref->target, target))
+            return true;
+        *target = 0; /* what it names is not carried over; for header fields that is meant */
+        return !is_debug_pointer(ref) ||
+               refuse_ref(rewrite, ref, cure_damage, "names debug data that cannot be carried over");
+    case REF_ARM64_INSTRUCTION:
+        return refuse_ref(rewrite, ref, cure_damage,
+                          "is an ARM64 operand, which cannot be encoded anew here");
+    default:
+        break;
+    }
+    if (is_table_source(ref->source))
+        return choose_table(choice, ref, target);
+    if (!choose_address(choice, ref, target))
+        return false;
+    if (is_used_with_base(ref) && ref->state != REF_HEADERS)
+        *target -= layout->uniform_delta;
+    return true;
+}
+
+/* Which of the sources that name one field knows most: a table, then an instruction, then the relocation. */
+static int rank(const struct ref *ref)
+{
+    if (is_table_source(ref->source))
+        return 0;
+    return ref->source == SOURCE_CODE ? 1 : 2;
+}
+
+struct by_site {
+    uint32_t site_foff;
+    uint32_t index;
+    int rank;
+};
+
+static int compare_sites(const void *a, const void *b)
+{
+    const struct by_site *x = a, *y = b;
+    if (x->site_foff != y->site_foff)
+        return x->site_foff < y->site_foff ? -1 : 1;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* The same address in the same field: what the first of them means, the others mean. */
+static bool follows(const struct ref *first, const struct ref *ref)
+{
+    return first->encoding == ref->encoding && first->target == ref->target &&
+           first->width_nbytes == ref->width_nbytes;
+}
+
+bool referents_choose(struct rewrite *rewrite)
+{
+    const struct refset *refs = rewrite->refs;
+    struct layout *layout = rewrite->layout;
+    struct referents choice = {.rewrite = rewrite, .edges = edges_new(rewrite)};
+    choice.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
+    struct by_site *order = arena_array(rewrite->arena, refs->ref_count, sizeof *order);
+    layout->targets = arena_array(rewrite->arena, refs->ref_count, sizeof *layout->targets);
+    if (!choice.edges || !choice.decoder || !order || !layout->targets)
+        return false;
+    for (size_t i = 0; i < refs->ref_count; i++)
+        order[i] = (struct by_site){refs->refs[i].site_foff, (uint32_t)i, rank(&refs->refs[i])};
+    qsort(order, refs->ref_count, sizeof *order, compare_sites);
+    for (size_t i = 0, first = 0; i < refs->ref_count; i++) {
+        uint32_t index = order[i].index, first_index = order[first].index;
+        if (i == 0 || order[i].site_foff != order[first].site_foff)
+            first = i, first_index = index;
+        if (i != first && follows(&refs->refs[first_index], &refs->refs[index]))
+            layout->targets[index] = layout->targets[first_index];
+        else if (!choose(&choice, &refs->refs[index], &layout->targets[index]))
+            return false;
+    }
+    return true;
+}

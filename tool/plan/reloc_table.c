@@ -1,0 +1,68 @@
+/* reloc_table.c - building the base relocation table anew.
+ * Source: PE format specification, ".reloc"; Windows wants blocks ascending, one for a page, of whole 4
+ * bytes. */
+#include "plan/reloc_table.h"
+
+#include <stdlib.h>
+
+struct place {
+    uint32_t rva;
+    uint16_t type;
+};
+
+static int by_rva(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return x->rva < y->rva ? -1 : x->rva > y->rva;
+}
+
+static bool is_entry(const struct ref *ref)
+{
+    return ref->source == SOURCE_BASERELOCS && ref->encoding == REF_PAGE_12;
+}
+
+/* Writes one block for the places of one page; returns its size. */
+static uint32_t write_block(const struct place *places, size_t count, uint8_t *block)
+{
+    uint32_t page_rva = places[0].rva & ~(uint32_t)(PAGE_NBYTES - 1);
+    uint32_t nbytes = BASERELOC_BLOCK_HEADER_NBYTES;
+    for (size_t i = 0; i < count; i++, nbytes += BASERELOC_ENTRY_NBYTES)
+        store_u16(block + nbytes,
+                  (uint16_t)((uint32_t)places[i].type << 12 | (places[i].rva & (PAGE_NBYTES - 1))));
+    if (nbytes % 4 != 0) { /* an entry of type 0 fills up */
+        store_u16(block + nbytes, 0);
+        nbytes += BASERELOC_ENTRY_NBYTES;
+    }
+    store_u32(block + BASERELOC_PAGE_RVA, page_rva);
+    store_u32(block + BASERELOC_BLOCK_SIZE, nbytes);
+    return nbytes;
+}
+
+bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
+                       struct span *table)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < refs->ref_count; i++)
+        count += is_entry(&refs->refs[i]);
+    struct place *places = arena_array(arena, count, sizeof *places);
+    /* At worst every entry has a block of its own. */
+    uint8_t *bytes = arena_array(arena, count, BASERELOC_BLOCK_HEADER_NBYTES + 2 * BASERELOC_ENTRY_NBYTES);
+    if (!places || !bytes)
+        return false;
+    size_t at = 0;
+    for (size_t i = 0; i < refs->ref_count; i++)
+        if (is_entry(&refs->refs[i]))
+            places[at++] = (struct place){layout_map_rva(layout, refs->refs[i].target), refs->refs[i].detail};
+    if (count > 1)
+        qsort(places, count, sizeof *places, by_rva);
+
+    uint32_t nbytes = 0;
+    for (size_t first = 0, end; first < count; first = end) {
+        for (end = first + 1; end < count; end++)
+            if ((places[end].rva ^ places[first].rva) >= PAGE_NBYTES)
+                break;
+        nbytes += write_block(places + first, end - first, bytes + nbytes);
+    }
+    *table = (struct span){bytes, nbytes};
+    return true;
+}

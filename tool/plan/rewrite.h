@@ -1,0 +1,140 @@
+/* rewrite.h - what the planners of a moving rewrite share while they choose a layout.
+ * Private to tool/plan.
+ *
+ *     plan_layout.c    the story: which findings ask for moves, and in which order the steps run
+ *     atoms.c          the sections with the rights that they need
+ *     loader_slots.c   what the loader writes
+ *     place_low.c      low-aligned images: everything moves by one distance, what must not share a page
+ * leaves place_slots.c    where what leaves a section by itself goes place_append.c   page-aligned images:
+ * what leaves goes behind the last section import_range.c   directory 12 new_sections.c   from placed pieces
+ * to the section table and the file edges.c          near the border of two pieces: which of them does an
+ * address mean? referents.c      the new target of every reference enumerate.c      x64: every byte position
+ * that could refer to what leaves base_judge.c     x64: what code does with the image base position.c code
+ * that computes with its own address; tables of distances
+ *
+ * Each step returns true to go on. False: the rewrite is refused (rewrite_refuse() has said why), or memory
+ * ran out. */
+#ifndef HVCIFIX_PLAN_REWRITE_H
+#define HVCIFIX_PLAN_REWRITE_H
+
+#include "plan/plan_stages.h"
+
+enum {
+    MOST_SECTIONS = 96,   /* what Windows loads */
+    MOST_NEW_SECTIONS = 3 /* slots, variables, base relocations */
+};
+
+/* Rights that the bytes of an atom need. */
+enum { NEEDS_WRITE = 1, NEEDS_EXECUTE = 2 };
+
+/* A section of the old image. */
+struct atom {
+    uint32_t section; /* index */
+    uint32_t rva, nbytes;
+    uint32_t end_rva; /* the next atom's rva, or the image's end */
+    uint8_t needs;
+    bool is_relocations; /* nothing but the base relocation table, which is written anew */
+    uint32_t group;      /* atoms that leave together share a number; 0: it stays */
+    const char *why;
+};
+
+/* A range that the loader or start-up code writes, and that may have to leave its atom. */
+struct slot_range {
+    uint32_t rva, nbytes;
+    uint8_t kind; /* PIECE_IAT, PIECE_SLOTS or PIECE_VARIABLES */
+    bool leaves;  /* decided by the placing step, and where it goes: */
+    uint32_t new_rva;
+    const char *field; /* what it is, for messages */
+};
+
+/* How writable atoms leave executable pages in low-aligned images; tried in this order. */
+enum cut {
+    CUT_WRITABLE_ALONE, /* each writable atom by itself */
+    CUT_WITH_BEFORE,    /* with the read-only neighbours in front */
+    CUT_WITH_BEHIND,    /* with those behind */
+    CUT_WITH_BOTH,
+    CUT_COUNT
+};
+
+struct rewrite {
+    struct plan_context *context;
+    const struct image *image;
+    const struct refset *refs;
+    const struct code_map *code;
+    struct arena *arena;
+
+    struct atom *atoms; /* by ascending RVA */
+    uint32_t atom_count;
+    struct slot_range *slots; /* by ascending RVA, apart from each other */
+    size_t slot_count, slot_capacity;
+    enum cut cut;
+
+    struct site_set base_displacements; /* file offsets of displacements that are added to the image base */
+
+    struct layout *layout; /* being built */
+    struct finding refusal;
+    bool is_refused;
+};
+
+/* Says why the image cannot be rewritten; returns false, so that a step can end with it. rva and foff may be
+ * NO_RVA and NO_FILE_OFFSET. The first reason stays. */
+bool rewrite_refuse(struct rewrite *rewrite, uint32_t rva, uint64_t foff, const char *cure,
+                    const char *format, ...) HVCIFIX_PRINTF(5, 6);
+
+/* atoms.c */
+bool atoms_collect(struct rewrite *rewrite);
+
+/* loader_slots.c */
+bool slots_collect(struct rewrite *rewrite);
+
+/* place_low.c, place_append.c: fill layout->pieces with their new places. */
+bool place_low(struct rewrite *rewrite);
+bool place_append(struct rewrite *rewrite);
+
+/* import_range.c: directory 12, when the table leaves. */
+bool import_range_choose(struct rewrite *rewrite);
+
+/* new_sections_*.c: section table, copies and fills of the file. */
+bool new_sections_low(struct rewrite *rewrite);
+bool new_sections_append(struct rewrite *rewrite);
+
+/* place_slots.c. Gives the slots that leave their places: from first_rva on (a page), congruent to the old
+ * ones modulo a page, packed where they do not collide. Returns the end of the last one; first_rva when none
+ * leaves. */
+uint32_t place_slots(struct rewrite *rewrite, bool is_writable, uint32_t first_rva);
+
+/* Adds the pieces of an atom: itself at new_rva, and apart from it the slots that leave it. */
+bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva);
+
+/* edges.c */
+struct edges;
+struct edges *edges_new(struct rewrite *rewrite);
+/* An address of what lies near t was taken, or t is indexed: which piece is meant? NULL when more than one
+ * may be. */
+const struct piece *edges_decide(const struct edges *edges, uint32_t t);
+/* False when every piece near t moves by the same distance: then it does not matter which is meant. */
+bool edges_matter(const struct edges *edges, uint32_t t);
+
+/* referents.c: layout->targets. */
+bool referents_choose(struct rewrite *rewrite);
+
+/* enumerate.c */
+bool enumerate_direct(struct rewrite *rewrite);
+
+/* base_judge.c */
+bool base_judge(struct rewrite *rewrite);
+
+/* position.c */
+bool position_judge(struct rewrite *rewrite);
+
+static inline bool layout_is_low(const struct image *image)
+{
+    return image->section_alignment < PAGE_NBYTES;
+}
+
+static inline uint32_t page_of(uint32_t rva)
+{
+    return rva & ~(uint32_t)(PAGE_NBYTES - 1);
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* report_map.c - where each piece of the old image went, for programs (docs/map.schema.json).
+ * Takes: an outcome whose repair was proved.  Gives: JSON.  Must not: decide anything. */
+#include "report/json_writer.h"
+#include "report/report.h"
+
+static void add_piece(struct json_writer *json, const struct outcome *outcome, const struct piece *piece)
+{
+    const struct layout *layout = outcome->plan.layout;
+    const struct new_section *section =
+        piece->kind == PIECE_HEADERS ? NULL : layout_section_at(layout, piece->new_rva);
+    json_begin_object(json, NULL);
+    json_number(json, "old_rva", piece->old_rva);
+    json_number(json, "size", piece->nbytes);
+    json_number(json, "new_rva", piece->new_rva);
+    json_text(json, "kind", piece_kind_name((enum piece_kind)piece->kind));
+    json_text(json, "old_section",
+              piece->section != NO_SECTION ? outcome->image.sections[piece->section].name : NULL);
+    json_text(json, "new_section", section ? section->name : NULL);
+    json_end_object(json);
+}
+
+void report_json_map(struct text *text, const struct outcome *outcome)
+{
+    struct json_writer json;
+    json_begin_root(&json, text);
+    json_text(&json, "image", outcome->path);
+    json_begin_array(&json, "pieces");
+    const struct layout *layout = outcome->has_plan ? outcome->plan.layout : NULL;
+    for (size_t i = 0; layout && i < layout->piece_count; i++)
+        add_piece(&json, outcome, &layout->pieces[i]);
+    json_end_array(&json);
+    json_end_object(&json);
+    text_addz(text, "\n");
+}

@@ -1,0 +1,60 @@
+/* text_layout.c - the plan of a moving repair as a table: piece, old range, new range, why.
+ * Takes: a layout.  Gives: lines.  Must not: decide anything. */
+#include "report/text_layout.h"
+
+#include "report/layout.h"
+#include "report/safe_text.h"
+
+#include <inttypes.h>
+
+enum { PIECE_COLUMNS = 30 };
+
+static void add_range(struct text *text, uint32_t rva, uint32_t nbytes)
+{
+    text_printf(text, "%08" PRIX32 "-%08" PRIX32, rva, nbytes == 0 ? rva : rva + nbytes - 1);
+}
+
+static void add_piece(struct text *text, const struct image *image, const struct piece *piece)
+{
+    size_t line_start = text->nbytes;
+    text_addz(text, "    ");
+    size_t name_start = text->nbytes;
+    if (piece->section != NO_SECTION)
+        safe_add(text, image->sections[piece->section].name);
+    if (piece->kind != PIECE_SECTION)
+        text_printf(text, "%s%s", piece->section != NO_SECTION ? " " : "",
+                    piece_kind_name((enum piece_kind)piece->kind));
+    text_pad_to_column(text, name_start, PIECE_COLUMNS);
+    text_addz(text, " ");
+    add_range(text, piece->old_rva, piece->nbytes);
+    text_addz(text, "  ");
+    add_range(text, piece->new_rva, piece->nbytes);
+    safe_end_line(text, line_start);
+    layout_labelled(text, "  why", piece->why);
+}
+
+static void add_section(struct text *text, const struct new_section *section)
+{
+    char rights[4] = {section->characteristics & SCN_MEM_READ ? 'R' : '-',
+                      section->characteristics & SCN_MEM_WRITE ? 'W' : '-',
+                      section->characteristics & SCN_MEM_EXECUTE ? 'X' : '-', 0};
+    size_t line_start = text->nbytes;
+    text_addz(text, "    ");
+    size_t name_start = text->nbytes;
+    safe_add(text, section->name);
+    text_pad_to_column(text, name_start, PIECE_COLUMNS);
+    text_addz(text, " ");
+    add_range(text, section->rva, section->virtual_size);
+    text_printf(text, "  %s%s", rights, section->characteristics & SCN_MEM_DISCARDABLE ? "d" : "");
+    safe_end_line(text, line_start);
+}
+
+void text_layout_table(struct text *text, const struct image *image, const struct layout *layout)
+{
+    text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "piece", "old RVAs", "new RVAs");
+    for (size_t i = 0; i < layout->piece_count; i++)
+        add_piece(text, image, &layout->pieces[i]);
+    text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "new section", "RVAs", "rights");
+    for (uint32_t i = 0; i < layout->section_count; i++)
+        add_section(text, &layout->sections[i]);
+}

@@ -1,0 +1,11 @@
+/* text_layout.h - a new layout as a table for people. */
+#ifndef HVCIFIX_REPORT_TEXT_LAYOUT_H
+#define HVCIFIX_REPORT_TEXT_LAYOUT_H
+
+#include "base/text.h"
+#include "plan/layout.h"
+
+/* Each piece with its old and new range and why, then the new sections. */
+void text_layout_table(struct text *text, const struct image *image, const struct layout *layout);
+
+#endif

@@ -1,0 +1,12 @@
+/* verify_gaps.h - code between the functions that unwind data bounds: leaf functions, thunks.
+ * Takes: the old image's code and typed tables.  Gives: ranges that decode as one instruction after the
+ * other, as functions of struct verify_code.  Must not: take a range that does not decode to its very end. */
+#ifndef HVCIFIX_VERIFY_VERIFY_GAPS_H
+#define HVCIFIX_VERIFY_VERIFY_GAPS_H
+
+#include "verify/verify_inventory.h"
+
+/* x64 only. Asked after the tables' ranges are known. False when memory ran out. */
+bool verify_gaps_mark(struct verify_moves *moves);
+
+#endif

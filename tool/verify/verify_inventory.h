@@ -1,0 +1,56 @@
+/* verify_inventory.h - every field of the old image that holds an address, as far as tables name them.
+ * Takes: the old image and the map.  Gives: fields with what each must hold in the new image.
+ * Must not: pass over a table it cannot read: then nothing is proved. */
+#ifndef HVCIFIX_VERIFY_VERIFY_INVENTORY_H
+#define HVCIFIX_VERIFY_VERIFY_INVENTORY_H
+
+#include "verify/verify_code.h"
+#include "verify/verify_map.h"
+
+/* nbytes bytes at rva of the old image; in the new one they hold `expected`. */
+struct verify_moved_field {
+    uint32_t rva;
+    uint8_t nbytes;
+    bool is_checked_elsewhere; /* e.g. a file offset: `expected` is not used */
+    uint64_t expected;
+    const char *what;
+};
+
+struct verify_moves {
+    struct verify_case *judged;
+    struct verify_map map;
+    struct verify_tables old_tables, new_tables;
+    struct verify_code code; /* of the old image */
+    struct verify_moved_field *fields;
+    size_t field_count, field_capacity, table_field_count; /* the tables' fields come first, ascending */
+    /* typed parts of the old image beyond verify_tables: they hold no arrays that code indexes */
+    struct verify_range_list inert;
+    uint8_t *inert_sides;  /* one for each piece, see verify_edges.c */
+    uint64_t budget_count; /* table entries that may still be walked */
+    /* Counted for the verdict's texts */
+    uint64_t reference_count, relocation_count, looked_at_count;
+    uint32_t *base_sites; /* instructions that take the image base, ascending */
+    size_t base_site_count, base_site_capacity;
+};
+
+/* Refutes with right_not_shown: cannot be proved. Always false. */
+bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char *format, ...)
+    HVCIFIX_PRINTF(3, 4);
+
+/* Adds a field. False when memory ran out. */
+bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbytes, uint64_t expected,
+                        const char *what);
+
+/* Adds the RVA (4 bytes) that is stored at rva; 0 is none. With `is_end` it is the end of a range and follows
+ * the byte before it. */
+bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, const char *what);
+
+/* Adds a range without arrays. */
+bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
+
+/* Each collects one family of tables. False when refuted or out of memory. */
+bool verify_inventory_tables(struct verify_moves *moves);     /* exports, imports, resources, debug */
+bool verify_inventory_exceptions(struct verify_moves *moves); /* x64 unwind data, handler data */
+bool verify_inventory_load_config(struct verify_moves *moves);
+
+#endif

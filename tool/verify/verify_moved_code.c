@@ -1,0 +1,227 @@
+/* verify_moved_code.c - PC-relative references in code between parts that moved apart, by enumeration.
+ * Takes: struct verify_moves.  Gives: a field for each operand that has to change; a counter-example for what
+ * cannot be decided, and for stores into what is no longer writable.
+ * Must not: follow control flow, or skip a byte position. */
+#include "verify/verify_references.h"
+
+enum { DISP32_NBYTES = 4, REL8_REACH_NBYTES = 130, FAR_NBYTES = 0x10000 };
+
+struct code_scan {
+    struct verify_moves *moves;
+    const struct verify_code_section *section;
+    const struct verify_piece *site; /* that holds the byte under the scan */
+};
+
+/* Was writable in the old image by its own right or because all pages were. */
+static bool was_writable(const struct verify_moves *moves, const struct verify_piece *piece)
+{
+    return moves->judged->old_image.section_alignment < PAGE_NBYTES ||
+           (piece->section->characteristics & SCN_MEM_WRITE);
+}
+
+bool verify_store_is_allowed(struct verify_moves *moves, uint32_t site_rva, uint64_t rva, bool is_certain)
+{
+    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
+    if (!piece || !was_writable(moves, piece))
+        return true;
+    const struct verify_section *section =
+        verify_section_at(&moves->judged->new_image, (uint32_t)((int64_t)rva + piece->delta));
+    if (section && (section->characteristics & SCN_MEM_WRITE))
+        return true;
+    if (!is_certain)
+        return verify_moves_unproved(
+            moves, site_rva,
+            "The bytes at RVA 0x%X may be a store to RVA 0x%llX, which the new image "
+            "does not let it write.",
+            (unsigned)site_rva, (unsigned long long)rva);
+    return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, site_rva},
+                         "The instruction at RVA 0x%X of the old image stores to RVA 0x%llX, which could be "
+                         "written there; the new image does not let it.",
+                         (unsigned)site_rva, (unsigned long long)rva);
+}
+
+static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, int64_t delta, const char *what)
+{
+    struct verify_moves *moves = scan->moves;
+    int64_t change = delta - scan->site->delta;
+    uint32_t rva = scan->section->rva + (uint32_t)at;
+    if (change == 0)
+        return true;
+    int64_t old_value = nbytes == 1 ? (int8_t)scan->section->bytes.bytes[at]
+                                    : (int32_t)load_u32(scan->section->bytes.bytes + at);
+    int64_t new_value = old_value + change;
+    bool fits = nbytes == 1 ? new_value == (int8_t)new_value : new_value == (int32_t)new_value;
+    if (!fits)
+        return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, rva},
+                             "The distance at RVA 0x%X of the old image cannot reach in the new one.",
+                             (unsigned)rva);
+    moves->reference_count++;
+    return verify_moves_field(moves, rva, nbytes, (uint64_t)new_value, what);
+}
+
+static bool add_base_site(struct code_scan *scan, size_t operand_at)
+{
+    struct verify_moves *moves = scan->moves;
+    uint32_t *grown =
+        arena_grow(moves->judged->arena, moves->base_sites, moves->base_site_count,
+                   &moves->base_site_capacity, moves->base_site_count + 1, sizeof *moves->base_sites);
+    if (!grown)
+        return false;
+    moves->base_sites = grown;
+    moves->base_sites[moves->base_site_count++] = scan->section->rva + (uint32_t)operand_at;
+    return true;
+}
+
+/* An operand that leads to the headers. */
+static bool judge_base(struct code_scan *scan, const struct verify_field_in_code *field, int64_t target_rva)
+{
+    struct verify_moves *moves = scan->moves;
+    uint32_t field_rva = scan->section->rva + (uint32_t)field->at;
+    struct verify_uses uses = verify_uses_possible(&moves->code, field);
+    if (uses.uses == USE_NONE)
+        return true;
+    uses = verify_uses_resolved(&moves->code, field);
+    moves->looked_at_count++;
+    if (!uses.is_operand || uses.uses == USE_NONE)
+        return true;
+    if (target_rva == 0 && uses.is_unanimous && uses.uses == USE_ADDRESS)
+        return add_base_site(scan, uses.operand_at);
+    if (!moves->map.moves_headers_distance)
+        return add_base_site(scan, uses.operand_at);
+    return verify_moves_unproved(
+        moves, field_rva,
+        "The field at RVA 0x%X may lead to the headers, at RVA 0x%llX, whose distance "
+        "changed.",
+        (unsigned)field_rva, (unsigned long long)target_rva);
+}
+
+static bool judge_field(struct code_scan *scan, const struct verify_field_in_code *field, uint64_t target_rva,
+                        const char *what)
+{
+    struct verify_moves *moves = scan->moves;
+    const struct verify_piece *target = verify_piece_at(&moves->map, target_rva);
+    uint32_t field_rva = scan->section->rva + (uint32_t)field->at;
+    bool is_branch = field->kind == FIELD_BRANCH;
+    bool is_apart = !target || target->delta != scan->site->delta ||
+                    (!is_branch && verify_is_near_edge(moves, target_rva));
+    bool may_store = false;
+    if (!is_branch && target && was_writable(moves, target)) {
+        const struct verify_section *section =
+            verify_section_at(&moves->judged->new_image, (uint32_t)((int64_t)target_rva + target->delta));
+        may_store = !section || !(section->characteristics & SCN_MEM_WRITE);
+    }
+    if (!is_apart && !may_store)
+        return true;
+    struct verify_uses uses = verify_uses_possible(&moves->code, field);
+    if (!uses.is_operand || (!is_apart && !(uses.uses & USE_WRITE)) ||
+        verify_is_typed(&moves->old_tables, field_rva, (uint64_t)field_rva + field->nbytes))
+        return true;
+    uses = verify_uses_resolved(&moves->code, field);
+    moves->looked_at_count++;
+    if (!uses.is_operand)
+        return true;
+    if ((uses.uses & USE_WRITE) &&
+        !verify_store_is_allowed(moves, scan->section->rva + (uint32_t)uses.write_at, target_rva,
+                                 uses.is_unanimous))
+        return false;
+    if (!is_apart)
+        return true;
+    struct verify_function *function = verify_function_at(&moves->code, field_rva);
+    bool is_certain = uses.is_unanimous || (function && verify_function_is_clean(&moves->code, function));
+    const struct verify_piece *last = &moves->map.pieces[moves->map.count - 1];
+    uint64_t far_rva = (uint64_t)last->end_rva + (is_certain ? FAR_NBYTES : EDGE_NBYTES);
+    if (!target && target_rva >= far_rva)
+        return true; /* outside the image: no operand that works in either */
+    int64_t delta;
+    bool is_direct = is_branch || !(uses.uses & USE_ADDRESS);
+    bool is_decided = verify_meaning(moves, target_rva, is_direct, &delta);
+    if (is_certain && is_decided && !is_branch && (uses.uses & USE_ADDRESS) && target && !target->is_code &&
+        delta != scan->site->delta &&
+        !verify_label_table(moves, scan->section, uses.operand_at, (uint32_t)target_rva))
+        return false;
+    if (is_certain && is_decided)
+        return add_reference(scan, field->at, field->nbytes, delta, what);
+    if (is_decided && delta == scan->site->delta)
+        return true; /* an operand or not: it stays as it is */
+    if (!is_certain)
+        return verify_moves_unproved(
+            moves, field_rva,
+            "The bytes at RVA 0x%X may be %s to RVA 0x%llX, which moved apart; it is "
+            "not shown whether they are.",
+            (unsigned)field_rva, what, (unsigned long long)target_rva);
+    return verify_moves_unproved(moves, field_rva,
+                                 "The operand at RVA 0x%X leads to RVA 0x%llX; it is not shown which of the "
+                                 "parts that moved apart it means.",
+                                 (unsigned)field_rva, (unsigned long long)target_rva);
+}
+
+static bool judge_rip(struct code_scan *scan, size_t at)
+{
+    static const uint8_t trailing_nbytes[] = {0, 1, 2, 4};
+    int64_t rva = (int64_t)scan->section->rva + (int64_t)at + DISP32_NBYTES +
+                  (int32_t)load_u32(scan->section->bytes.bytes + at);
+    for (size_t i = 0; i < sizeof trailing_nbytes; i++) {
+        struct verify_field_in_code field = {scan->section, at, DISP32_NBYTES, FIELD_RIP_RELATIVE,
+                                             trailing_nbytes[i]};
+        int64_t target_rva = rva + trailing_nbytes[i];
+        if (target_rva < 0 || target_rva > UINT32_MAX)
+            continue;
+        bool is_header = target_rva + EDGE_NBYTES < scan->moves->map.pieces[0].rva ||
+                         target_rva < (int64_t)scan->moves->judged->old_image.headers_nbytes;
+        if (is_header ? !judge_base(scan, &field, target_rva)
+                      : !judge_field(scan, &field, (uint64_t)target_rva, "a RIP-relative operand"))
+            return false;
+    }
+    return true;
+}
+
+static bool judge_branch(struct code_scan *scan, size_t at, unsigned nbytes)
+{
+    struct verify_field_in_code field = {scan->section, at, nbytes, FIELD_BRANCH, 0};
+    int64_t distance = nbytes == 1 ? (int8_t)scan->section->bytes.bytes[at]
+                                   : (int32_t)load_u32(scan->section->bytes.bytes + at);
+    int64_t target_rva = (int64_t)scan->section->rva + (int64_t)at + nbytes + distance;
+    /* A branch out of all pieces leads nowhere in either image. */
+    if (target_rva < 0 || !verify_piece_at(&scan->moves->map, (uint64_t)target_rva))
+        return true;
+    return judge_field(scan, &field, (uint64_t)target_rva, "a branch");
+}
+
+static bool judge_position(struct code_scan *scan, size_t at)
+{
+    const uint8_t *bytes = scan->section->bytes.bytes;
+    uint8_t byte = bytes[at];
+    size_t left_nbytes = scan->section->bytes.nbytes - at;
+    uint64_t rva = (uint64_t)scan->section->rva + at;
+    if (left_nbytes >= 1 + DISP32_NBYTES) {
+        bool is_conditional = (byte & 0xF0) == 0x80 && at > 0 && bytes[at - 1] == 0x0F;
+        bool is_begin = byte == 0xF8 && at > 0 && bytes[at - 1] == 0xC7; /* xbegin */
+        if ((byte == 0xE8 || byte == 0xE9 || is_conditional || is_begin) && !judge_branch(scan, at + 1, 4))
+            return false;
+        if (scan->moves->code.image->is_64 && (byte & 0xC7) == 0x05 && !judge_rip(scan, at + 1))
+            return false;
+    }
+    bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
+    bool is_near =
+        rva < scan->site->rva + (uint64_t)REL8_REACH_NBYTES || rva + REL8_REACH_NBYTES > scan->site->end_rva;
+    return !is_rel8 || !is_near || left_nbytes < 2 || judge_branch(scan, at + 1, 1);
+}
+
+bool verify_moved_code(struct verify_moves *moves)
+{
+    struct code_scan scan = {.moves = moves};
+    for (uint32_t i = 0; i < moves->code.section_count; i++) {
+        scan.section = &moves->code.sections[i];
+        for (size_t at = 0; at < scan.section->bytes.nbytes; at++) {
+            uint32_t rva = scan.section->rva + (uint32_t)at;
+            moves->judged->verdict->step_count++;
+            if (!scan.site || rva < scan.site->rva || rva >= scan.site->end_rva)
+                scan.site = verify_piece_at(&moves->map, rva);
+            if (!scan.site)
+                continue; /* padding behind the content, or the old base relocations */
+            if (!judge_position(&scan, at))
+                return false;
+        }
+    }
+    return true;
+}

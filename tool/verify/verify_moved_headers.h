@@ -1,0 +1,13 @@
+/* verify_moved_headers.h - headers and section rights of a moved image.
+ * Takes: struct verify_moves with its map.  Gives: true, or the first field that is not what follows from the
+ * old image.  Must not: allow a right that the old image did not have, or paging that low alignment kept off.
+ */
+#ifndef HVCIFIX_VERIFY_VERIFY_MOVED_HEADERS_H
+#define HVCIFIX_VERIFY_VERIFY_MOVED_HEADERS_H
+
+#include "verify/verify_inventory.h"
+
+bool verify_moved_headers(struct verify_moves *moves);
+bool verify_moved_sections(struct verify_moves *moves);
+
+#endif

@@ -1,0 +1,138 @@
+/* verify_moved_labels.c - jump tables of label differences, whose table and code moved apart.
+ * Takes: the instruction that takes the table's address.  Gives: a field for each entry.
+ * Must not: guess how long a table is: the comparison before the jump says it. */
+#include "verify/verify_references.h"
+
+enum { AHEAD_COUNT = 12, BEHIND_NBYTES = 96, ENTRY_MAX_COUNT = 4096 };
+
+struct instruction {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+static bool decode(const struct verify_moves *moves, const struct verify_code_section *section, size_t at,
+                   struct instruction *out)
+{
+    if (at >= section->bytes.nbytes)
+        return false;
+    size_t left_nbytes = section->bytes.nbytes - at;
+    return ZYAN_SUCCESS(
+        ZydisDecoderDecodeFull(&moves->code.decoder.zydis, section->bytes.bytes + at,
+                               left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES,
+                               &out->decoded, out->operands));
+}
+
+static ZydisRegister wide(ZydisRegister reg)
+{
+    return reg == ZYDIS_REGISTER_NONE ? reg
+                                      : ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+}
+
+static bool is_register(const ZydisDecodedOperand *operand)
+{
+    return operand->type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+/* movsxd x, [table + i * 4]; add x, table; jmp x, with nothing else but moves around them. */
+static bool is_label_jump(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
+                          bool *loads)
+{
+    struct instruction step;
+    ZydisRegister table, value = ZYDIS_REGISTER_NONE;
+    bool is_added = false;
+    *loads = false;
+    if (!decode(moves, section, at, &step) || !is_register(&step.operands[0]))
+        return false;
+    table = wide(step.operands[0].reg.value);
+    for (unsigned i = 0; i < AHEAD_COUNT; i++) {
+        at += step.decoded.length;
+        moves->judged->verdict->step_count++;
+        if (!decode(moves, section, at, &step))
+            return false;
+        const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
+        if (step.decoded.mnemonic == ZYDIS_MNEMONIC_MOVSXD && from->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            wide(from->mem.base) == table && from->mem.scale == 4 && step.decoded.raw.disp.size == 0) {
+            value = wide(to->reg.value);
+            *loads = true;
+        } else if (step.decoded.mnemonic == ZYDIS_MNEMONIC_ADD && is_register(to) && is_register(from) &&
+                   ((wide(to->reg.value) == value && wide(from->reg.value) == table) ||
+                    (wide(to->reg.value) == table && wide(from->reg.value) == value))) {
+            is_added = true;
+            value = wide(to->reg.value);
+        } else if (step.decoded.mnemonic == ZYDIS_MNEMONIC_JMP) {
+            return is_added && is_register(to) && wide(to->reg.value) == value;
+        } else if (step.decoded.meta.category == ZYDIS_CATEGORY_CALL ||
+                   step.decoded.meta.category == ZYDIS_CATEGORY_RET) {
+            return false;
+        } else if (is_register(to) && wide(to->reg.value) == table &&
+                   (to->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* The last comparison with a constant that a `ja` follows, before the table's address is taken. */
+static uint32_t entry_count(struct verify_moves *moves, const struct verify_code_section *section, size_t at)
+{
+    struct instruction step;
+    uint32_t count = 0, compared = 0;
+    bool is_compared = false;
+    size_t first = at > BEHIND_NBYTES ? at - BEHIND_NBYTES : 0;
+    while (first < at && !verify_bit(section->starts, first))
+        first++;
+    for (size_t i = first; i < at; i += step.decoded.length) {
+        moves->judged->verdict->step_count++;
+        if (!decode(moves, section, i, &step))
+            return 0;
+        if (step.decoded.mnemonic == ZYDIS_MNEMONIC_CMP &&
+            step.operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+            compared = (uint32_t)step.operands[1].imm.value.u;
+            is_compared = true;
+        } else if (is_compared && step.decoded.mnemonic == ZYDIS_MNEMONIC_JNBE) {
+            count = compared + 1;
+        } else if (is_compared && step.decoded.mnemonic == ZYDIS_MNEMONIC_JNB) {
+            count = compared;
+        }
+    }
+    return count;
+}
+
+bool verify_label_table(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
+                        uint32_t table_rva)
+{
+    bool loads;
+    if (!is_label_jump(moves, section, at, &loads))
+        return !loads ||
+               verify_moves_unproved(moves, section->rva + (uint32_t)at,
+                                     "The instruction at RVA 0x%X takes the address of a table of label "
+                                     "differences; its use is not followed.",
+                                     (unsigned)(section->rva + at));
+    const struct verify_piece *table = verify_piece_at(&moves->map, table_rva);
+    struct verify_function *function = verify_function_at(&moves->code, section->rva + (uint32_t)at);
+    uint32_t count = entry_count(moves, section, at);
+    if (!table || !function || count == 0 || count > ENTRY_MAX_COUNT)
+        return verify_moves_unproved(moves, section->rva + (uint32_t)at,
+                                     "The length of the jump table at RVA 0x%X is not known.",
+                                     (unsigned)table_rva);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t entry;
+        uint64_t entry_rva = (uint64_t)table_rva + (uint64_t)i * 4;
+        if (!verify_read_at(&moves->judged->old_image, entry_rva, 4, &entry))
+            return verify_moves_unproved(moves, table_rva, "The jump table at RVA 0x%X cannot be read.",
+                                         (unsigned)table_rva);
+        int64_t label_rva = (int64_t)table_rva + (int32_t)entry;
+        const struct verify_piece *code =
+            label_rva < 0 ? NULL : verify_piece_at(&moves->map, (uint64_t)label_rva);
+        if (!code || label_rva < function->rva || label_rva >= function->end_rva ||
+            !verify_bit(section->starts, (size_t)(label_rva - section->rva)))
+            return verify_moves_unproved(
+                moves, (uint32_t)entry_rva,
+                "The entry at RVA 0x%llX of a jump table does not lead into its function.",
+                (unsigned long long)entry_rva);
+        if (!verify_moves_field(moves, entry_rva, 4, entry + (uint64_t)(code->delta - table->delta),
+                                "an entry of a jump table"))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,199 @@
+/* verify_moved_relocations.c - base relocations of both images against the map.
+ * Takes: struct verify_moves.  Gives: a field for each relocated address; a counter-example when the new
+ * table is not exactly the mapped one.  Must not: accept a duplicate, or two blocks for one page. */
+#include "verify/verify_references.h"
+#include "verify/verify_relocations.h"
+
+#include <stdlib.h>
+
+struct mapped_site {
+    uint32_t rva, old_rva;
+    unsigned type;
+};
+
+/* In code, near an edge, it matters what the instruction does with the address. */
+static bool is_direct_use(struct verify_moves *moves, uint32_t field_rva, unsigned nbytes,
+                          uint64_t target_rva, bool *is_refuted)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, field_rva);
+    *is_refuted = false;
+    if (!section)
+        return false;
+    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    struct verify_uses uses = verify_uses_possible(&moves->code, &field);
+    bool near = verify_is_near_edge(moves, target_rva);
+    if (!(uses.uses & USE_WRITE) && !near)
+        return false;
+    struct verify_instruction instruction;
+    uses = verify_uses_resolved(&moves->code, &field);
+    moves->looked_at_count++;
+    if (!uses.is_operand || !verify_code_decode(&moves->code, section, uses.operand_at, &instruction))
+        return false;
+    bool is_plain = instruction.is_plain_memory && uses.operand_at + instruction.disp_at == field.at;
+    if ((uses.uses & USE_WRITE) && !verify_store_is_allowed(moves, section->rva + (uint32_t)uses.write_at,
+                                                            target_rva, uses.is_unanimous)) {
+        *is_refuted = true;
+        return false;
+    }
+    return uses.is_unanimous && is_plain && !(uses.uses & USE_ADDRESS);
+}
+
+static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
+{
+    size_t low = 0, high = moves->table_field_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (moves->fields[middle].rva < rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < moves->table_field_count && moves->fields[low].rva == rva;
+}
+
+static bool add_address(struct verify_moves *moves, const struct verify_relocation *relocation)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    unsigned nbytes = verify_relocation_width(relocation->type);
+    uint64_t va;
+    int64_t delta;
+    bool is_refuted;
+    if (!verify_read_at(image, relocation->rva, nbytes, &va))
+        return verify_moves_unproved(moves, relocation->rva, "The relocated field at RVA 0x%X has no bytes.",
+                                     (unsigned)relocation->rva);
+    uint64_t rva = va - image->base_va;
+    if (nbytes == 4)
+        rva &= UINT32_MAX;
+    bool is_direct = is_direct_use(moves, relocation->rva, nbytes, rva, &is_refuted);
+    if (is_refuted)
+        return false;
+    if (rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
+        delta = 0;
+    else if (!verify_meaning(moves, rva, is_direct, &delta))
+        return verify_moves_unproved(moves, relocation->rva,
+                                     "The relocated address at RVA 0x%X leads to RVA 0x%llX; it is not shown "
+                                     "which of the parts that moved apart it means.",
+                                     (unsigned)relocation->rva, (unsigned long long)rva);
+    moves->relocation_count++;
+    return verify_moves_field(moves, relocation->rva, nbytes, va + (uint64_t)delta, "a relocated address");
+}
+
+static int compare_sites(const void *left, const void *right)
+{
+    const struct mapped_site *a = left, *b = right;
+    return a->rva < b->rva ? -1 : a->rva > b->rva;
+}
+
+/* Padding in the new table: one zero entry at the end of a block, for alignment. */
+static bool padding_is_plain(struct verify_case *judged)
+{
+    const struct verify_image *image = &judged->new_image;
+    if (!verify_has_relocations(image))
+        return true;
+    struct verify_directory directory = image->directories[DIR_BASERELOC];
+    struct span table = verify_bytes_at(image, directory.rva);
+    uint64_t at = 0;
+    uint32_t block_nbytes;
+    if (table.nbytes > directory.nbytes)
+        table.nbytes = directory.nbytes;
+    while (span_u32(table, at + BASERELOC_BLOCK_SIZE, &block_nbytes) &&
+           block_nbytes >= BASERELOC_BLOCK_HEADER_NBYTES && range_fits(table.nbytes, at, block_nbytes)) {
+        for (uint64_t k = BASERELOC_BLOCK_HEADER_NBYTES; k + 2 <= block_nbytes; k += BASERELOC_ENTRY_NBYTES) {
+            uint16_t entry = load_u16(table.bytes + at + k);
+            judged->verdict->step_count++;
+            if (entry >> 12 == BASERELOC_ABSOLUTE && (entry != 0 || k + 2 != block_nbytes))
+                return verify_refute(
+                    judged, verify_spot_rva(judged, (uint32_t)(directory.rva + at + k)),
+                    "The new base relocations have an entry 0x%04X of type 0 that pads nothing.", entry);
+        }
+        at += block_nbytes;
+    }
+    return true;
+}
+
+static bool compare_tables(struct verify_moves *moves, const struct mapped_site *sites, size_t count)
+{
+    struct verify_case *judged = moves->judged;
+    struct verify_relocation_reader reader = verify_relocations_begin(&judged->new_image);
+    struct verify_relocation relocation;
+    size_t i = 0;
+    int64_t page_rva = -1;
+    uint64_t block_foff = UINT64_MAX;
+    while (verify_relocations_next(&reader, &relocation)) {
+        struct verify_spot spot = {false, relocation.entry_foff, relocation.rva};
+        judged->verdict->step_count++;
+        if (reader.table_foff != block_foff) {
+            if ((int64_t)reader.page_rva <= page_rva || reader.page_rva % PAGE_NBYTES != 0 ||
+                reader.block_nbytes % 4 != 0)
+                return verify_refute(
+                    judged, spot,
+                    "The new image's relocation block for RVA 0x%X is not the only one of its "
+                    "page, out of order or not aligned.",
+                    (unsigned)reader.page_rva);
+            page_rva = reader.page_rva;
+            block_foff = reader.table_foff;
+        }
+        if (i < count && sites[i].rva == relocation.rva && sites[i].type == relocation.type) {
+            i++;
+            continue;
+        }
+        if (i < count && sites[i].rva <= relocation.rva)
+            break;
+        return verify_refute(
+            judged, spot,
+            "The new image has a base relocation of type %u at RVA 0x%X that the old one does "
+            "not have there.",
+            relocation.type, (unsigned)relocation.rva);
+    }
+    if (reader.problem)
+        return verify_refute(judged, verify_spot_foff(judged, reader.problem_foff), "In the new image %s.",
+                             reader.problem);
+    if (i < count)
+        return verify_refute(
+            judged, (struct verify_spot){true, UINT64_MAX, sites[i].old_rva},
+            "The base relocation of type %u at RVA 0x%X of the old image is missing in the new "
+            "one, at RVA 0x%X.",
+            sites[i].type, (unsigned)sites[i].old_rva, (unsigned)sites[i].rva);
+    return true;
+}
+
+bool verify_moved_relocations(struct verify_moves *moves)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    struct verify_relocation_reader reader = verify_relocations_begin(image);
+    struct verify_relocation relocation;
+    struct mapped_site *sites = NULL;
+    size_t count = 0, capacity = 0;
+    while (verify_relocations_next(&reader, &relocation)) {
+        unsigned nbytes = verify_relocation_width(relocation.type);
+        const struct verify_piece *piece = verify_piece_at(&moves->map, relocation.rva);
+        moves->judged->verdict->step_count++;
+        if (nbytes != (image->is_64 ? 8u : 4u))
+            return verify_moves_unproved(moves, relocation.rva,
+                                         "The base relocation at RVA 0x%X has a type that is not read here.",
+                                         (unsigned)relocation.rva);
+        if (!piece || piece->end_rva - relocation.rva < nbytes)
+            return verify_moves_unproved(moves, relocation.rva,
+                                         "The base relocation at RVA 0x%X is not in one piece.",
+                                         (unsigned)relocation.rva);
+        struct mapped_site *grown =
+            arena_grow(moves->judged->arena, sites, count, &capacity, count + 1, sizeof *sites);
+        if (!grown)
+            return false;
+        sites = grown;
+        sites[count++] = (struct mapped_site){(uint32_t)((int64_t)relocation.rva + piece->delta),
+                                              relocation.rva, relocation.type};
+        if (!has_table_field(moves, relocation.rva) && !add_address(moves, &relocation))
+            return false;
+    }
+    if (reader.problem)
+        return verify_moves_unproved(moves, UINT32_MAX, "In the old image %s.", reader.problem);
+    if (count > 1)
+        qsort(sites, count, sizeof *sites, compare_sites);
+    for (size_t i = 1; i < count; i++)
+        if (sites[i].rva == sites[i - 1].rva)
+            return verify_moves_unproved(moves, sites[i].old_rva,
+                                         "The old image has two base relocations at RVA 0x%X.",
+                                         (unsigned)sites[i].old_rva);
+    return compare_tables(moves, sites, count) && padding_is_plain(moves->judged);
+}

@@ -1,0 +1,222 @@
+/* verify_moved_sections.c - rights, paging and loader-written places of a moved image.
+ * Takes: struct verify_moves.  Gives: true, or the section that must not be so.
+ * Must not: accept a section by its name alone.  Source: PE-format rules for drivers: PAGE and .eda are paged
+ * by name, discardable sections vanish after start. */
+#include "verify/verify_moved_headers.h"
+#include "verify/verify_writes.h"
+
+static struct verify_spot spot_of(const struct verify_moves *moves, const struct verify_section *section)
+{
+    struct verify_spot spot = verify_spot_foff(moves->judged, section->header_foff + SECTION_CHARACTERISTICS);
+    spot.rva = section->rva;
+    return spot;
+}
+
+static bool is_paged_name(const char *name)
+{
+    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0;
+}
+
+static bool holds_relocations_only(const struct verify_moves *moves, const struct verify_section *section)
+{
+    const struct verify_image *old_image = &moves->judged->old_image;
+    uint32_t old_rva =
+        old_image->directory_count > DIR_BASERELOC ? old_image->directories[DIR_BASERELOC].rva : 0;
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        int64_t rva = (int64_t)piece->rva + piece->delta, end_rva = (int64_t)piece->end_rva + piece->delta;
+        bool overlaps =
+            rva < (int64_t)section->rva + section->memory_nbytes && end_rva > (int64_t)section->rva;
+        if (overlaps && !(old_rva >= piece->rva && old_rva < piece->end_rva &&
+                          (piece->section->characteristics & SCN_MEM_DISCARDABLE)))
+            return false;
+    }
+    return true;
+}
+
+/* A section header that stays as it was, but for a write right that nothing needs. */
+static bool is_kept(const struct verify_moves *moves, uint32_t index, bool *lost_write)
+{
+    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
+    *lost_write = false;
+    if (a->section_alignment < PAGE_NBYTES || index >= a->section_count)
+        return false;
+    uint32_t old_flags = a->sections[index].characteristics, flags = b->sections[index].characteristics;
+    *lost_write = (old_flags & ~flags) == SCN_MEM_WRITE;
+    return memcmp(a->file.bytes + a->sections[index].header_foff,
+                  b->file.bytes + b->sections[index].header_foff, SECTION_NAME_NBYTES) == 0 &&
+           a->sections[index].rva == b->sections[index].rva &&
+           (flags == old_flags || (*lost_write && (flags | SCN_MEM_WRITE) == old_flags));
+}
+
+static bool check_header(struct verify_moves *moves, uint32_t index)
+{
+    struct verify_case *judged = moves->judged;
+    const struct verify_section *section = &judged->new_image.sections[index];
+    uint32_t flags = section->characteristics;
+    const uint8_t *header = judged->new_image.file.bytes + section->header_foff;
+    uint32_t known = SCN_CNT_CODE | SCN_CNT_INITIALIZED_DATA | SCN_CNT_UNINITIALIZED_DATA |
+                     SCN_MEM_DISCARDABLE | SCN_MEM_NOT_PAGED | SCN_MEM_EXECUTE | SCN_MEM_READ | SCN_MEM_WRITE;
+    bool lost_write, kept = is_kept(moves, index, &lost_write);
+    if (load_u32(header + SECTION_POINTER_TO_RELOCATIONS) != 0 ||
+        load_u32(header + SECTION_POINTER_TO_LINENUMBERS) != 0 ||
+        load_u32(header + SECTION_NUMBER_OF_RELOCATIONS) != 0)
+        return verify_refute(judged, spot_of(moves, section),
+                             "Section %s has COFF relocations or line numbers.", section->name);
+    if (kept && !lost_write)
+        return true;
+    if ((flags & SCN_MEM_EXECUTE) && (flags & SCN_MEM_WRITE))
+        return verify_refute(judged, spot_of(moves, section), "Section %s is writable and executable.",
+                             section->name);
+    if (kept)
+        return true;
+    if (judged->old_image.section_alignment >= PAGE_NBYTES && index < judged->old_image.section_count)
+        return verify_refute(judged, spot_of(moves, section),
+                             "The header of section %s changed in its name, place or rights.", section->name);
+    for (size_t i = 0; i < SECTION_NAME_NBYTES; i++)
+        if (header[SECTION_NAME + i] >= 0x7F ||
+            (header[SECTION_NAME + i] != 0 && header[SECTION_NAME + i] <= 0x20))
+            return verify_refute(judged, spot_of(moves, section), "Section %s has a name that is no text.",
+                                 section->name);
+    if ((flags & ~known) || !(flags & SCN_MEM_READ))
+        return verify_refute(judged, spot_of(moves, section), "Section %s has rights 0x%X.", section->name,
+                             (unsigned)flags);
+    if (header[SECTION_NAME] == 0 || is_paged_name(section->name))
+        return verify_refute(judged, spot_of(moves, section),
+                             "Section %s is paged, or kept from it, by its name; its content was not.",
+                             section->name);
+    if ((flags & SCN_MEM_DISCARDABLE) && !holds_relocations_only(moves, section))
+        return verify_refute(judged, spot_of(moves, section),
+                             "Section %s is discardable, but holds more than base relocations.",
+                             section->name);
+    return true;
+}
+
+static bool allows_missing_write(struct verify_moves *moves, const struct verify_piece *piece)
+{
+    const char *summary;
+    if (piece->is_slots)
+        return true; /* judged by check_slots */
+    /* The section as it was, with the proof that is asked when only the right goes. */
+    struct verify_case old_case = *moves->judged;
+    old_case.new_image = moves->judged->old_image;
+    bool proved = verify_nothing_writes(&old_case, &piece->section->index, 1, false, &summary);
+    if (!proved)
+        moves->judged->verdict->right_not_shown = true;
+    return proved;
+}
+
+/* Each section of the new image that holds a byte of the piece gives at least the rights that it needs. */
+static bool check_piece(struct verify_moves *moves, const struct verify_piece *piece)
+{
+    struct verify_case *judged = moves->judged;
+    uint64_t rva = (uint64_t)((int64_t)piece->rva + piece->delta);
+    uint64_t end_rva = (uint64_t)((int64_t)piece->end_rva + piece->delta);
+    uint32_t had = piece->section->characteristics;
+    if (had & (SCN_MEM_SHARED | SCN_MEM_NOT_CACHED))
+        return verify_moves_unproved(moves, piece->rva, "Section %s is shared or not cached.",
+                                     piece->section->name);
+    while (rva < end_rva) {
+        const struct verify_section *section =
+            rva > UINT32_MAX ? NULL : verify_section_at(&judged->new_image, (uint32_t)rva);
+        if (!section)
+            return verify_refute(judged, (struct verify_spot){false, UINT64_MAX, (uint32_t)rva},
+                                 "RVA 0x%llX, where RVA 0x%X of the old image went, is in no section.",
+                                 (unsigned long long)rva, (unsigned)piece->rva);
+        uint32_t has = section->characteristics;
+        if (!piece->is_slots && (had & SCN_MEM_EXECUTE) && !(has & SCN_MEM_EXECUTE))
+            return verify_refute(
+                judged, spot_of(moves, section),
+                "Section %s is not executable, but holds code from RVA 0x%X of the old image.", section->name,
+                (unsigned)piece->rva);
+        if (!piece->is_slots && !(had & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) && (had & SCN_MEM_WRITE) &&
+            (has & SCN_MEM_EXECUTE))
+            return verify_refute(judged, spot_of(moves, section),
+                                 "Section %s is executable, but holds writable data from RVA 0x%X of the old "
+                                 "image.",
+                                 section->name, (unsigned)piece->rva);
+        if ((had & SCN_MEM_WRITE) && !(has & SCN_MEM_WRITE) && !allows_missing_write(moves, piece))
+            return verify_refute(
+                judged, spot_of(moves, section),
+                "Section %s is not writable, but holds writable data from RVA 0x%X of the old "
+                "image.",
+                section->name, (unsigned)piece->rva);
+        uint64_t last_rva = (uint64_t)section->rva + section->memory_nbytes;
+        last_rva = last_rva < end_rva ? last_rva : end_rva;
+        if (section->virtual_nbytes != 0 && last_rva > (uint64_t)section->rva + section->virtual_nbytes)
+            return verify_refute(judged, spot_of(moves, section),
+                                 "VirtualSize of section %s leaves out content up to RVA 0x%llX.",
+                                 section->name, (unsigned long long)last_rva);
+        rva = (uint64_t)section->rva + section->memory_nbytes;
+    }
+    return true;
+}
+
+/* Written again while the driver runs: not only by the loader, which opens what it needs. */
+static bool needs_write(const char *what)
+{
+    return strstr(what, "cookie") || strstr(what, "delay") || strstr(what, "TLS") || strstr(what, "LOCK");
+}
+
+/* No place that the loader writes is executable. */
+static bool check_slots(struct verify_moves *moves)
+{
+    struct verify_case *judged = moves->judged;
+    struct verify_directory iat = judged->new_image.directory_count > DIR_IAT
+                                      ? judged->new_image.directories[DIR_IAT]
+                                      : (struct verify_directory){0, 0};
+    uint64_t first_rva = UINT64_MAX, last_rva = 0;
+    for (size_t i = 0; i < moves->new_tables.written.count; i++) {
+        const struct verify_range *range = &moves->new_tables.written.items[i];
+        const struct verify_section *section = verify_section_at(&judged->new_image, (uint32_t)range->rva);
+        bool is_import = strstr(range->what, "FirstThunk") != NULL;
+        if (!section || (section->characteristics & SCN_MEM_EXECUTE))
+            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
+                                 "%s at RVA 0x%llX of the new image is in an executable section or in none.",
+                                 range->what, (unsigned long long)range->rva);
+        if (needs_write(range->what) && !(section->characteristics & SCN_MEM_WRITE))
+            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
+                                 "%s at RVA 0x%llX of the new image is not in a writable section.",
+                                 range->what, (unsigned long long)range->rva);
+        if (is_import && range->rva < first_rva)
+            first_rva = range->rva;
+        if (is_import && range->end_rva > last_rva)
+            last_rva = range->end_rva;
+        if (is_import && iat.nbytes != 0 &&
+            (range->rva < iat.rva || range->end_rva > (uint64_t)iat.rva + iat.nbytes))
+            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
+                                 "The thunk array at RVA 0x%llX is not inside data directory 12.",
+                                 (unsigned long long)range->rva);
+    }
+    struct verify_directory old_iat = judged->old_image.directory_count > DIR_IAT
+                                          ? judged->old_image.directories[DIR_IAT]
+                                          : (struct verify_directory){0, 0};
+    if (iat.nbytes == 0 && old_iat.nbytes == 0)
+        return true;
+    /* Exactly the arrays, or the arrays joined with what the directory had before. */
+    uint64_t old_first_rva = old_iat.rva;
+    const struct verify_piece *piece = verify_piece_at(&moves->map, old_first_rva);
+    uint64_t was_first_rva = piece ? (uint64_t)((int64_t)old_iat.rva + piece->delta) : first_rva;
+    uint64_t was_end_rva = piece ? was_first_rva + old_iat.nbytes : last_rva;
+    uint64_t joined_first = was_first_rva < first_rva ? was_first_rva : first_rva;
+    uint64_t joined_end = was_end_rva > last_rva ? was_end_rva : last_rva;
+    bool is_arrays = iat.rva == first_rva && (uint64_t)iat.rva + iat.nbytes == last_rva;
+    bool is_joined = iat.rva == joined_first && (uint64_t)iat.rva + iat.nbytes == joined_end;
+    return is_arrays || is_joined ||
+           verify_refute(judged, verify_spot_rva(judged, iat.rva),
+                         "Data directory 12 of the new image is RVA 0x%X to 0x%llX; the import slots are RVA "
+                         "0x%llX to 0x%llX.",
+                         (unsigned)iat.rva, (unsigned long long)iat.rva + iat.nbytes,
+                         (unsigned long long)first_rva, (unsigned long long)last_rva);
+}
+
+bool verify_moved_sections(struct verify_moves *moves)
+{
+    for (uint32_t i = 0; i < moves->judged->new_image.section_count; i++)
+        if (!check_header(moves, i))
+            return false;
+    for (size_t i = 0; i < moves->map.count; i++)
+        if (!check_piece(moves, &moves->map.pieces[i]))
+            return false;
+    return check_slots(moves);
+}
