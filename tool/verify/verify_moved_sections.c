@@ -94,13 +94,13 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
 
 static bool allows_missing_write(struct verify_moves *moves, const struct verify_piece *piece)
 {
-    const char *summary;
+    struct verify_unwritten found;
     if (piece->is_slots)
         return true; /* judged by check_slots */
     /* The section as it was, with the proof that is asked when only the right goes. */
     struct verify_case old_case = *moves->judged;
     old_case.new_image = moves->judged->old_image;
-    bool proved = verify_nothing_writes(&old_case, &piece->section->index, 1, false, &summary);
+    bool proved = verify_nothing_writes(&old_case, &piece->section->index, 1, false, &found);
     if (!proved)
         moves->judged->verdict->right_not_shown = true;
     return proved;

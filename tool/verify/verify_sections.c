@@ -63,16 +63,17 @@ static bool may_be_assumed(struct verify_case *judged, const struct verify_secti
                          section->name, (unsigned)judged->new_image.machine);
 }
 
-static bool explain_section(struct verify_case *judged, uint32_t index, bool is_assumed, const char *summary)
+static bool explain_section(struct verify_case *judged, uint32_t index, bool is_assumed,
+                            const struct verify_unwritten *found)
 {
     const struct verify_section *section = &judged->new_image.sections[index];
-    const char *why = summary;
+    const char *why = found->summary;
     if (is_assumed)
         why = arena_printf(
             judged->arena,
             "%s; its code is not decoded: assumed, because Windows 10 and later strip MEM_WRITE from "
             "INIT themselves",
-            summary);
+            found->summary);
     return verify_explain(
         judged, &(struct verify_difference){
                     .field = arena_printf(judged->arena, "section %s Characteristics", section->name),
@@ -81,14 +82,14 @@ static bool explain_section(struct verify_case *judged, uint32_t index, bool is_
                     .new_value = section->characteristics,
                     .width_nbytes = 4,
                     .why_allowed = why,
-                    .assumed = is_assumed,
+                    .assumed = is_assumed || found->is_assumed,
                 });
 }
 
 bool verify_sections(struct verify_case *judged, const uint32_t *section_indices, size_t count)
 {
     bool is_assumed = !verify_decodes_machine(&judged->new_image);
-    const char *summary;
+    struct verify_unwritten found;
     if (count == 0)
         return true;
     for (size_t i = 0; i < count; i++) {
@@ -98,13 +99,13 @@ bool verify_sections(struct verify_case *judged, const uint32_t *section_indices
             (is_assumed && !may_be_assumed(judged, &judged->new_image.sections[index])))
             return false;
     }
-    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &summary)) {
+    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &found)) {
         judged->verdict->right_not_shown =
             true; /* the bytes are as explained; a right could not be shown useless */
         return false;
     }
     for (size_t i = 0; i < count; i++)
-        if (!explain_section(judged, section_indices[i], is_assumed, summary))
+        if (!explain_section(judged, section_indices[i], is_assumed, &found))
             return false;
     return true;
 }

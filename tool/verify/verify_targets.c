@@ -3,6 +3,7 @@
  * Must not: accept a use that only probably is not there. */
 #include "verify/verify_targets.h"
 #include "verify/verify_code_target.h"
+#include "verify/verify_constant_argument.h"
 
 const struct verify_target *verify_target_at(const struct verify_write_search *search, uint64_t rva)
 {
@@ -84,6 +85,11 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
         as_data = USE_NONE;
     if (!is_harmful(uses.uses | as_data, is_code))
         return true;
+    if (uses.is_operand && uses.is_unanimous && (uses.uses & ~(unsigned)USE_READ) == USE_ADDRESS &&
+        verify_is_constant_argument(search->code, field->section, uses.operand_at)) {
+        search->constant_argument_count++;
+        return true;
+    }
     return refute_code_field(search, target, field, &uses, rva);
 }
 

@@ -21,7 +21,9 @@ struct verify_write_search {
     size_t target_count;
     uint64_t field_count;    /* fields that led into a target */
     uint64_t resolved_count; /* of them, those that needed the code around them */
-    bool forms_image_base;   /* some field may take the address of RVA 0 */
+    uint64_t
+        constant_argument_count; /* addresses only handed to functions that are documented to read there */
+    bool forms_image_base;       /* some field may take the address of RVA 0 */
 };
 
 /* The target that holds rva, or NULL. */

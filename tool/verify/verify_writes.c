@@ -123,7 +123,7 @@ static bool scan_code(struct verify_write_search *search)
 }
 
 static bool judge_code(struct verify_write_search *search, const struct verify_tables *tables,
-                       const char **summary)
+                       struct verify_unwritten *found)
 {
     struct verify_case *judged = search->judged;
     struct verify_code *code = search->code;
@@ -140,28 +140,34 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
         code_nbytes += code->sections[i].bytes.nbytes;
-    *summary = arena_printf(
+    found->is_assumed = search->constant_argument_count != 0;
+    found->summary = arena_printf(
         judged->arena,
         "nothing writes it after load: %zu loader-written tables lie elsewhere; of %llu code bytes "
         "and all absolute addresses, %llu fields may lead here and each is a read, a branch, the "
-        "address of code, or (%llu looked at closely) no field at all",
+        "address of code, or (%llu looked at closely) no field at all%s",
         tables->written.count, (unsigned long long)code_nbytes, (unsigned long long)search->field_count,
-        (unsigned long long)search->resolved_count);
+        (unsigned long long)search->resolved_count,
+        found->is_assumed ? arena_printf(judged->arena,
+                                         "; assumed: %llu addresses are handed to kernel functions that are "
+                                         "documented only to read there",
+                                         (unsigned long long)search->constant_argument_count)
+                          : "");
     return is_proved;
 }
 
 bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
-                           bool tables_only, const char **summary)
+                           bool tables_only, struct verify_unwritten *found)
 {
     struct verify_code code;
     struct verify_write_search search = {.judged = judged, .code = &code};
     struct verify_tables tables;
-    *summary = "no loader-written table lies in it";
+    *found = (struct verify_unwritten){.summary = "no loader-written table lies in it"};
     if (!collect_targets(&search, section_indices, count) ||
         !verify_tables_read(&judged->new_image, judged->arena, &tables))
         return false;
     judged->verdict->step_count += tables.step_count;
     if (!judge_tables(&search, &tables) || !judge_raw_places(&search) || !judge_kind(&search))
         return false;
-    return tables_only || judge_code(&search, &tables, summary);
+    return tables_only || judge_code(&search, &tables, found);
 }

@@ -17,9 +17,12 @@
 bool verify_decodes_machine(const struct verify_image *image);
 
 /* Judges the sections (indices into the section table) together. False when refuted or out of memory. With
- * `tables_only` code is not looked at: only that the loader writes nothing there. *summary is the sentence.
- */
+ * `tables_only` code is not looked at: only that the loader writes nothing there. */
+struct verify_unwritten {
+    const char *summary; /* the sentence */
+    bool is_assumed;     /* it rests on what kernel functions are documented to leave alone */
+};
 bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
-                           bool tables_only, const char **summary);
+                           bool tables_only, struct verify_unwritten *found);
 
 #endif

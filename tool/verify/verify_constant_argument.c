@@ -1,0 +1,194 @@
+/* verify_constant_argument.c - from the instruction to the call.
+ * Takes: see the header.  Gives: yes, or no.  Must not: look at more than a fixed number of instructions. */
+#include "verify/verify_constant_argument.h"
+#include "verify/verify_import_name.h"
+
+#include <string.h>
+
+enum { MOST_INSTRUCTIONS = 24 };
+
+/* Arguments, counted from 1, that are const or documented as input only, and of which the function keeps
+ * nothing to write through; names as in the kernel headers. */
+static const struct {
+    const char *name;
+    unsigned arguments; /* bits: 1 << number */
+} reading_functions[] = {
+    {"RtlInitUnicodeString", 1u << 2},
+    {"RtlInitUnicodeStringEx", 1u << 2},
+    {"RtlInitAnsiString", 1u << 2},
+    {"RtlInitString", 1u << 2},
+    {"DbgPrint", 1u << 1},
+    {"DbgPrintEx", 1u << 3},
+    {"RtlCompareMemory", 1u << 1 | 1u << 2},
+    {"memcmp", 1u << 1 | 1u << 2},
+    {"memcpy", 1u << 2},
+    {"memmove", 1u << 2},
+    {"strlen", 1u << 1},
+    {"strcmp", 1u << 1 | 1u << 2},
+    {"strncmp", 1u << 1 | 1u << 2},
+    {"_stricmp", 1u << 1 | 1u << 2},
+    {"_strnicmp", 1u << 1 | 1u << 2},
+    {"strcpy", 1u << 2},
+    {"strncpy", 1u << 2},
+    {"strcat", 1u << 2},
+    {"wcslen", 1u << 1},
+    {"wcscmp", 1u << 1 | 1u << 2},
+    {"wcsncmp", 1u << 1 | 1u << 2},
+    {"_wcsicmp", 1u << 1 | 1u << 2},
+    {"_wcsnicmp", 1u << 1 | 1u << 2},
+    {"wcscpy", 1u << 2},
+    {"wcsncpy", 1u << 2},
+    {"wcscat", 1u << 2},
+    {"sprintf", 1u << 2},
+    {"swprintf", 1u << 2},
+    {"_snprintf", 1u << 3},
+    {"_snwprintf", 1u << 3},
+    {"IoRegisterDeviceInterface", 1u << 2},
+    {"IoGetDeviceInterfaces", 1u << 1},
+};
+
+struct step {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+static bool decode_step(struct verify_code *code, const struct verify_code_section *section, size_t at,
+                        struct step *step)
+{
+    struct verify_instruction instruction;
+    code->step_count++;
+    return verify_code_decode(code, section, at, &instruction) &&
+           ZYAN_SUCCESS(ZydisDecoderDecodeFull(&code->decoder.zydis, section->bytes.bytes + at,
+                                               section->bytes.nbytes - at, &step->decoded, step->operands));
+}
+
+static ZydisRegister whole_register(const struct verify_code *code, ZydisRegister part)
+{
+    return ZydisRegisterGetLargestEnclosing(
+        code->decoder.is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32, part);
+}
+
+static bool names_register(const struct verify_code *code, const struct step *step, ZydisRegister whole)
+{
+    for (unsigned i = 0; i < step->decoded.operand_count; i++) {
+        const ZydisDecodedOperand *operand = &step->operands[i];
+        if (operand->type == ZYDIS_OPERAND_TYPE_REGISTER && whole_register(code, operand->reg.value) == whole)
+            return true;
+        if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && (whole_register(code, operand->mem.base) == whole ||
+                                                           whole_register(code, operand->mem.index) == whole))
+            return true;
+    }
+    return false;
+}
+
+/* The RVA of the slot that a call or jump at section_rva + at goes through. */
+static bool slot_of(const struct verify_code *code, const struct step *step, uint64_t rva, uint64_t *slot_rva)
+{
+    const ZydisDecodedOperand *operand = &step->operands[0];
+    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.index != ZYDIS_REGISTER_NONE)
+        return false;
+    int64_t disp = operand->mem.disp.value;
+    if (code->decoder.is_64) {
+        *slot_rva = rva + step->decoded.length + (uint64_t)disp;
+        return operand->mem.base == ZYDIS_REGISTER_RIP;
+    }
+    *slot_rva = (uint32_t)disp - code->image->base_va;
+    return operand->mem.base == ZYDIS_REGISTER_NONE;
+}
+
+/* The import that the call at rva reaches: through its slot, or by way of a `jmp [slot]`. */
+static bool called_slot(struct verify_code *code, const struct step *call, uint64_t rva, uint64_t *slot_rva)
+{
+    if (call->operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return slot_of(code, call, rva, slot_rva);
+    uint64_t target_rva = rva + call->decoded.length + (uint64_t)call->operands[0].imm.value.s;
+    const struct verify_code_section *section =
+        target_rva <= UINT32_MAX ? verify_code_at(code, target_rva) : NULL;
+    struct step jump;
+    return section && decode_step(code, section, (size_t)(target_rva - section->rva), &jump) &&
+           jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP && slot_of(code, &jump, target_rva, slot_rva);
+}
+
+static bool reads_argument(struct verify_code *code, const struct step *call, uint64_t rva, unsigned argument)
+{
+    uint64_t slot_rva;
+    char name[VERIFY_IMPORT_NAME_NBYTES];
+    if (!called_slot(code, call, rva, &slot_rva) ||
+        !verify_kernel_import_name(code->image, slot_rva, name, &code->step_count))
+        return false;
+    for (size_t i = 0; i < sizeof reading_functions / sizeof reading_functions[0]; i++)
+        if (strcmp(name, reading_functions[i].name) == 0)
+            return reading_functions[i].arguments >> argument & 1;
+    return false;
+}
+
+static unsigned argument_number(ZydisRegister whole)
+{
+    switch (whole) {
+    case ZYDIS_REGISTER_RCX:
+        return 1;
+    case ZYDIS_REGISTER_RDX:
+        return 2;
+    case ZYDIS_REGISTER_R8:
+        return 3;
+    case ZYDIS_REGISTER_R9:
+        return 4;
+    default:
+        return 0;
+    }
+}
+
+static bool goes_on(const struct step *step)
+{
+    ZydisInstructionCategory category = step->decoded.meta.category;
+    return step->decoded.meta.branch_type == ZYDIS_BRANCH_TYPE_NONE && category != ZYDIS_CATEGORY_RET &&
+           category != ZYDIS_CATEGORY_SYSRET && category != ZYDIS_CATEGORY_INTERRUPT;
+}
+
+static bool passes_in_register(struct verify_code *code, const struct verify_code_section *section, size_t at)
+{
+    struct step step;
+    if (!decode_step(code, section, at, &step) || step.decoded.mnemonic != ZYDIS_MNEMONIC_LEA)
+        return false;
+    ZydisRegister whole = step.operands[0].reg.value;
+    unsigned argument = argument_number(whole);
+    if (argument == 0) /* also a result of 32 bits */
+        return false;
+    for (unsigned i = 0; i < MOST_INSTRUCTIONS; i++) {
+        at += step.decoded.length;
+        if (!decode_step(code, section, at, &step))
+            return false;
+        if (step.decoded.meta.category == ZYDIS_CATEGORY_CALL)
+            return reads_argument(code, &step, (uint64_t)section->rva + at, argument);
+        if (!goes_on(&step) || names_register(code, &step, whole))
+            return false;
+    }
+    return false;
+}
+
+static bool passes_on_stack(struct verify_code *code, const struct verify_code_section *section, size_t at)
+{
+    struct step step;
+    if (!decode_step(code, section, at, &step) || step.decoded.mnemonic != ZYDIS_MNEMONIC_PUSH)
+        return false;
+    unsigned argument = 1;
+    for (unsigned i = 0; i < MOST_INSTRUCTIONS; i++) {
+        at += step.decoded.length;
+        if (!decode_step(code, section, at, &step))
+            return false;
+        if (step.decoded.meta.category == ZYDIS_CATEGORY_CALL)
+            return argument < 8 && reads_argument(code, &step, (uint64_t)section->rva + at, argument);
+        bool is_push = step.decoded.mnemonic == ZYDIS_MNEMONIC_PUSH && step.decoded.operand_width == 32;
+        if (is_push)
+            argument++;
+        else if (!goes_on(&step) || names_register(code, &step, ZYDIS_REGISTER_ESP))
+            return false;
+    }
+    return false;
+}
+
+bool verify_is_constant_argument(struct verify_code *code, const struct verify_code_section *section,
+                                 size_t at)
+{
+    return code->decoder.is_64 ? passes_in_register(code, section, at) : passes_on_stack(code, section, at);
+}
