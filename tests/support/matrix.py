@@ -7,17 +7,16 @@ import pathlib
 # fixture -> the same driver without that.
 TWINS = {"rich_low_80_file_20": "rich_low_80", "rich_low_800_file_200": "rich_low_800"}
 TABLE = pathlib.Path(__file__).resolve().parent.parent.parent / "fixtures" / "matrix.tsv"
+VERDICTS = {"copies", "repairs", "refuses", "either", "leaves", "rejects", "-"}
 
 
-def rewrite_of(column, machine):
-    """(verdict, [options]) for a machine: "repairs,arm64:refuses --target 1607" says that for x64 `fix` repairs."""
-    verdicts, *options = column.split(" ")
-    verdict, *exceptions = verdicts.split(",")
-    for exception in exceptions:
-        name, _, other = exception.partition(":")
-        if name == machine:
-            verdict = other
-    return verdict, options
+def verdict_of(column, machine):
+    """The verdict for a machine: "repairs,arm64:refuses" is "repairs" for x64."""
+    verdict, *exceptions = column.split(",")
+    verdict = dict(exception.split(":") for exception in exceptions).get(machine, verdict)
+    if verdict not in VERDICTS:
+        raise ValueError(f"{TABLE}: no verdict {verdict!r}")
+    return verdict
 
 
 class Fixture:
@@ -26,13 +25,27 @@ class Fixture:
     def __init__(self, machine, row):
         self.machine = machine
         self.name, _, self.chain, self.sources, self.compile_flags, self.link_flags = row[:6]
-        self.fix, self.seen = row[7], row[9]
-        self.rewrite, self.rewrite_options = rewrite_of(row[8], machine)
+        self.seen = row[8]
+        column, *others = row[7].split(" ")
+        self.fix = verdict_of(column, machine)
+        self.runs = [((), self.fix)]  # (options, what `fix` does with them)
+        for other in others:
+            target, _, column = other.partition(":")
+            self.runs.append((("--target", target), verdict_of(column, machine)))
         self.file_name = f"{self.name}_{machine}"
         self.findings = {}  # code -> number of places, or None where the table gives none
         for finding in row[6].split() if row[6] != "-" else []:
             code, _, count = finding.partition("*")
             self.findings["HVCI" + code] = int(count) if count else None
+
+    @property
+    def rewrite(self):
+        """What `fix` does with `rewrite_options`: with those, all that is wrong on any target is repaired."""
+        return self.runs[-1][1]
+
+    @property
+    def rewrite_options(self):
+        return list(self.runs[-1][0])
 
     @property
     def not_in_wine(self):

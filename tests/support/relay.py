@@ -4,6 +4,7 @@ With WINEDEBUG=+relay Wine writes a line for each call of one module to another;
 calls to the kernel's modules. A call belongs to the driver when it returns into its image.
 """
 
+import fcntl
 import re
 import time
 import unittest
@@ -31,25 +32,40 @@ class Run:
         self.loads, self.calls = loads, calls
 
 
+def windows_path(path):
+    return "Z:" + path.replace("/", "\\")
+
+
 class TracingX64(wine.Wine):
-    """Wine in a prefix of its own: its server ends before each run, so that what it starts writes traces."""
+    """Wine in a prefix of its own. Its server runs only during a run, so that all that it starts writes traces; test
+    programs wait for each other."""
 
     def __init__(self):
         super().__init__()
         self.prefix = self.prefix.parent / "wine-relay"
         self.environment["WINEPREFIX"] = str(self.prefix)
 
+    def locked(self):
+        """A lock on the prefix, for a with statement."""
+        lock = open(self.prefix.parent / "wine-relay.lock", "w", encoding="utf-8")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
     def prepare(self):
-        super().prepare()
-        trace_kernel_calls(self)
+        with self.locked():
+            super().prepare()
+            trace_kernel_calls(self)
 
     def places(self, paths):
         """Where Wine finds the files."""
         return [str(path) for path in paths]
 
     def drive_all(self, places, times):
-        self.stop()
-        return self.call("wine", str(self.drive), str(times), *("Z:" + place.replace("/", "\\") for place in places))[1]
+        with self.locked():
+            try:
+                return self.call("wine", str(self.drive), str(times), *map(windows_path, places))[1]
+            finally:
+                self.stop()
 
 
 class TracingI386(wine_i386.Wine):
@@ -63,7 +79,7 @@ class TracingI386(wine_i386.Wine):
         return [self.brought(path, f"driver{number}") for number, path in enumerate(paths)]
 
     def drive_all(self, places, times):
-        return self.call("wine", self.drive, str(times), *("Z:" + place.replace("/", "\\") for place in places))[1]
+        return self.call("wine", self.drive, str(times), *map(windows_path, places))[1]
 
 
 def trace_kernel_calls(host):
@@ -144,13 +160,14 @@ def image_nbytes(path):
     return int.from_bytes(data[header_foff + 0x50 : header_foff + 0x54], "little")
 
 
-def run(host, paths, times=2):
-    """[Run] of drivers with different file names that are loaded one after the other, so many times each."""
+def run(host, paths, times=2, tries=5):
+    """[Run] of drivers with different file names that are loaded one after the other, so many times each; all over
+    again, up to so many tries, when it looks as if Wine was not up."""
     places = host.places(paths)
     names = [place.rpartition("/")[2] for place in places]
     assert len(set(names)) == len(names), names
     sizes = [image_nbytes(path) for path in paths]
-    for _ in range(5):
+    for _ in range(tries):
         output = host.drive_all(places, times)
         runs = parse(output, names, sizes)
         is_ready = not any(line in NOT_READY for line in output.splitlines())

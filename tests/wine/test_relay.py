@@ -16,10 +16,6 @@ class Calls(unittest.TestCase):
     def setUpClass(cls):
         cls.host = relay.tracing(cls.machine)
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.host.stop()
-
     def fixture(self, name):
         return next(f.path for f in matrix.read() if f.name == name and f.machine == self.machine)
 
