@@ -2,6 +2,7 @@
  * Takes: struct verify_moves.  Gives: their fields.  Must not: walk more entries than the file has bytes.
  * Source: PE format. */
 #include "verify/verify_inventory.h"
+#include "verify/verify_repairs.h"
 
 #include <stdio.h>
 
@@ -133,9 +134,14 @@ static bool collect_exports(struct verify_moves *moves)
         !verify_moves_inert(moves, names_rva, (uint64_t)name_count * 4, "exports") ||
         !verify_moves_inert(moves, ordinals_rva, (uint64_t)name_count * 2, "exports"))
         return false;
-    for (uint32_t i = 0; i < function_count; i++)
-        if (!verify_moves_rva(moves, functions_rva + (uint64_t)i * 4, false, "an exported address"))
+    for (uint32_t i = 0; i < function_count; i++) {
+        uint64_t entry_rva = functions_rva + (uint64_t)i * 4;
+        uint32_t stub_rva;
+        bool is_wrapped = verify_stub_of_export(moves, entry_rva, &stub_rva);
+        if (is_wrapped ? !verify_moves_field(moves, entry_rva, 4, stub_rva, "the exported DllInitialize")
+                       : !verify_moves_rva(moves, entry_rva, false, "an exported address"))
             return false;
+    }
     for (uint32_t i = 0; i < name_count; i++)
         if (!verify_moves_rva(moves, names_rva + (uint64_t)i * 4, false, "the name of an export") ||
             !text_is_inert(moves, names_rva + (uint64_t)i * 4, 0))

@@ -6,6 +6,7 @@
 
 #include "verify/verify_code.h"
 #include "verify/verify_map.h"
+#include "verify/verify_repairs_state.h"
 
 /* nbytes bytes at rva of the old image; in the new one they hold `expected`. */
 struct verify_moved_field {
@@ -31,6 +32,7 @@ struct verify_moves {
     uint64_t reference_count, relocation_count, looked_at_count;
     uint32_t *base_sites; /* instructions that take the image base, ascending */
     size_t base_site_count, base_site_capacity;
+    struct verify_repairs repairs; /* of straddling relocations */
 };
 
 /* Refutes with right_not_shown: cannot be proved. Always false. */

@@ -2,6 +2,7 @@
  * Takes: struct verify_moves.  Gives: their fields.  Must not: read past the structure's own Size field.
  * Source: winnt.h, IMAGE_LOAD_CONFIG_DIRECTORY; the guard metadata documentation. */
 #include "verify/verify_inventory.h"
+#include "verify/verify_repairs.h"
 
 struct config_field {
     uint16_t at_32, at_64;
@@ -154,8 +155,19 @@ bool verify_inventory_load_config(struct verify_moves *moves)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (!collect_table(&config, &tables[i], stride_nbytes))
             return false;
+    bool is_derived;
+    unsigned width = config.width_nbytes;
+    struct verify_guard_table guard = {
+        config.rva + (image->is_64 ? LC_GUARD_CF_FUNCTION_TABLE_64 : LC_GUARD_CF_FUNCTION_TABLE_32),
+        config.rva + (image->is_64 ? LC_GUARD_CF_FUNCTION_COUNT_64 : LC_GUARD_CF_FUNCTION_COUNT_32),
+        field_value(&config, LC_GUARD_CF_FUNCTION_TABLE_32, LC_GUARD_CF_FUNCTION_TABLE_64, width),
+        field_value(&config, LC_GUARD_CF_FUNCTION_COUNT_32, LC_GUARD_CF_FUNCTION_COUNT_64, width),
+        stride_nbytes};
+    if (!verify_guard_with_stubs(moves, &guard, &is_derived))
+        return false;
     for (size_t i = 0; i < sizeof address_fields / sizeof address_fields[0]; i++)
-        if (!collect_address(&config, &address_fields[i]))
+        if (!(is_derived && address_fields[i].at_64 == LC_GUARD_CF_FUNCTION_TABLE_64) &&
+            !collect_address(&config, &address_fields[i]))
             return false;
     return true;
 }

@@ -2,6 +2,7 @@
  * Takes: two images.  Gives: struct verify_map.  Must not: look at more than a fixed number of candidates per
  * section, or of bytes per candidate. */
 #include "verify/verify_map.h"
+#include "verify/verify_repairs.h"
 
 #include <stdlib.h>
 
@@ -185,6 +186,20 @@ static bool place_section(struct verify_case *judged, struct candidates *list,
             best = list->deltas[i];
         }
     }
+    if (best_count != 0) { /* a section that was shifted inside its pages */
+        static const size_t max_count = CANDIDATE_MAX_COUNT;
+        int64_t *shifted = arena_array(judged->arena, max_count, sizeof *shifted);
+        if (!shifted)
+            return false;
+        size_t shifted_count = verify_shift_candidates(judged, section, shifted, max_count);
+        for (size_t i = 0; i < shifted_count && best_count != 0; i++) {
+            size_t count = mismatches(judged, section, shifted[i]);
+            if (count < best_count) {
+                best_count = count;
+                best = shifted[i];
+            }
+        }
+    }
     if (best_count == SIZE_MAX)
         return not_found(judged, section->rva, section->name);
     bool is_code = (section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) != 0;
@@ -293,6 +308,15 @@ static size_t skip_iat(const struct verify_range_list *list, size_t i)
     return i;
 }
 
+/* Slots of a section that was shifted as a whole. */
+static bool went_with_section(const struct verify_map *map, uint64_t rva, int64_t delta)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (rva >= map->pieces[i].rva && rva < map->pieces[i].end_rva)
+            return map->pieces[i].delta == delta;
+    return false;
+}
+
 /* Both lists come from the same walk over the same tables, so their entries pair off. */
 static bool place_slots(struct verify_case *judged, const struct verify_range_list *old_list,
                         const struct verify_range_list *new_list, struct verify_map *map)
@@ -302,8 +326,8 @@ static bool place_slots(struct verify_case *judged, const struct verify_range_li
          i = skip_iat(old_list, i + 1), k = skip_iat(new_list, k + 1)) {
         const struct verify_range *a = &old_list->items[i], *b = &new_list->items[k];
         int64_t delta = (int64_t)b->rva - (int64_t)a->rva;
-        if (strcmp(a->what, b->what) != 0 || a->end_rva - a->rva != b->end_rva - b->rva ||
-            delta % PAGE_NBYTES != 0)
+        bool fits = delta % PAGE_NBYTES == 0 || went_with_section(map, a->rva, delta);
+        if (strcmp(a->what, b->what) != 0 || a->end_rva - a->rva != b->end_rva - b->rva || !fits)
             return verify_refute(judged, (struct verify_spot){true, UINT64_MAX, (uint32_t)a->rva},
                                  "%s at RVA 0x%llX of the old image is not the same in the new one, at RVA "
                                  "0x%llX.",

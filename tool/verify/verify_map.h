@@ -11,7 +11,7 @@
 /* [rva, end_rva) of the old image is at rva + delta in the new one. */
 struct verify_piece {
     uint32_t rva, end_rva;
-    int64_t delta;                        /* a multiple of 0x1000 */
+    int64_t delta; /* a multiple of 0x1000, but for a shifted section (verify_shift.c) */
     const struct verify_section *section; /* of the old image */
     bool is_slots;                        /* a part that the loader writes, cut out of its section */
     bool is_code;                         /* its section is marked as code or executable */

@@ -2,6 +2,7 @@
  * old. Takes: struct verify_moves with all fields.  Gives: true, or the first byte that is not explained.
  * Must not: pass over a byte of either image. */
 #include "verify/verify_moved_bytes.h"
+#include "verify/verify_repairs.h"
 
 #include <stdlib.h>
 
@@ -112,6 +113,13 @@ static bool check_old_bytes(struct verify_moves *moves)
             while (next < moves->field_count && moves->fields[next].rva < rva)
                 next++;
             moves->judged->verdict->step_count++;
+            uint32_t copied_nbytes;
+            if (!verify_copy_check(moves, rva, &copied_nbytes))
+                return false;
+            if (copied_nbytes != 0) {
+                rva += copied_nbytes;
+                continue;
+            }
             if (next < moves->field_count && moves->fields[next].rva == rva) {
                 if (!check_field(moves, piece, &moves->fields[next]))
                     return false;
@@ -192,21 +200,26 @@ static bool check_file(struct verify_moves *moves)
 static bool check_new_bytes(struct verify_moves *moves)
 {
     struct verify_case *judged = moves->judged;
-    struct interval *intervals = arena_array(judged->arena, moves->map.count, sizeof *intervals);
+    size_t made_count = verify_repairs_range_count(moves), count = moves->map.count + made_count;
+    struct interval *intervals = arena_array(judged->arena, count, sizeof *intervals);
     if (!intervals)
         return false;
+    for (size_t i = 0; i < made_count; i++) {
+        struct verify_range made = verify_repairs_range(moves, i);
+        intervals[moves->map.count + i] = (struct interval){made.rva, made.end_rva};
+    }
     for (size_t i = 0; i < moves->map.count; i++)
         intervals[i] =
             (struct interval){(uint64_t)((int64_t)moves->map.pieces[i].rva + moves->map.pieces[i].delta),
                               (uint64_t)((int64_t)moves->map.pieces[i].end_rva + moves->map.pieces[i].delta)};
-    qsort(intervals, moves->map.count, sizeof *intervals, compare_intervals);
-    for (size_t i = 1; i < moves->map.count; i++)
+    qsort(intervals, count, sizeof *intervals, compare_intervals);
+    for (size_t i = 1; i < count; i++)
         if (intervals[i].rva < intervals[i - 1].end_rva)
             return verify_refute(judged, verify_spot_rva(judged, (uint32_t)intervals[i].rva),
-                                 "Two parts of the old image would lie at RVA 0x%llX.",
+                                 "Two parts of the old image, or of its repair, would lie at RVA 0x%llX.",
                                  (unsigned long long)intervals[i].rva);
     for (uint32_t i = 0; i < judged->new_image.section_count; i++)
-        if (!check_rest(moves, &judged->new_image.sections[i], intervals, moves->map.count))
+        if (!check_rest(moves, &judged->new_image.sections[i], intervals, count))
             return false;
     return check_file(moves);
 }

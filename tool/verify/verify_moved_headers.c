@@ -70,6 +70,8 @@ static bool check_optional_field(const struct header_check *check, uint64_t at, 
             return value == 0 || refute_field(check, foff, 0);
         if (!mapped(check, old_value, &expected))
             return verify_moves_unproved(check->moves, old_value, "The entry point is in no section.");
+        if (check->moves->repairs.stub_count != 0)
+            expected = check->moves->repairs.stubs[0].rva;
         return value == expected || refute_field(check, foff, expected);
     case OPT_BASE_OF_CODE:
     case OPT_BASE_OF_DATA_32:

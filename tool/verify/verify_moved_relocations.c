@@ -3,13 +3,9 @@
  * table is not exactly the mapped one.  Must not: accept a duplicate, or two blocks for one page. */
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
+#include "verify/verify_repairs.h"
 
 #include <stdlib.h>
-
-struct mapped_site {
-    uint32_t rva, old_rva;
-    unsigned type;
-};
 
 /* In code, near an edge, it matters what the instruction does with the address. */
 static bool is_direct_use(struct verify_moves *moves, uint32_t field_rva, unsigned nbytes,
@@ -80,7 +76,7 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
 
 static int compare_sites(const void *left, const void *right)
 {
-    const struct mapped_site *a = left, *b = right;
+    const struct verify_site *a = left, *b = right;
     return a->rva < b->rva ? -1 : a->rva > b->rva;
 }
 
@@ -111,7 +107,7 @@ static bool padding_is_plain(struct verify_case *judged)
     return true;
 }
 
-static bool compare_tables(struct verify_moves *moves, const struct mapped_site *sites, size_t count)
+static bool compare_tables(struct verify_moves *moves, const struct verify_site *sites, size_t count)
 {
     struct verify_case *judged = moves->judged;
     struct verify_relocation_reader reader = verify_relocations_begin(&judged->new_image);
@@ -148,6 +144,11 @@ static bool compare_tables(struct verify_moves *moves, const struct mapped_site 
     if (reader.problem)
         return verify_refute(judged, verify_spot_foff(judged, reader.problem_foff), "In the new image %s.",
                              reader.problem);
+    if (i < count && sites[i].old_rva == UINT32_MAX)
+        return verify_refute(judged, verify_spot_rva(judged, sites[i].rva),
+                             "The address at RVA 0x%X, in a start-up stub of the new image, has no base "
+                             "relocation.",
+                             (unsigned)sites[i].rva);
     if (i < count)
         return verify_refute(
             judged, (struct verify_spot){true, UINT64_MAX, sites[i].old_rva},
@@ -162,7 +163,7 @@ bool verify_moved_relocations(struct verify_moves *moves)
     const struct verify_image *image = &moves->judged->old_image;
     struct verify_relocation_reader reader = verify_relocations_begin(image);
     struct verify_relocation relocation;
-    struct mapped_site *sites = NULL;
+    struct verify_site *sites = NULL;
     size_t count = 0, capacity = 0;
     while (verify_relocations_next(&reader, &relocation)) {
         unsigned nbytes = verify_relocation_width(relocation.type);
@@ -176,13 +177,14 @@ bool verify_moved_relocations(struct verify_moves *moves)
             return verify_moves_unproved(moves, relocation.rva,
                                          "The base relocation at RVA 0x%X is not in one piece.",
                                          (unsigned)relocation.rva);
-        struct mapped_site *grown =
+        struct verify_site *grown =
             arena_grow(moves->judged->arena, sites, count, &capacity, count + 1, sizeof *sites);
         if (!grown)
             return false;
         sites = grown;
-        sites[count++] = (struct mapped_site){(uint32_t)((int64_t)relocation.rva + piece->delta),
-                                              relocation.rva, relocation.type};
+        uint32_t new_rva = (uint32_t)((int64_t)relocation.rva + piece->delta);
+        verify_copied_site(moves, relocation.rva, &new_rva);
+        sites[count++] = (struct verify_site){new_rva, relocation.rva, relocation.type};
         if (!has_table_field(moves, relocation.rva) && !add_address(moves, &relocation))
             return false;
     }
@@ -195,5 +197,5 @@ bool verify_moved_relocations(struct verify_moves *moves)
             return verify_moves_unproved(moves, sites[i].old_rva,
                                          "The old image has two base relocations at RVA 0x%X.",
                                          (unsigned)sites[i].old_rva);
-    return compare_tables(moves, sites, count) && padding_is_plain(moves->judged);
+    return verify_repairs_sites(moves, &sites, &count, capacity) && compare_tables(moves, sites, count) && padding_is_plain(moves->judged);
 }
