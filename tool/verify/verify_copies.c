@@ -1,9 +1,9 @@
 /* verify_copies.c - x86 instructions whose straddling operand went into a copy elsewhere.
  * Takes: struct verify_moves.  Gives: the copies, checked byte by byte.
  * Must not: accept a copy of an instruction that something leads into the middle of, or whose extent is not
- * certain.  The form: the place holds a jump to the copy and int3 up to its end; the copy is the instruction with
- * its operands as they must be in the new image, then a jump to what follows the place, unless the instruction
- * never goes on. */
+ * certain.  The form: the place holds a jump to the copy and int3 up to its end; the copy is the instruction
+ * with its operands as they must be in the new image, then a jump to what follows the place, unless the
+ * instruction never goes on. */
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_stub.h"
@@ -85,10 +85,11 @@ static bool check_place(struct verify_moves *moves, struct verify_copy *copy)
     uint8_t byte = 0;
     if (!verify_memory_byte(&judged->new_image, copy->new_rva, &byte) || byte != 0xE9 ||
         !verify_read_at(&judged->new_image, (uint64_t)copy->new_rva + 1, 4, &distance))
-        return verify_refute(judged, verify_spot_rva(judged, copy->new_rva),
-                             "The base relocation at RVA 0x%X of the old image is gone, and no jump to a copy is "
-                             "at RVA 0x%X.",
-                             (unsigned)copy->rva, (unsigned)copy->new_rva);
+        return verify_refute(
+            judged, verify_spot_rva(judged, copy->new_rva),
+            "The base relocation at RVA 0x%X of the old image is gone, and no jump to a copy is "
+            "at RVA 0x%X.",
+            (unsigned)copy->rva, (unsigned)copy->new_rva);
     int64_t copy_rva = (int64_t)copy->new_rva + JUMP_NBYTES + (int32_t)distance;
     if (copy_rva < 0 || copy_rva > UINT32_MAX || verify_is_from_old(&moves->map, (uint32_t)copy_rva))
         return verify_refute(judged, verify_spot_rva(judged, copy->new_rva + 1),
@@ -145,7 +146,8 @@ static bool find_copy(struct verify_moves *moves, uint32_t field_rva)
     struct verify_instruction instruction;
     if (!section || copy_of(&moves->repairs, field_rva))
         return true;
-    struct verify_field_in_code field = {section, field_rva - section->rva, ADDRESS_NBYTES, FIELD_ABSOLUTE, 0};
+    struct verify_field_in_code field = {section, field_rva - section->rva, ADDRESS_NBYTES, FIELD_ABSOLUTE,
+                                         0};
     struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
     moves->looked_at_count++;
     if (!uses.is_operand || !uses.is_unanimous ||
@@ -194,8 +196,8 @@ bool verify_copies_find(struct verify_moves *moves)
         is_read = true;
         if (holds_site(sites, site_count, new_rva))
             continue;
-        uint32_t *grown = arena_grow(moves->judged->arena, gone, gone_count, &gone_capacity, gone_count + 1,
-                                     sizeof *grown);
+        uint32_t *grown =
+            arena_grow(moves->judged->arena, gone, gone_count, &gone_capacity, gone_count + 1, sizeof *grown);
         if (!grown)
             return false;
         gone = grown;
@@ -236,11 +238,10 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_code_se
 {
     if (!range_fits(section->bytes.nbytes, at, nbytes))
         return true;
-    int64_t distance = nbytes == 1 ? (int8_t)section->bytes.bytes[at]
-                                   : (int32_t)load_u32(section->bytes.bytes + at);
+    int64_t distance =
+        nbytes == 1 ? (int8_t)section->bytes.bytes[at] : (int32_t)load_u32(section->bytes.bytes + at);
     int64_t target_rva = (int64_t)section->rva + (int64_t)at + nbytes + distance;
-    const struct verify_copy *copy =
-        target_rva < 0 ? NULL : middle_of(&moves->repairs, (uint64_t)target_rva);
+    const struct verify_copy *copy = target_rva < 0 ? NULL : middle_of(&moves->repairs, (uint64_t)target_rva);
     if (!copy || verify_is_typed(&moves->old_tables, section->rva + at, section->rva + at + nbytes))
         return true;
     struct verify_field_in_code field = {section, at, nbytes, FIELD_BRANCH, 0};
@@ -252,14 +253,16 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_code_se
         return true;
     uint32_t rva = section->rva + (uint32_t)at;
     if (!uses.is_unanimous)
-        return verify_moves_unproved(moves, rva,
-                                     "The bytes at RVA 0x%X may be a branch into the middle of the instruction "
-                                     "at RVA 0x%X, which was copied.",
-                                     (unsigned)rva, (unsigned)copy->rva);
-    return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, rva},
-                         "The branch at RVA 0x%X of the old image leads into the middle of the instruction at RVA "
-                         "0x%X, which was copied.",
-                         (unsigned)rva, (unsigned)copy->rva);
+        return verify_moves_unproved(
+            moves, rva,
+            "The bytes at RVA 0x%X may be a branch into the middle of the instruction "
+            "at RVA 0x%X, which was copied.",
+            (unsigned)rva, (unsigned)copy->rva);
+    return verify_refute(
+        moves->judged, (struct verify_spot){true, UINT64_MAX, rva},
+        "The branch at RVA 0x%X of the old image leads into the middle of the instruction at RVA "
+        "0x%X, which was copied.",
+        (unsigned)rva, (unsigned)copy->rva);
 }
 
 static bool judge_branches(struct verify_moves *moves)
@@ -306,7 +309,8 @@ static bool judge_pointers(struct verify_moves *moves)
     return true;
 }
 
-/* Fields of tables, as RVAs and as addresses. What a call returns to is named by the table of longjmp targets. */
+/* Fields of tables, as RVAs and as addresses. What a call returns to is named by the table of longjmp
+ * targets. */
 static bool judge_tables(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
@@ -352,8 +356,7 @@ static const struct verify_moved_field *field_from(const struct verify_moves *mo
 bool verify_copy_check(struct verify_moves *moves, uint64_t rva, uint32_t *nbytes)
 {
     struct verify_case *judged = moves->judged;
-    const struct verify_copy *copy =
-        moves->repairs.copy_count == 0 ? NULL : copy_up_to(&moves->repairs, rva);
+    const struct verify_copy *copy = moves->repairs.copy_count == 0 ? NULL : copy_up_to(&moves->repairs, rva);
     *nbytes = 0;
     if (!copy || copy->rva != rva)
         return true;

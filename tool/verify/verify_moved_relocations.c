@@ -197,5 +197,6 @@ bool verify_moved_relocations(struct verify_moves *moves)
             return verify_moves_unproved(moves, sites[i].old_rva,
                                          "The old image has two base relocations at RVA 0x%X.",
                                          (unsigned)sites[i].old_rva);
-    return verify_repairs_sites(moves, &sites, &count, capacity) && compare_tables(moves, sites, count) && padding_is_plain(moves->judged);
+    return verify_repairs_sites(moves, &sites, &count, capacity) && compare_tables(moves, sites, count) &&
+           verify_repairs_straddlers(moves, sites, count) && padding_is_plain(moves->judged);
 }

@@ -1,15 +1,10 @@
-/* verify_repairs.c - the common ground of the repairs of straddling relocations, and their part of the verdict.
- * Takes: struct verify_moves.  Gives: lists of what the repair added.
- * Must not: leave a byte of new code unexplained, or a straddler behind a repair. */
+/* verify_repairs.c - the common ground of the repairs of straddling relocations, and their part of the
+ * verdict. Takes: struct verify_moves.  Gives: lists of what the repair added. Must not: leave a byte of new
+ * code unexplained, or a straddler behind a repair. */
 #include "verify/verify_repairs.h"
 #include "verify/verify_relocations.h"
 
 #include <stdlib.h>
-
-bool verify_repairs_find(struct verify_moves *moves)
-{
-    return verify_shifts_judge(moves) && verify_stubs_find(moves) && verify_copies_find(moves);
-}
 
 bool verify_repairs_add(struct verify_moves *moves, uint32_t rva, uint64_t nbytes, const char *what)
 {
@@ -98,15 +93,16 @@ static bool take_applied(struct verify_moves *moves, struct verify_site *sites, 
         next++;
     }
     if (next < repairs->applied_count)
-        return verify_refute(judged, verify_spot_rva(judged, repairs->applied[next].entry_rva),
-                             "The start-up stub's table at RVA 0x%X leads to RVA 0x%X, where the old image has "
-                             "no base relocation.",
-                             (unsigned)repairs->applied[next].entry_rva, (unsigned)repairs->applied[next].rva);
+        return verify_refute(
+            judged, verify_spot_rva(judged, repairs->applied[next].entry_rva),
+            "The start-up stub's table at RVA 0x%X leads to RVA 0x%X, where the old image has "
+            "no base relocation.",
+            (unsigned)repairs->applied[next].entry_rva, (unsigned)repairs->applied[next].rva);
     *count = kept;
     return verify_applied_not_exported(moves);
 }
 
-static bool refuse_straddlers(struct verify_moves *moves, const struct verify_site *sites, size_t count)
+bool verify_repairs_straddlers(struct verify_moves *moves, const struct verify_site *sites, size_t count)
 {
     struct verify_case *judged = moves->judged;
     unsigned nbytes = judged->old_image.is_64 ? 8 : 4;
@@ -143,17 +139,40 @@ bool verify_repairs_sites(struct verify_moves *moves, struct verify_site **sites
         qsort(grown, *count, sizeof *grown, compare_sites);
     }
     if (old_count != 0 && *count == 0 && !verify_has_relocations(&judged->new_image))
-        return verify_refute(judged,
-                             verify_spot_foff(judged, judged->new_image.directories_foff +
-                                                          (uint64_t)DIR_BASERELOC * DIRECTORY_ENTRY_NBYTES),
-                             "The new image has no base relocation directory, so that it can no longer be moved.");
-    return refuse_straddlers(moves, *sites, *count);
+        return verify_refute(
+            judged,
+            verify_spot_foff(judged, judged->new_image.directories_foff +
+                                         (uint64_t)DIR_BASERELOC * DIRECTORY_ENTRY_NBYTES),
+            "The new image has no base relocation directory, so that it can no longer be moved.");
+    return true;
 }
 
 static int compare_ranges(const void *left, const void *right)
 {
     const struct verify_range *a = left, *b = right;
-    return a->rva < b->rva ? -1 : a->rva > b->rva;
+    if (a->rva != b->rva)
+        return a->rva < b->rva ? -1 : 1;
+    return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
+}
+
+/* No two parts of the repair share a byte. */
+static bool check_overlaps(struct verify_moves *moves)
+{
+    struct verify_range_list *made = &moves->repairs.made;
+    if (made->count > 1)
+        qsort(made->items, made->count, sizeof *made->items, compare_ranges);
+    for (size_t i = 1; i < made->count; i++)
+        if (made->items[i].rva < made->items[i - 1].end_rva)
+            return verify_refute(moves->judged, verify_spot_rva(moves->judged, (uint32_t)made->items[i].rva),
+                                 "In the new image %s at RVA 0x%llX overlaps %s.", made->items[i].what,
+                                 (unsigned long long)made->items[i].rva, made->items[i - 1].what);
+    return true;
+}
+
+bool verify_repairs_find(struct verify_moves *moves)
+{
+    return verify_shifts_judge(moves) && verify_stubs_find(moves) && verify_copies_find(moves) &&
+           check_overlaps(moves);
 }
 
 static bool is_code_section(const struct verify_section *section)
@@ -161,7 +180,8 @@ static bool is_code_section(const struct verify_section *section)
     return (section->characteristics & SCN_MEM_EXECUTE) != 0;
 }
 
-/* In a section that holds nothing but the repair's code, all the rest is int3: nothing there runs by chance. */
+/* In a section that holds nothing but the repair's code, all the rest is int3: nothing there runs by chance.
+ */
 static bool check_between(struct verify_moves *moves, const struct verify_section *section)
 {
     struct verify_case *judged = moves->judged;
@@ -199,8 +219,8 @@ bool verify_repairs_rest(struct verify_moves *moves)
     struct verify_range_list *made = &moves->repairs.made;
     struct verify_directory table = image->directory_count > DIR_BASERELOC ? image->directories[DIR_BASERELOC]
                                                                            : (struct verify_directory){0, 0};
-    if (made->count > 1)
-        qsort(made->items, made->count, sizeof *made->items, compare_ranges);
+    if (!check_overlaps(moves)) /* again: the guard table was found after the first time */
+        return false;
     for (size_t i = 0; i < made->count; i++)
         if (ranges_overlap(made->items[i].rva, made->items[i].end_rva - made->items[i].rva, table.rva,
                            table.nbytes))
@@ -240,7 +260,8 @@ bool verify_repairs_explain(struct verify_moves *moves)
     struct arena *arena = moves->judged->arena;
     const char *why = arena_printf(
         arena,
-        "a start-up stub of the known form applies %zu base relocations that straddled a page, once, and goes on "
+        "a start-up stub of the known form applies %zu base relocations that straddled a page, once, and "
+        "goes on "
         "to what was there. Assumed: nothing reads these fields before the driver's own entry points run",
         repairs->applied_count);
     for (size_t i = 0; i < repairs->stub_count; i++)

@@ -1,7 +1,7 @@
 /* verify_repairs.h - how base relocations that straddle a page were repaired: a start-up stub, copies of x86
- * instructions, shifted sections. Takes: struct verify_moves with its map.  Gives: what the new image has beyond
- * the old one (stubs, their table and flag, copies, a longer guard table), or a counter-example.
- * Must not: take the new image's word: each part is held against the old image and the form that is known. */
+ * instructions, shifted sections. Takes: struct verify_moves with its map.  Gives: what the new image has
+ * beyond the old one (stubs, their table and flag, copies, a longer guard table), or a counter-example. Must
+ * not: take the new image's word: each part is held against the old image and the form that is known. */
 #ifndef HVCIFIX_VERIFY_VERIFY_REPAIRS_H
 #define HVCIFIX_VERIFY_VERIFY_REPAIRS_H
 
@@ -35,10 +35,12 @@ struct verify_guard_table {
 bool verify_guard_with_stubs(struct verify_moves *moves, const struct verify_guard_table *table,
                              bool *is_derived);
 
-/* 3. With the mapped relocations, ascending: takes away what the stub applies, adds what stubs and copies need,
- * and refutes a straddler that is left. The array has room for `capacity` sites, or is replaced. */
+/* 3. With the mapped relocations, ascending: takes away what the stub applies and adds what the stubs need.
+ * The array has room for `capacity` sites, or is replaced. */
 bool verify_repairs_sites(struct verify_moves *moves, struct verify_site **sites, size_t *count,
                           size_t capacity);
+/* Of what is left none straddles: after a stub or a copy none at all, otherwise none that did not before. */
+bool verify_repairs_straddlers(struct verify_moves *moves, const struct verify_site *sites, size_t count);
 
 /* Where the relocated field at old_rva is in the new image, when it went into a copy. */
 bool verify_copied_site(const struct verify_moves *moves, uint32_t old_rva, uint32_t *new_rva);
@@ -52,8 +54,8 @@ bool verify_applied_not_exported(struct verify_moves *moves);
 /* Nothing of the old image leads into the middle of an instruction that was replaced. */
 bool verify_copies_judge(struct verify_moves *moves);
 
-/* 4. With the bytes. When an instruction that was replaced begins at rva: checks it and its copy, and gives its
- * length; 0 otherwise. The fields are sorted. */
+/* 4. With the bytes. When an instruction that was replaced begins at rva: checks it and its copy, and gives
+ * its length; 0 otherwise. The fields are sorted. */
 bool verify_copy_check(struct verify_moves *moves, uint64_t rva, uint32_t *nbytes);
 
 /* Ranges of the new image that come from the repair, not from the old image. */

@@ -1,6 +1,6 @@
 /* verify_repairs_state.h - what is known about the repair of straddling relocations.
- * Takes: the parts that verify_stub*.c and verify_copies.c find.  Gives: one struct inside struct verify_moves.
- * Must not: hold what the rewriter says. */
+ * Takes: the parts that verify_stub*.c and verify_copies.c find.  Gives: one struct inside struct
+ * verify_moves. Must not: hold what the rewriter says. */
 #ifndef HVCIFIX_VERIFY_VERIFY_REPAIRS_STATE_H
 #define HVCIFIX_VERIFY_VERIFY_REPAIRS_STATE_H
 

@@ -1,7 +1,8 @@
 /* verify_shift.c - sections of data that moved by a distance that is no multiple of a page.
  * Takes: the map.  Gives: true, or why such a section must not be shifted.
  * Must not: accept a shifted part of a section, or one that the loader aligns or opens by pages.
- * Nothing in such a section may need more alignment than its distance has: assumed, and said in the verdict. */
+ * Nothing in such a section may need more alignment than its distance has: assumed, and said in the verdict.
+ */
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
 
@@ -15,7 +16,8 @@ static bool has_straddler(const struct verify_case *judged, const struct verify_
         unsigned nbytes = verify_relocation_width(relocation.type);
         judged->verdict->step_count++;
         if (nbytes != 0 && relocation.rva >= section->rva &&
-            relocation.rva - section->rva < section->memory_nbytes && verify_straddles(relocation.rva, nbytes))
+            relocation.rva - section->rva < section->memory_nbytes &&
+            verify_straddles(relocation.rva, nbytes))
             return true;
     }
     return false;

@@ -2,9 +2,9 @@
  * Takes: the RVA of the new image where an entry point leads.  Gives: what the stub applies.
  * Must not: accept another form than the two below, however alike it would run.
  *
- * The stub runs what its table lists once per load: under a flag that is exchanged for 1 it takes the difference
- * between where it is and where it was linked to be, and adds it to each field; then it goes on to the function
- * that was there before. */
+ * The stub runs what its table lists once per load: under a flag that is exchanged for 1 it takes the
+ * difference between where it is and where it was linked to be, and adds it to each field; then it goes on to
+ * the function that was there before. */
 #include "verify/verify_stub.h"
 
 #include <stdlib.h>
@@ -15,22 +15,22 @@ enum { FIELD_NBYTES = 4, FLAG_ALIGN_NBYTES = 4 };
 #define xx 0x1FF
 
 static const uint16_t form_64[] = {
-    0xB8, 0x01, 0x00, 0x00, 0x00,                       /* 00: mov eax, 1 */
-    0x87, 0x05, xx,   xx,   xx,   xx,                   /* 05: xchg [rip + flag], eax */
-    0x85, 0xC0,                                         /* 0B: test eax, eax */
-    0x75, 0x2F,                                         /* 0D: jnz done */
-    0x48, 0x8D, 0x05, xx,   xx,   xx,   xx,             /* 0F: lea rax, [rip + stub] */
-    0x49, 0xBA, xx,   xx,   xx,   xx,   xx, xx, xx, xx, /* 16: mov r10, stub as linked */
-    0x4C, 0x29, 0xD0,                                   /* 20: sub rax, r10 */
-    0x74, 0x19,                                         /* 23: jz done */
-    0x4C, 0x8D, 0x15, xx,   xx,   xx,   xx,             /* 25: lea r10, [rip + table] */
-    0x4D, 0x63, 0x1A,                                   /* 2C: loop: movsxd r11, [r10] */
-    0x4D, 0x85, 0xDB,                                   /* 2F: test r11, r11 */
-    0x74, 0x0A,                                         /* 32: jz done */
-    0x4B, 0x01, 0x04, 0x1A,                             /* 34: add [r10 + r11], rax */
-    0x49, 0x83, 0xC2, 0x04,                             /* 38: add r10, 4 */
-    0xEB, 0xEE,                                         /* 3C: jmp loop */
-    0xE9, xx,   xx,   xx,   xx,                         /* 3E: done: jmp function */
+    0xB8, 0x01, 0x00, 0x00, 0x00,                     /* 00: mov eax, 1 */
+    0x87, 0x05, xx,   xx,   xx,   xx,                 /* 05: xchg [rip + flag], eax */
+    0x85, 0xC0,                                       /* 0B: test eax, eax */
+    0x75, 0x2F,                                       /* 0D: jnz done */
+    0x48, 0x8D, 0x05, xx,   xx,   xx, xx,             /* 0F: lea rax, [rip + stub] */
+    0x49, 0xBA, xx,   xx,   xx,   xx, xx, xx, xx, xx, /* 16: mov r10, stub as linked */
+    0x4C, 0x29, 0xD0,                                 /* 20: sub rax, r10 */
+    0x74, 0x19,                                       /* 23: jz done */
+    0x4C, 0x8D, 0x15, xx,   xx,   xx, xx,             /* 25: lea r10, [rip + table] */
+    0x4D, 0x63, 0x1A,                                 /* 2C: loop: movsxd r11, [r10] */
+    0x4D, 0x85, 0xDB,                                 /* 2F: test r11, r11 */
+    0x74, 0x0A,                                       /* 32: jz done */
+    0x4B, 0x01, 0x04, 0x1A,                           /* 34: add [r10 + r11], rax */
+    0x49, 0x83, 0xC2, 0x04,                           /* 38: add r10, 4 */
+    0xEB, 0xEE,                                       /* 3C: jmp loop */
+    0xE9, xx,   xx,   xx,   xx,                       /* 3E: done: jmp function */
 };
 
 static const uint16_t form_32[] = {
@@ -85,10 +85,11 @@ bool verify_stays_there(struct verify_moves *moves, uint32_t rva, uint64_t nbyte
         return verify_refute(moves->judged, verify_spot_rva(moves->judged, rva),
                              "%s at RVA 0x%X of the new image is not in one section.", what, (unsigned)rva);
     if ((section->characteristics & limits & (rights | no_rights)) != rights || is_paged_name(section))
-        return verify_refute(moves->judged, verify_spot_rva(moves->judged, rva),
-                             "%s at RVA 0x%X of the new image is in section %s with rights 0x%X, where it must "
-                             "not be.",
-                             what, (unsigned)rva, section->name, (unsigned)section->characteristics);
+        return verify_refute(
+            moves->judged, verify_spot_rva(moves->judged, rva),
+            "%s at RVA 0x%X of the new image is in section %s with rights 0x%X, where it must "
+            "not be.",
+            what, (unsigned)rva, section->name, (unsigned)section->characteristics);
     return true;
 }
 
@@ -128,20 +129,21 @@ static bool check_form(struct verify_moves *moves, const uint8_t *bytes, uint32_
     size_t count = is_64 ? sizeof form_64 / sizeof form_64[0] : sizeof form_32 / sizeof form_32[0];
     for (size_t i = 0; i < count; i++)
         if (form[i] <= UINT8_MAX && form[i] != bytes[i])
-            return verify_refute(moves->judged, verify_spot_rva(moves->judged, rva + (uint32_t)i),
-                                 "The start-up stub at RVA 0x%X has the byte 0x%02X at RVA 0x%X; its form asks "
-                                 "for 0x%02X.",
-                                 (unsigned)rva, bytes[i], (unsigned)(rva + i), (unsigned)form[i]);
+            return verify_refute(
+                moves->judged, verify_spot_rva(moves->judged, rva + (uint32_t)i),
+                "The start-up stub at RVA 0x%X has the byte 0x%02X at RVA 0x%X; its form asks "
+                "for 0x%02X.",
+                (unsigned)rva, bytes[i], (unsigned)(rva + i), (unsigned)form[i]);
     return true;
 }
 
-static bool check_field(struct verify_moves *moves, uint32_t rva, unsigned at, int64_t value, int64_t expected,
-                        const char *what)
+static bool check_field(struct verify_moves *moves, uint32_t rva, unsigned at, int64_t value,
+                        int64_t expected, const char *what)
 {
     return value == expected ||
            verify_refute(moves->judged, verify_spot_rva(moves->judged, rva + at),
-                         "The start-up stub at RVA 0x%X has %s 0x%llX; it must be 0x%llX.", (unsigned)rva, what,
-                         (unsigned long long)value, (unsigned long long)expected);
+                         "The start-up stub at RVA 0x%X has %s 0x%llX; it must be 0x%llX.", (unsigned)rva,
+                         what, (unsigned long long)value, (unsigned long long)expected);
 }
 
 static bool check_flag(struct verify_moves *moves, uint32_t stub_rva, int64_t flag_rva)
@@ -149,7 +151,8 @@ static bool check_flag(struct verify_moves *moves, uint32_t stub_rva, int64_t fl
     struct verify_case *judged = moves->judged;
     if (flag_rva < 0 || flag_rva > (int64_t)UINT32_MAX - FIELD_NBYTES || flag_rva % FLAG_ALIGN_NBYTES != 0 ||
         verify_is_typed(&moves->new_tables, (uint64_t)flag_rva, (uint64_t)flag_rva + FIELD_NBYTES) ||
-        verify_written_in(&moves->new_tables, (uint64_t)flag_rva, (uint64_t)flag_rva + FIELD_NBYTES))
+        verify_written_in(&moves->new_tables, (uint64_t)flag_rva, (uint64_t)flag_rva + FIELD_NBYTES) ||
+        !verify_section_at(&judged->new_image, (uint32_t)flag_rva))
         return verify_refute(judged, verify_spot_rva(judged, stub_rva + FLAG_AT),
                              "The flag of the start-up stub at RVA 0x%X has no place of its own.",
                              (unsigned)stub_rva);
@@ -181,8 +184,7 @@ static bool read_table(struct verify_moves *moves, uint32_t stub_rva, unsigned t
 {
     struct verify_case *judged = moves->judged;
     struct verify_repairs *repairs = &moves->repairs;
-    struct span bytes =
-        verify_bytes_at(&judged->new_image, table_rva < 0 ? UINT64_MAX : (uint64_t)table_rva);
+    struct span bytes = verify_bytes_at(&judged->new_image, table_rva < 0 ? UINT64_MAX : (uint64_t)table_rva);
     uint32_t distance, at = 0;
     for (;; at += FIELD_NBYTES) {
         uint32_t entry_rva = (uint32_t)table_rva + at;
@@ -204,7 +206,7 @@ static bool read_table(struct verify_moves *moves, uint32_t stub_rva, unsigned t
         if (!grown)
             return false;
         repairs->applied = grown;
-        repairs->applied[repairs->applied_count++] = 
+        repairs->applied[repairs->applied_count++] =
             (struct verify_applied){(uint32_t)field_rva, entry_rva, UINT32_MAX};
     }
     if (repairs->applied_count > 1)
@@ -241,8 +243,8 @@ bool verify_stub_read(struct verify_moves *moves, uint32_t rva, uint32_t functio
     struct verify_case *judged = moves->judged;
     struct verify_repairs *repairs = &moves->repairs;
     struct span bytes = verify_bytes_at(&judged->new_image, rva);
-    size_t nbytes = judged->new_image.is_64 ? sizeof form_64 / sizeof form_64[0]
-                                            : sizeof form_32 / sizeof form_32[0];
+    size_t nbytes =
+        judged->new_image.is_64 ? sizeof form_64 / sizeof form_64[0] : sizeof form_32 / sizeof form_32[0];
     uint32_t new_function_rva = 0;
     const struct verify_stub *known = known_stub(repairs, rva);
     if (bytes.nbytes < nbytes || !verify_section_at(&judged->new_image, rva))

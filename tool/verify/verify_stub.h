@@ -6,12 +6,12 @@
 
 #include "verify/verify_repairs.h"
 
-/* The stub at rva of the new image, for the function at function_rva of the old one. False when refuted or out
- * of memory. */
+/* The stub at rva of the new image, for the function at function_rva of the old one. False when refuted or
+ * out of memory. */
 bool verify_stub_read(struct verify_moves *moves, uint32_t rva, uint32_t function_rva, const char *what);
 
-/* nbytes bytes at rva of the new image lie in one section, not paged by name, that has all `rights` and none of
- * `no_rights`. Refutes otherwise. */
+/* nbytes bytes at rva of the new image lie in one section, not paged by name, that has all `rights` and none
+ * of `no_rights`. Refutes otherwise. */
 bool verify_stays_there(struct verify_moves *moves, uint32_t rva, uint64_t nbytes, uint32_t rights,
                         uint32_t no_rights, const char *what);
 

@@ -1,8 +1,8 @@
 /* verify_stub_entries.c - which entry points lead to a start-up stub, and whether that is all of them.
  * Takes: both images and the map.  Gives: the stubs in struct verify_repairs.
- * Must not: let code of the driver run before the stub: an export driver without DllInitialize, TLS callbacks and
- * user-mode images are refuted. Source: the kernel calls DllInitialize of an imported image before anybody who
- * imports from it runs; DriverEntry of such an image may never be called. */
+ * Must not: let code of the driver run before the stub: an export driver without DllInitialize, TLS callbacks
+ * and user-mode images are refuted. Source: the kernel calls DllInitialize of an imported image before
+ * anybody who imports from it runs; DriverEntry of such an image may never be called. */
 #include "verify/verify_code_target.h"
 #include "verify/verify_stub.h"
 
@@ -58,8 +58,8 @@ static bool is_own_entry_name(const char *name)
     return false;
 }
 
-/* The entry of the export table (an RVA) that the name DllInitialize leads to, or 0; and whether anything else
- * can be bound to. */
+/* The entry of the export table (an RVA) that the name DllInitialize leads to, or 0; and whether anything
+ * else can be bound to. */
 static bool look_at_exports(struct verify_moves *moves, uint32_t *initialize_entry_rva, bool *is_bindable)
 {
     const struct verify_image *image = &moves->judged->old_image;
@@ -137,9 +137,10 @@ static bool refuse_user_mode(struct verify_moves *moves)
             break;
         is_user = is_user || is_user_module(verify_bytes_at(image, name_rva));
     }
-    return !is_user || verify_refute(judged, verify_spot_foff(judged, judged->new_image.opt_foff + OPT_SUBSYSTEM),
-                                     "The new image has a start-up stub, but is no driver: other code may run "
-                                     "before its entry point.");
+    return !is_user ||
+           verify_refute(judged, verify_spot_foff(judged, judged->new_image.opt_foff + OPT_SUBSYSTEM),
+                         "The new image has a start-up stub, but is no driver: other code may run "
+                         "before its entry point.");
 }
 
 static bool judge_image(struct verify_moves *moves, bool is_bindable)
@@ -189,8 +190,7 @@ bool verify_stubs_find(struct verify_moves *moves)
         return false;
     if (a->entry_rva != 0 && !follow(moves, a->entry_rva, b->entry_rva, "the entry point", &is_entry))
         return false;
-    if (repairs->initialize_entry_rva != 0 &&
-        verify_read_at(a, repairs->initialize_entry_rva, 4, &old_rva) &&
+    if (repairs->initialize_entry_rva != 0 && verify_read_at(a, repairs->initialize_entry_rva, 4, &old_rva) &&
         verify_mapped_rva(&moves->map, repairs->initialize_entry_rva, &new_entry_rva) &&
         verify_read_at(b, new_entry_rva, 4, &new_rva)) {
         struct verify_directory exports = a->directories[DIR_EXPORT];
@@ -198,7 +198,8 @@ bool verify_stubs_find(struct verify_moves *moves)
         if (is_forwarder && is_entry)
             return verify_moves_unproved(moves, repairs->initialize_entry_rva,
                                          "DllInitialize is exported, but lies in another image.");
-        if (!follow(moves, (uint32_t)old_rva, (uint32_t)new_rva, "the exported DllInitialize", &is_initialize))
+        if (!follow(moves, (uint32_t)old_rva, (uint32_t)new_rva, "the exported DllInitialize",
+                    &is_initialize))
             return false;
     }
     if (repairs->stub_count == 0)

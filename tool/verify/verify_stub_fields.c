@@ -1,7 +1,8 @@
 /* verify_stub_fields.c - the fields that a start-up stub applies: where they may lie.
  * Takes: a field with its place in both images.  Gives: true, or why the stub must not have it.
- * Must not: let the stub have a field that the loader, or somebody who imports, reads before the stub ran, or that
- * it cannot write.  Source: the loader reads directories, load configuration, TLS data and import slots itself. */
+ * Must not: let the stub have a field that the loader, or somebody who imports, reads before the stub ran, or
+ * that it cannot write.  Source: the loader reads directories, load configuration, TLS data and import slots
+ * itself. */
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
@@ -10,9 +11,10 @@
 
 static bool refute_entry(struct verify_moves *moves, uint32_t entry_rva, uint32_t old_rva, const char *why)
 {
-    return verify_refute(moves->judged, verify_spot_rva(moves->judged, entry_rva),
-                         "The start-up stub's table at RVA 0x%X has the field from RVA 0x%X of the old image, %s.",
-                         (unsigned)entry_rva, (unsigned)old_rva, why);
+    return verify_refute(
+        moves->judged, verify_spot_rva(moves->judged, entry_rva),
+        "The start-up stub's table at RVA 0x%X has the field from RVA 0x%X of the old image, %s.",
+        (unsigned)entry_rva, (unsigned)old_rva, why);
 }
 
 static bool is_in_ranges(const struct verify_range_list *list, uint64_t rva, uint64_t end_rva)
@@ -31,8 +33,7 @@ static bool is_in_tls_data(const struct verify_image *image, uint64_t rva, uint6
     if (tls_rva == 0 || !verify_read_at(image, tls_rva, width_nbytes, &start_va) ||
         !verify_read_at(image, (uint64_t)tls_rva + width_nbytes, width_nbytes, &end_va))
         return false;
-    bool is_directory =
-        rva < (uint64_t)tls_rva + TLS_DIRECTORY_NBYTES_64 && end_rva > tls_rva;
+    bool is_directory = rva < (uint64_t)tls_rva + TLS_DIRECTORY_NBYTES_64 && end_rva > tls_rva;
     return is_directory || (start_va - image->base_va < end_rva && end_va - image->base_va > rva);
 }
 
@@ -62,8 +63,8 @@ bool verify_applied_is_safe(struct verify_moves *moves, uint32_t old_rva, uint32
     return true;
 }
 
-/* An exported address among data, with the first applied field behind it. What lies between is one object, unless
- * something names an address in between. */
+/* An exported address among data, with the first applied field behind it. What lies between is one object,
+ * unless something names an address in between. */
 struct exported {
     uint32_t rva, field_rva; /* field_rva 0: none behind it */
     bool is_ended;
@@ -186,8 +187,8 @@ bool verify_applied_not_exported(struct verify_moves *moves)
         if (!exported || verify_section_at(image, exported->rva) != verify_section_at(image, rva))
             continue;
         if (exported->rva >= rva)
-            return verify_moves_unproved(moves, rva,
-                                         "The relocated field at RVA 0x%X lies in exported data.", (unsigned)rva);
+            return verify_moves_unproved(moves, rva, "The relocated field at RVA 0x%X lies in exported data.",
+                                         (unsigned)rva);
         if (exported->field_rva == 0 || rva < exported->field_rva)
             exported->field_rva = rva;
     }
@@ -198,6 +199,7 @@ bool verify_applied_not_exported(struct verify_moves *moves)
             return verify_moves_unproved(moves, exports.items[i].field_rva,
                                          "The relocated field at RVA 0x%X may be a part of the data that is "
                                          "exported at RVA 0x%X.",
-                                         (unsigned)exports.items[i].field_rva, (unsigned)exports.items[i].rva);
+                                         (unsigned)exports.items[i].field_rva,
+                                         (unsigned)exports.items[i].rva);
     return true;
 }

@@ -1,8 +1,8 @@
 /* verify_stub_guard.c - the guard function table, when start-up stubs are called from outside.
  * Takes: the old table.  Gives: the load configuration's fields that follow.
  * Must not: accept a table that is not sorted, or has other entries than the old one and the stubs.
- * Source: control flow guard: the kernel checks the entry point as any indirect call; the table is searched by
- * bisection; with a stride above four each record has flag bytes behind its RVA. */
+ * Source: control flow guard: the kernel checks the entry point as any indirect call; the table is searched
+ * by bisection; with a stride above four each record has flag bytes behind its RVA. */
 #include "verify/verify_stub.h"
 
 struct guard_walk {
@@ -15,10 +15,11 @@ struct guard_walk {
 static bool refute_record(const struct guard_walk *walk, uint64_t value, uint32_t expected_rva)
 {
     uint64_t rva = walk->new_rva + walk->next * walk->table->stride_nbytes;
-    return verify_refute(walk->moves->judged, verify_spot_rva(walk->moves->judged, (uint32_t)rva),
-                         "The record at RVA 0x%llX of the new guard function table is for RVA 0x%llX; the next "
-                         "one must be for RVA 0x%X, with its flags.",
-                         (unsigned long long)rva, (unsigned long long)value, (unsigned)expected_rva);
+    return verify_refute(
+        walk->moves->judged, verify_spot_rva(walk->moves->judged, (uint32_t)rva),
+        "The record at RVA 0x%llX of the new guard function table is for RVA 0x%llX; the next "
+        "one must be for RVA 0x%X, with its flags.",
+        (unsigned long long)rva, (unsigned long long)value, (unsigned)expected_rva);
 }
 
 /* The next record of the new table: the RVA, and the flag bytes of the old record at old_rva, or zeros. */
@@ -102,10 +103,11 @@ bool verify_guard_with_stubs(struct verify_moves *moves, const struct verify_gua
     if (new_va == b->base_va + kept_rva && new_count == table->count && !is_guarded)
         return true; /* nobody looks at it */
     if (new_count != table->count + stub_count)
-        return verify_refute(judged, verify_spot_rva(judged, count_rva),
-                             "The new guard function table has %llu records; with the start-up stubs there must "
-                             "be %llu.",
-                             (unsigned long long)new_count, (unsigned long long)(table->count + stub_count));
+        return verify_refute(
+            judged, verify_spot_rva(judged, count_rva),
+            "The new guard function table has %llu records; with the start-up stubs there must "
+            "be %llu.",
+            (unsigned long long)new_count, (unsigned long long)(table->count + stub_count));
     struct guard_walk walk = {moves, table, new_va - b->base_va, 0};
     uint64_t nbytes = new_count * table->stride_nbytes;
     if (new_va < b->base_va || walk.new_rva > UINT32_MAX || nbytes > UINT32_MAX)
