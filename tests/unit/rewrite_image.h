@@ -21,8 +21,8 @@ struct rewritten {
 };
 
 /* False when the image cannot be read; *error says why. rewritten_free() in any case. */
-static inline bool rewrite_image(struct rewritten *done, struct span file, const enum finding_code *only,
-                                 size_t only_count)
+static inline bool rewrite_image_for(struct rewritten *done, struct span file, enum windows_target target,
+                                     const enum finding_code *only, size_t only_count)
 {
     memset(done, 0, sizeof *done);
     arena_init(&done->arena, NULL);
@@ -35,9 +35,9 @@ static inline bool rewrite_image(struct rewritten *done, struct span file, const
     struct refset rule_refs;
     if (!refs_collect(&done->image, &done->arena, rules_sources(), &rule_refs))
         return false;
-    struct rule_input input = {&done->image, &rule_refs, TARGET_DEFAULT, &done->arena, &done->findings};
+    struct rule_input input = {&done->image, &rule_refs, target, &done->arena, &done->findings};
     struct plan_options options = {
-        .drop_signature = true, .only = only, .only_count = only_count, .target = TARGET_DEFAULT};
+        .drop_signature = true, .only = only, .only_count = only_count, .target = target};
     if (!rules_judge(&input, answers) || !plan_make(&done->image, &done->refs, &done->code, &done->findings,
                                                     &options, &done->arena, &done->plan))
         return false;
@@ -45,6 +45,13 @@ static inline bool rewrite_image(struct rewritten *done, struct span file, const
         done->emitted =
             emit_image(&done->image, &done->refs, &done->plan, &done->arena, &done->output, &done->error);
     return true;
+}
+
+/* The same for the default target. */
+static inline bool rewrite_image(struct rewritten *done, struct span file, const enum finding_code *only,
+                                 size_t only_count)
+{
+    return rewrite_image_for(done, file, TARGET_DEFAULT, only, only_count);
 }
 
 static inline void rewritten_free(struct rewritten *done)

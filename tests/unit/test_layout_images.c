@@ -1,7 +1,7 @@
 /* test_layout_images.c - rewriting over every image that HVCIFIX_IMAGES lists: it is planned or refused with
  * a reason, what is emitted reads as an image without the findings that were to be cured, and rewriting that
- * again changes nothing. With arguments, IN OUT: writes the rewritten image without asking the verifier, and
- * prints the plan. */
+ * again changes nothing. With arguments, IN OUT [TARGET]: writes the rewritten image without asking the
+ * verifier, and prints the plan. */
 #include "cmocka_all.h"
 
 #include "image_list.h"
@@ -10,6 +10,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+
+static void print_changes(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->change_count; i++)
+        printf("HVCI%04u: %s\n  %s\n", (unsigned)plan->changes[i].rule, plan->changes[i].why,
+               plan->changes[i].proof);
+}
 
 static void print_layout(const struct layout *layout)
 {
@@ -26,7 +33,7 @@ static void print_layout(const struct layout *layout)
                layout->sections[i].characteristics);
 }
 
-static int rewrite_file(const char *in, const char *out)
+static int rewrite_file(const char *in, const char *out, enum windows_target target)
 {
     struct arena arena;
     struct file_content file;
@@ -38,11 +45,12 @@ static int rewrite_file(const char *in, const char *out)
         printf("%s\n", error.message);
         return 2;
     }
-    if (!rewrite_image(&done, file.bytes, NULL, 0))
+    if (!rewrite_image_for(&done, file.bytes, target, NULL, 0))
         printf("unreadable: %s\n", done.error.message ? done.error.message : "no memory");
     for (size_t i = 0; i < done.plan.refusals.count; i++)
         printf("refused: %s\n  cure: %s\n", done.plan.refusals.items[i].message,
                done.plan.refusals.items[i].cure);
+    print_changes(&done.plan);
     if (done.plan.layout)
         print_layout(done.plan.layout);
     if (done.plan.verdict == PLAN_CHANGE && !done.emitted)
@@ -106,8 +114,9 @@ static void test_all_images(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3)
-        return rewrite_file(argv[1], argv[2]);
+    enum windows_target target = TARGET_DEFAULT;
+    if (argc == 3 || (argc == 4 && target_parse(argv[3], &target)))
+        return rewrite_file(argv[1], argv[2], target);
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_images)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

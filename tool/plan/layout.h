@@ -9,6 +9,7 @@
 #ifndef HVCIFIX_PLAN_LAYOUT_H
 #define HVCIFIX_PLAN_LAYOUT_H
 
+#include "plan/straddle.h"
 #include "refs/refset.h"
 
 enum piece_kind {
@@ -72,6 +73,8 @@ struct layout {
     uint32_t relocations_room_nbytes;             /* bytes from relocations_rva that may be overwritten */
     uint32_t iat_rva, iat_nbytes;                 /* directory 12, when iat_nbytes is not 0 */
     bool drops_symbols;                           /* the COFF symbol table is not carried over */
+
+    struct straddle_repair *straddles; /* what crosses page boundaries is taken off them; NULL: it stays */
 };
 
 /* A layout in which everything stays where it is. False when memory ran out. */

@@ -212,5 +212,6 @@ bool new_sections_append(struct rewrite *rewrite)
         return false;
     copy_old_sections(rewrite);
     add_slot_sections(rewrite);
+    straddle_add_sections(layout);
     return place_relocations(rewrite) && lay_out_file(rewrite);
 }

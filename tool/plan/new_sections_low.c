@@ -181,7 +181,8 @@ static uint32_t content_end_rva(const struct table *table, uint32_t first, uint3
 static bool make_sections(struct table *table)
 {
     struct layout *layout = table->rewrite->layout;
-    layout->sections = arena_array(table->rewrite->arena, table->page_count, sizeof *layout->sections);
+    layout->sections = arena_array(table->rewrite->arena, (size_t)table->page_count + MOST_NEW_SECTIONS,
+                                   sizeof *layout->sections);
     if (!layout->sections)
         return false;
     for (uint32_t first = 0, end; first < table->page_count; first = end) {
@@ -201,6 +202,7 @@ static bool make_sections(struct table *table)
             page->class == PAGES_NONE ? 0 : align_up(section->virtual_size, layout->file_alignment);
         set_name(table, page, section);
     }
+    straddle_add_sections(layout);
     return true;
 }
 

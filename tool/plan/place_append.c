@@ -32,7 +32,7 @@ bool place_append(struct rewrite *rewrite)
     const struct image *image = rewrite->image;
     for (size_t i = 0; i < rewrite->slot_count; i++) {
         struct slot_range *slot = &rewrite->slots[i];
-        slot->leaves = is_executable(rewrite, slot->rva);
+        slot->leaves = rewrite->takes_slots_out && is_executable(rewrite, slot->rva);
         if (slot->leaves && !check_slot(rewrite, slot))
             return false;
     }
@@ -58,5 +58,5 @@ bool place_append(struct rewrite *rewrite)
         if (!place_atom(rewrite, &rewrite->atoms[i], rewrite->atoms[i].rva))
             return false;
     }
-    return true;
+    return straddle_plan(rewrite);
 }

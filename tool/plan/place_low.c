@@ -202,5 +202,5 @@ bool place_low(struct rewrite *rewrite)
     choose_groups(rewrite);
     choose_slots(rewrite);
     (void)choose_places(rewrite, new_rvas);
-    return add_pieces(rewrite, new_rvas) && size_relocations(rewrite);
+    return add_pieces(rewrite, new_rvas) && straddle_plan(rewrite) && size_relocations(rewrite);
 }

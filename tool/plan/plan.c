@@ -41,20 +41,18 @@ static bool refuse_finding(struct plan_context *context, const struct finding *f
     return finding_add(&context->plan->refusals, &refusal);
 }
 
-/* Moves are planned for what Windows refuses; for notes only when they are asked for. */
-static bool asks_for_moves(const struct plan_context *context, const struct finding *finding)
+bool plan_asks_for_layout(const struct plan_options *options, const struct finding *finding)
 {
-    bool is_moving = finding->code == HVCI2004_SECTION_NOT_PAGE_ALIGNED ||
-                     finding->code == HVCI2005_IAT_EXECUTABLE ||
-                     finding->code == HVCI2006_LOADER_DATA_EXECUTABLE;
-    return is_moving && is_wanted(context->options, finding->code) &&
-           (finding->level == LEVEL_ERROR || context->options->only);
+    bool is_moving =
+        finding->code == HVCI2004_SECTION_NOT_PAGE_ALIGNED || finding->code == HVCI2005_IAT_EXECUTABLE ||
+        finding->code == HVCI2006_LOADER_DATA_EXECUTABLE || finding->code == HVCI2101_RELOCATION_STRADDLES;
+    return is_moving && is_wanted(options, finding->code) && (finding->level == LEVEL_ERROR || options->only);
 }
 
 static bool plan_moves(struct plan_context *context)
 {
     for (size_t i = 0; i < context->findings->count; i++)
-        if (asks_for_moves(context, &context->findings->items[i]))
+        if (plan_asks_for_layout(context->options, &context->findings->items[i]))
             return plan_layout(context);
     return true;
 }
@@ -63,7 +61,7 @@ static bool plan_finding(struct plan_context *context, const struct finding *fin
 {
     if (!is_wanted(context->options, finding->code))
         return true;
-    if ((context->plan->layout || asks_for_moves(context, finding)) &&
+    if ((context->plan->layout || plan_asks_for_layout(context->options, finding)) &&
         plan_layout_cures(context->image, finding->code))
         return true; /* plan_moves() has dealt with it */
     switch (finding->code) {

@@ -75,11 +75,20 @@ static bool check_image(struct rewrite *rewrite)
         if (rewrite->refs->refs[i].source == SOURCE_DVRT)
             return refuse_kind(rewrite, "its sections are low-aligned and it has dynamic relocations",
                                "Link the image again with page-aligned sections.");
+    if (layout_is_low(image) && !rewrite->takes_slots_out)
+        return refuse_kind(rewrite, "its sections are low-aligned, and HVCI2004 was not asked for",
+                           "Repair HVCI2004 as well (no --only, or --only HVCI2004 too).");
     if (image->section_count + MOST_NEW_SECTIONS > MOST_SECTIONS)
         return refuse_kind(rewrite, "it has so many sections that Windows would not load more",
                            "Link the image again with fewer sections.");
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
+        if (strcmp(section->raw_name, STRADDLE_CODE_SECTION) == 0)
+            return rewrite_refuse(rewrite, section->rva, section->header_foff,
+                                  "Start from the linker's own output, and repair all of it at once.",
+                                  "Section %s says that base relocations were taken out of the table before; "
+                                  "what it holds cannot be moved again.",
+                                  section->name);
         if (section->characteristics & SCN_MEM_SHARED)
             return rewrite_refuse(rewrite, section->rva, section->header_foff, "Do not share sections.",
                                   "Section %s is shared between processes.", section->name);
@@ -98,8 +107,11 @@ static bool try_cut(struct rewrite *rewrite)
     if (is_low ? !place_low(rewrite) || !new_sections_low(rewrite)
                : !place_append(rewrite) || !new_sections_append(rewrite))
         return false;
-    return import_range_choose(rewrite) && referents_choose(rewrite) && base_judge(rewrite) &&
-           enumerate_direct(rewrite) && position_judge(rewrite);
+    if (!import_range_choose(rewrite) || !referents_choose(rewrite) || !base_judge(rewrite) ||
+        !enumerate_direct(rewrite) || !position_judge(rewrite))
+        return false;
+    straddle_retarget(rewrite);
+    return true;
 }
 
 static bool try_cuts(struct rewrite *rewrite)
@@ -146,7 +158,9 @@ static bool add_changes(struct rewrite *rewrite)
     const char *proof = describe_moves(rewrite);
     for (size_t i = 0; i < context->findings->count; i++) {
         const struct finding *finding = &context->findings->items[i];
-        if (!plan_layout_cures(rewrite->image, finding->code))
+        bool is_straddling = finding->code == HVCI2101_RELOCATION_STRADDLES;
+        if (!plan_layout_cures(rewrite->image, finding->code) ||
+            (is_straddling && !rewrite->layout->straddles))
             continue;
         struct change change = {
             .kind = CHANGE_LAYOUT,
@@ -161,6 +175,8 @@ static bool add_changes(struct rewrite *rewrite)
             .assurance = ASSURANCE_PROVED,
             .proof = proof,
         };
+        if (is_straddling)
+            straddle_describe(rewrite, &change);
         if (!plan_add_change(context->plan, context->arena, &change))
             return false;
     }
@@ -174,6 +190,15 @@ bool plan_layout(struct plan_context *context)
                               .refs = context->refs,
                               .code = context->code,
                               .arena = context->arena};
+    for (size_t i = 0; i < context->findings->count; i++) {
+        const struct finding *finding = &context->findings->items[i];
+        if (!plan_asks_for_layout(context->options, finding))
+            continue;
+        if (finding->code == HVCI2101_RELOCATION_STRADDLES)
+            rewrite.takes_off_borders = true;
+        else
+            rewrite.takes_slots_out = true;
+    }
     if (!plan_damage(context))
         return false;
     if (context->plan->refusals.count != 0)
@@ -192,6 +217,7 @@ bool plan_layout_cures(const struct image *image, enum finding_code code)
     case HVCI2004_SECTION_NOT_PAGE_ALIGNED:
     case HVCI2005_IAT_EXECUTABLE:
     case HVCI2006_LOADER_DATA_EXECUTABLE:
+    case HVCI2101_RELOCATION_STRADDLES:
         return true;
     case HVCI2003_SECTION_WRITABLE_EXECUTABLE: /* sections of a low-aligned image get new headers */
     case HVCI2102_INIT_WRITABLE_EXECUTABLE:

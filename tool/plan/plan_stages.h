@@ -19,7 +19,11 @@ struct plan_context {
  * needs it. */
 bool plan_write_right(struct plan_context *context, const struct finding *finding);
 
-/* HVCI2004, HVCI2005, HVCI2006: moves pieces of the image; called once, with the first of these findings. */
+/* The finding is to be repaired by a new layout: its rule is one of those, it is wanted, and Windows refuses
+ * it or the caller asked for it by name. */
+bool plan_asks_for_layout(const struct plan_options *options, const struct finding *finding);
+
+/* HVCI2004, HVCI2005, HVCI2006, HVCI2101: moves pieces of the image; called once, with the first of these findings. */
 bool plan_layout(struct plan_context *context);
 
 /* A moving rewrite of this image cures findings of that code. */

@@ -10,6 +10,11 @@ struct place {
     uint16_t type;
 };
 
+struct places {
+    struct place *items;
+    size_t count;
+};
+
 static int by_rva(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
@@ -38,21 +43,41 @@ static uint32_t write_block(const struct place *places, size_t count, uint8_t *b
     return nbytes;
 }
 
+/* Where the entry applies now; false when it has left the table. */
+static bool new_place(const struct layout *layout, uint32_t old_rva, uint32_t *rva)
+{
+    const struct straddle_repair *repair = layout->straddles;
+    const struct code_copy *copy = repair ? straddle_copy_at(repair, old_rva) : NULL;
+    *rva = copy ? repair->code_rva + copy->at + (old_rva - copy->old_rva) : layout_map_rva(layout, old_rva);
+    return !repair || !straddle_is_applied(repair, old_rva);
+}
+
+static void add_own(void *context, uint32_t new_rva)
+{
+    struct places *places = context;
+    places->items[places->count++] = (struct place){new_rva, BASERELOC_HIGHLOW};
+}
+
 bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
                        struct span *table)
 {
-    size_t count = 0;
+    size_t count = layout->straddles ? MOST_START_STUBS * START_STUB_RELOCATION_COUNT : 0;
     for (size_t i = 0; i < refs->ref_count; i++)
         count += is_entry(&refs->refs[i]);
-    struct place *places = arena_array(arena, count, sizeof *places);
+    struct places all = {arena_array(arena, count, sizeof *all.items), 0};
     /* At worst every entry has a block of its own. */
     uint8_t *bytes = arena_array(arena, count, BASERELOC_BLOCK_HEADER_NBYTES + 2 * BASERELOC_ENTRY_NBYTES);
-    if (!places || !bytes)
+    if (!all.items || !bytes)
         return false;
-    size_t at = 0;
-    for (size_t i = 0; i < refs->ref_count; i++)
-        if (is_entry(&refs->refs[i]))
-            places[at++] = (struct place){layout_map_rva(layout, refs->refs[i].target), refs->refs[i].detail};
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        uint32_t rva;
+        if (is_entry(&refs->refs[i]) && new_place(layout, refs->refs[i].target, &rva))
+            all.items[all.count++] = (struct place){rva, refs->refs[i].detail};
+    }
+    if (layout->straddles)
+        straddle_own_relocations(layout->straddles, refs->image->is_64, add_own, &all);
+    struct place *places = all.items;
+    count = all.count;
     if (count > 1)
         qsort(places, count, sizeof *places, by_rva);
 

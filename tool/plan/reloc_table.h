@@ -1,13 +1,14 @@
 /* reloc_table.h - the base relocation table of the new image.
  * Takes: the old entries, as references, and the layout.  Gives: the bytes of directory 5.
- * Must not: add or leave out a place. */
+ * Must not: add or leave out a place but as layout->straddles says. */
 #ifndef HVCIFIX_PLAN_RELOC_TABLE_H
 #define HVCIFIX_PLAN_RELOC_TABLE_H
 
 #include "plan/layout.h"
 
-/* Exactly the old entries at their mapped places with their types; one block for each page, ascending, as
- * Windows demands. *table lies in the arena. False when memory ran out. */
+/* The old entries at their mapped places with their types; one block for each page, ascending, as Windows
+ * demands. With layout->straddles: those in copied instructions lie in the copies, those that a stub applies
+ * are not there, and the stub has its own. *table lies in the arena. False when memory ran out. */
 bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
                        struct span *table);
 

@@ -21,7 +21,7 @@
 
 enum {
     MOST_SECTIONS = 96,   /* what Windows loads */
-    MOST_NEW_SECTIONS = 3 /* slots, variables, base relocations */
+    MOST_NEW_SECTIONS = 5 /* slots, variables, base relocations; code and flag of straddling relocations */
 };
 
 /* Rights that the bytes of an atom need. */
@@ -68,6 +68,9 @@ struct rewrite {
     struct slot_range *slots; /* by ascending RVA, apart from each other */
     size_t slot_count, slot_capacity;
     enum cut cut;
+
+    bool takes_slots_out;   /* what the loader writes leaves executable sections */
+    bool takes_off_borders; /* relocations that straddle a page boundary are repaired */
 
     struct site_set base_displacements; /* file offsets of displacements that are added to the image base */
 
@@ -117,6 +120,19 @@ bool edges_matter(const struct edges *edges, uint32_t t);
 
 /* referents.c: layout->targets. */
 bool referents_choose(struct rewrite *rewrite);
+
+/* straddle_plan.c, when all pieces but base relocations have their places: layout->straddles, if asked for.
+ */
+bool straddle_plan(struct rewrite *rewrite);
+
+/* straddle_layout.c. Appends the sections of layout->straddles behind the last one. */
+void straddle_add_sections(struct layout *layout);
+
+/* straddle_describe.c. What the change says about the repair. */
+void straddle_describe(struct rewrite *rewrite, struct change *change);
+
+/* straddle_layout.c. Who led to a function leads to the stub in front of it. */
+void straddle_retarget(struct rewrite *rewrite);
 
 /* enumerate.c */
 bool enumerate_direct(struct rewrite *rewrite);

@@ -1,0 +1,111 @@
+/* straddle_copies.c - x86: an instruction whose absolute operand crosses a page boundary is executed from a
+ * copy. Takes: code map, references.  Gives: repair->copies.  Must not: place them.
+ *
+ * Such an instruction has at least five bytes, room for a jump to the copy. Nothing else may lead into its
+ * other bytes. It runs the same anywhere: it has no operand that is relative to its own address, and what a
+ * call in it pushes leads behind the copy, from where a jump leads back. */
+#include "code/code_decode.h"
+#include "plan/straddle_parts.h"
+
+#include <inttypes.h>
+
+static const char cure_code[] =
+    "Compile with /Gy, so that the linker can shift functions off the boundary; in assembler put tables of "
+    "addresses into a data section and align them (ALIGN 4).";
+
+static bool refuse_code(struct straddle_plan *plan, const struct relocation *field, const char *why)
+{
+    return rewrite_refuse(plan->rewrite, field->old_rva, NO_FILE_OFFSET, cure_code,
+                          "The base relocation at RVA 0x%" PRIX32 " crosses a page boundary, and %s.",
+                          field->old_rva, why);
+}
+
+static bool is_operand(const struct instruction *instruction, uint32_t offset)
+{
+    return (instruction->disp_nbytes == 4 && instruction->disp_offset == offset) ||
+           (instruction->imm_nbytes[0] == 4 && instruction->imm_offset[0] == offset) ||
+           (instruction->imm_nbytes[1] == 4 && instruction->imm_offset[1] == offset);
+}
+
+/* The relocations next to relocations[index] that lie in the same instruction are operands of it, too. */
+static bool check_operands(struct straddle_plan *plan, size_t index, const struct instruction *instruction)
+{
+    uint32_t begin_rva = instruction->rva, end_rva = instruction_end_rva(instruction);
+    size_t first = index, end = index + 1;
+    while (first > 0 &&
+           plan->relocations[first - 1].old_rva + plan->relocations[first - 1].nbytes > begin_rva)
+        first--;
+    while (end < plan->relocation_count && plan->relocations[end].old_rva < end_rva)
+        end++;
+    for (size_t i = first; i < end; i++)
+        if (plan->relocations[i].old_rva < begin_rva ||
+            !is_operand(instruction, plan->relocations[i].old_rva - begin_rva))
+            return refuse_code(plan, &plan->relocations[index],
+                               "what is decoded there does not fit the base relocations");
+    return true;
+}
+
+static bool check_flow(struct straddle_plan *plan, const struct relocation *field,
+                       const struct instruction *instruction)
+{
+    bool is_plain = instruction->flow == FLOW_NEXT || instruction->flow == FLOW_CALL_INDIRECT ||
+                    instruction->flow == FLOW_JUMP_INDIRECT;
+    if (instruction->nbytes < JUMP_NBYTES || !is_plain || instruction->rel_nbytes != 0 ||
+        instruction->operation == OP_ODD)
+        return refuse_code(plan, field, "the instruction there cannot be executed from another place");
+    return true;
+}
+
+/* Nothing but the relocations themselves leads into the bytes behind the first one; nobody but code and
+ * tables of functions may know the first one. */
+static bool check_labels(struct straddle_plan *plan, const struct relocation *field,
+                         const struct instruction *instruction)
+{
+    const struct refset *refs = plan->rewrite->refs;
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        if (ref->encoding == REF_FOFF || ref->encoding == REF_SECTION_INDEX || ref->encoding == REF_SIZE ||
+            ref->state != REF_RESOLVED || ref->source == SOURCE_BASERELOCS)
+            continue;
+        uint32_t offset = ref->target - instruction->rva;
+        if (offset >= instruction->nbytes)
+            continue;
+        if (ref->source == SOURCE_DVRT)
+            return refuse_code(plan, field, "a dynamic relocation names the instruction there");
+        if (offset != 0)
+            return refuse_code(plan, field,
+                               arena_printf(plan->rewrite->arena,
+                                            "the reference at RVA 0x%" PRIX32
+                                            " leads into the middle of the instruction there",
+                                            ref->site_rva));
+    }
+    return true;
+}
+
+bool straddle_copy_instruction(struct straddle_plan *plan, size_t index)
+{
+    struct rewrite *rewrite = plan->rewrite;
+    const struct relocation *field = &plan->relocations[index];
+    struct straddle_repair *repair = plan->repair;
+    uint32_t begin_rva = code_instruction_begin(rewrite->code, field->old_rva);
+    struct decoder *decoder = decoder_new(rewrite->arena, false);
+    struct span bytes = image_run_at_rva(rewrite->image, begin_rva);
+    struct instruction instruction;
+    if (!decoder)
+        return false;
+    if (code_class_at(rewrite->code, begin_rva) != BYTE_INSTRUCTION ||
+        !decode(decoder, bytes.bytes, bytes.nbytes, begin_rva, &instruction) ||
+        field->old_rva - begin_rva >= instruction.nbytes)
+        return refuse_code(plan, field,
+                           "it is not an operand of code that is decoded; data in an executable section can "
+                           "neither be written nor moved");
+    if (layout_piece_at(rewrite->layout, begin_rva) !=
+        layout_piece_at(rewrite->layout, instruction_end_rva(&instruction) - 1))
+        return refuse_code(plan, field, "the image is cut inside the instruction there");
+    if (!check_flow(plan, field, &instruction) || !check_operands(plan, index, &instruction) ||
+        !check_labels(plan, field, &instruction))
+        return false;
+    repair->copies[repair->copy_count++] = (struct code_copy){
+        .old_rva = begin_rva, .nbytes = instruction.nbytes, .comes_back = !flow_ends(instruction.flow)};
+    return true;
+}

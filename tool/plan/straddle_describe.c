@@ -1,0 +1,48 @@
+/* straddle_describe.c - what the plan says about the repair of straddling relocations.
+ * Takes: layout->straddles.  Gives: the texts of the change.  Must not: decide. */
+#include "plan/rewrite.h"
+
+static const char *count_words(struct arena *arena, size_t count, const char *one, const char *many)
+{
+    return arena_printf(arena, "%zu %s", count, count == 1 ? one : many);
+}
+
+static const char *stub_words(struct rewrite *rewrite, const struct straddle_repair *repair)
+{
+    return arena_printf(rewrite->arena,
+                        "%s the base relocation table; a stub in front of the entry point%s "
+                        "relocates %s, once "
+                        "a load.",
+                        count_words(rewrite->arena, repair->applied_count, "field in writable data leaves",
+                                    "fields in writable data leave"),
+                        repair->stub_count > 1 ? " and of DllInitialize" : "",
+                        repair->applied_count == 1 ? "it" : "them");
+}
+
+static const char *copy_words(struct rewrite *rewrite, const struct straddle_repair *repair)
+{
+    return arena_printf(rewrite->arena,
+                        "%s replaced by a jump to a copy in section %s, where no operand crosses a page "
+                        "boundary.",
+                        count_words(rewrite->arena, repair->copy_count, "instruction is", "instructions are"),
+                        STRADDLE_CODE_SECTION);
+}
+
+void straddle_describe(struct rewrite *rewrite, struct change *change)
+{
+    const struct straddle_repair *repair = rewrite->layout->straddles;
+    bool has_stub = repair->stub_count != 0, has_copies = repair->copy_count != 0;
+    change->field = "base relocations";
+    change->why = arena_printf(
+        rewrite->arena, "Windows 10 before version 1703 does not relocate across a page boundary. %s%s%s",
+        has_stub ? stub_words(rewrite, repair) : "", has_stub && has_copies ? " " : "",
+        has_copies ? copy_words(rewrite, repair) : "");
+    if (has_stub) {
+        change->assurance = ASSURANCE_ASSUMED;
+        change->proof =
+            "Assumed: before the entry point or DllInitialize of a driver nobody reads these fields. "
+            "No table that Windows reads and no exported address holds one.";
+    } else {
+        change->proof = "Nothing leads into the instructions but to their first byte.";
+    }
+}
