@@ -7,12 +7,13 @@
 
 #include <stdlib.h>
 
-/* In code, near an edge, it matters what the instruction does with the address. */
+/* In code, near an edge, it matters what the instruction does with the address. *is_unclear: it may be such a
+ * use and may be another one. */
 static bool is_direct_use(struct verify_moves *moves, uint32_t field_rva, unsigned nbytes,
-                          uint64_t target_rva, bool *is_refuted)
+                          uint64_t target_rva, bool *is_unclear, bool *is_refuted)
 {
     const struct verify_code_section *section = verify_code_at(&moves->code, field_rva);
-    *is_refuted = false;
+    *is_refuted = *is_unclear = false;
     if (!section)
         return false;
     struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
@@ -31,6 +32,7 @@ static bool is_direct_use(struct verify_moves *moves, uint32_t field_rva, unsign
         *is_refuted = true;
         return false;
     }
+    *is_unclear = !uses.is_unanimous;
     return uses.is_unanimous && is_plain && !(uses.uses & USE_ADDRESS);
 }
 
@@ -52,20 +54,21 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
     const struct verify_image *image = &moves->judged->old_image;
     unsigned nbytes = verify_relocation_width(relocation->type);
     uint64_t va;
-    int64_t delta;
-    bool is_refuted;
+    int64_t delta, other_delta;
+    bool is_unclear, is_refuted;
     if (!verify_read_at(image, relocation->rva, nbytes, &va))
         return verify_moves_unproved(moves, relocation->rva, "The relocated field at RVA 0x%X has no bytes.",
                                      (unsigned)relocation->rva);
     uint64_t rva = va - image->base_va;
     if (nbytes == 4)
         rva &= UINT32_MAX;
-    bool is_direct = is_direct_use(moves, relocation->rva, nbytes, rva, &is_refuted);
+    bool is_direct = is_direct_use(moves, relocation->rva, nbytes, rva, &is_unclear, &is_refuted);
     if (is_refuted)
         return false;
     if (rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
         delta = 0;
-    else if (!verify_meaning(moves, rva, is_direct, &delta))
+    else if (!verify_meaning(moves, rva, is_direct, &delta) ||
+             (is_unclear && (!verify_meaning(moves, rva, !is_direct, &other_delta) || other_delta != delta)))
         return verify_moves_unproved(moves, relocation->rva,
                                      "The relocated address at RVA 0x%X leads to RVA 0x%llX; it is not shown "
                                      "which of the parts that moved apart it means.",

@@ -99,7 +99,7 @@ static bool take_applied(struct verify_moves *moves, struct verify_site *sites, 
             "no base relocation.",
             (unsigned)repairs->applied[next].entry_rva, (unsigned)repairs->applied[next].rva);
     *count = kept;
-    return verify_applied_not_exported(moves);
+    return verify_applied_judge(moves);
 }
 
 bool verify_repairs_straddlers(struct verify_moves *moves, const struct verify_site *sites, size_t count)

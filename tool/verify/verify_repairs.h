@@ -48,8 +48,8 @@ bool verify_copied_site(const struct verify_moves *moves, uint32_t old_rva, uint
 /* A field that the stub applies lies where it can be written, and nobody reads it before. */
 bool verify_applied_is_safe(struct verify_moves *moves, uint32_t old_rva, uint32_t new_rva,
                             uint32_t entry_rva);
-/* None of them is a part of exported data, as far as that can be told. */
-bool verify_applied_not_exported(struct verify_moves *moves);
+/* None of them is written by the loader, or a part of exported data, as far as that can be told. */
+bool verify_applied_judge(struct verify_moves *moves);
 
 /* Nothing of the old image leads into the middle of an instruction that was replaced. */
 bool verify_copies_judge(struct verify_moves *moves);

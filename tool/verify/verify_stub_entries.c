@@ -111,15 +111,21 @@ static bool refuse_callbacks(struct verify_moves *moves)
                                           "before it.");
 }
 
-static bool is_user_module(struct span name)
+/* The name of an imported module in lower case, cut at the length of the array. */
+static void module_name(struct span bytes, char name[NAME_MAX_NBYTES])
 {
-    static const char ntdll[] = "ntdll.dll";
-    for (size_t i = 0; i < sizeof ntdll; i++) {
-        uint8_t byte = 0;
-        if (!span_u8(name, i, &byte) || (byte >= 'A' && byte <= 'Z' ? byte + 0x20 : byte) != ntdll[i])
-            return false;
-    }
-    return true;
+    size_t i = 0;
+    uint8_t byte = 0;
+    for (; i + 1 < NAME_MAX_NBYTES && span_u8(bytes, i, &byte) && byte != 0; i++)
+        name[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
+    name[i] = 0;
+}
+
+static bool is_kernel_module(const char *name)
+{
+    size_t length = strlen(name);
+    return strcmp(name, "ntoskrnl.exe") == 0 || strcmp(name, "hal.dll") == 0 ||
+           (length > 4 && strcmp(name + length - 4, ".sys") == 0);
 }
 
 /* Native programs of user mode import from ntdll.dll; drivers never do. */
@@ -133,14 +139,18 @@ static bool refuse_user_mode(struct verify_moves *moves)
     bool is_user = subsystem != SUBSYSTEM_NATIVE;
     for (uint64_t i = 0; at_rva != 0 && i < image->file.nbytes / IMPORT_DESCRIPTOR_NBYTES; i++) {
         uint64_t rva = at_rva + i * IMPORT_DESCRIPTOR_NBYTES;
+        char name[NAME_MAX_NBYTES];
         if (!verify_read_at(image, rva + IMPORT_NAME, 4, &name_rva) || name_rva == 0)
             break;
-        is_user = is_user || is_user_module(verify_bytes_at(image, name_rva));
+        module_name(verify_bytes_at(image, name_rva), name);
+        if (is_kernel_module(name))
+            return true;
+        is_user = is_user || strcmp(name, "ntdll.dll") == 0 || strcmp(name, "kernel32.dll") == 0;
     }
     return !is_user ||
            verify_refute(judged, verify_spot_foff(judged, judged->new_image.opt_foff + OPT_SUBSYSTEM),
-                         "The new image has a start-up stub, but is no driver: other code may run "
-                         "before its entry point.");
+                         "The new image has a start-up stub, but is no driver: other code may run before its "
+                         "entry point.");
 }
 
 static bool judge_image(struct verify_moves *moves, bool is_bindable)

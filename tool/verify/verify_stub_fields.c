@@ -17,12 +17,18 @@ static bool refute_entry(struct verify_moves *moves, uint32_t entry_rva, uint32_
         (unsigned)entry_rva, (unsigned)old_rva, why);
 }
 
+/* The ranges ascend and do not overlap. */
 static bool is_in_ranges(const struct verify_range_list *list, uint64_t rva, uint64_t end_rva)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].rva < end_rva && list->items[i].end_rva > rva)
-            return true;
-    return false;
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->items[middle].rva < end_rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && list->items[low - 1].end_rva > rva;
 }
 
 static bool is_in_tls_data(const struct verify_image *image, uint64_t rva, uint64_t end_rva)
@@ -54,12 +60,43 @@ bool verify_applied_is_safe(struct verify_moves *moves, uint32_t old_rva, uint32
         return refute_entry(moves, entry_rva, old_rva, "which is executable");
     if (section->characteristics & SCN_MEM_DISCARDABLE)
         return refute_entry(moves, entry_rva, old_rva, "which is discardable");
-    if (verify_written_in(&moves->old_tables, old_rva, end_rva))
-        return refute_entry(moves, entry_rva, old_rva, "which the loader writes");
     if (verify_is_typed(&moves->old_tables, old_rva, end_rva) ||
         is_in_ranges(&moves->inert, old_rva, end_rva) ||
         is_in_tls_data(&moves->judged->old_image, old_rva, end_rva))
         return refute_entry(moves, entry_rva, old_rva, "in a table that is read before the stub runs");
+    return true;
+}
+
+static int compare_by_old(const void *left, const void *right)
+{
+    const struct verify_applied *a = left, *b = right;
+    return a->old_rva < b->old_rva ? -1 : a->old_rva > b->old_rva;
+}
+
+/* None is a part of what the loader writes. One search for each written range: both may be many. */
+static bool judge_written(struct verify_moves *moves)
+{
+    const struct verify_repairs *repairs = &moves->repairs;
+    unsigned nbytes = moves->judged->old_image.is_64 ? 8 : 4;
+    struct verify_applied *sorted = arena_array(moves->judged->arena, repairs->applied_count, sizeof *sorted);
+    if (!sorted)
+        return false;
+    memcpy(sorted, repairs->applied, repairs->applied_count * sizeof *sorted);
+    qsort(sorted, repairs->applied_count, sizeof *sorted, compare_by_old);
+    for (size_t i = 0; i < moves->old_tables.written.count; i++) {
+        const struct verify_range *range = &moves->old_tables.written.items[i];
+        size_t low = 0, high = repairs->applied_count;
+        moves->judged->verdict->step_count++;
+        while (low < high) { /* the first field that ends behind the range's begin */
+            size_t middle = low + (high - low) / 2;
+            if ((uint64_t)sorted[middle].old_rva + nbytes <= range->rva)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < repairs->applied_count && sorted[low].old_rva < range->end_rva)
+            return refute_entry(moves, sorted[low].entry_rva, sorted[low].old_rva, "which the loader writes");
+    }
     return true;
 }
 
@@ -169,7 +206,7 @@ static void name_operands(struct verify_moves *moves, const struct exports *expo
     }
 }
 
-bool verify_applied_not_exported(struct verify_moves *moves)
+bool verify_applied_judge(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
     const struct verify_repairs *repairs = &moves->repairs;
@@ -177,7 +214,7 @@ bool verify_applied_not_exported(struct verify_moves *moves)
     struct exports exports = {0};
     if (repairs->applied_count == 0)
         return true;
-    if (!collect_exported(moves, &exports))
+    if (!judge_written(moves) || !collect_exported(moves, &exports))
         return false;
     if (exports.count == 0)
         return true;
