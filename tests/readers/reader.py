@@ -69,6 +69,10 @@ class Image:
             return 0, 0
         return entry.VirtualAddress, entry.Size
 
+    def is_loaded_by_some_windows(self):
+        """File alignment below a sector is for low-aligned images that have the same in memory."""
+        return self.optional.FileAlignment in (self.optional.SectionAlignment, *(512 << n for n in range(8)))
+
     def memory_size(self, section):
         size = section.Misc_VirtualSize or section.SizeOfRawData
         align = self.optional.SectionAlignment or 1

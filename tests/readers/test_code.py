@@ -35,23 +35,43 @@ def image_base(path):
     return int(re.search(r"ImageBase: 0x([0-9A-F]+)", text).group(1), 16)
 
 
-def printed_targets(path, begin, end):
-    """{address of the instruction: target} of RIP-relative operands and direct calls, by llvm-objdump."""
-    text = subprocess.run(["llvm-objdump-19", "-d", f"--start-address={begin}", f"--stop-address={end}", path],
-                          capture_output=True, text=True, check=True).stdout
-    targets = {}
+def disassembled(path, *options):
+    """[(address, bytes, mnemonic, rest with all comments)] by llvm-objdump; a second comment has a line of its own."""
+    text = subprocess.run(["llvm-objdump-19", "-d", *options, path], capture_output=True, text=True, check=True).stdout
+    instructions = []
     for line in text.splitlines():
         match = LINE.match(line)
-        if not match or not match.group(3):
-            continue
-        rest = match.group(4)
-        comment = re.search(r"# 0x([0-9a-f]+)", rest)
-        direct = re.match(r"\s+0x([0-9a-f]+)", rest) if re.match(r"call|j", match.group(3)) else None
-        found = comment or direct
-        # short jumps inside a function are no references: they move with it
-        if found and not (direct and not comment and len(match.group(2).split()) == 2):
-            targets[int(match.group(1), 16)] = (int(found.group(1), 16), len(match.group(2).split()))
-    return targets
+        if match and match.group(3):
+            instructions.append([int(match.group(1), 16), match.group(2).split(), match.group(3), match.group(4)])
+        elif instructions and line.lstrip().startswith("# "):
+            instructions[-1][3] += line
+    return instructions
+
+
+class Printed:
+    """What llvm-objdump prints of an image: all of it at once, where it meets a function's first byte."""
+
+    def __init__(self, path):
+        self.path = path
+        self.instructions = disassembled(path)
+        self.places = {instruction[0]: place for place, instruction in enumerate(self.instructions)}
+
+    def targets(self, begin, end):
+        """{address of the instruction: (target, bytes)} of RIP-relative operands and direct calls in a function."""
+        place = self.places.get(begin)
+        found = self.instructions[place:] if place is not None else disassembled(
+            self.path, f"--start-address={begin}", f"--stop-address={end}")
+        targets = {}
+        for address, data, mnemonic, rest in found:
+            if address >= end:
+                break
+            comment = re.search(r"# 0x([0-9a-f]+)", rest)
+            direct = re.match(r"\s+0x([0-9a-f]+)", rest) if re.match(r"call|j", mnemonic) else None
+            operand = comment or direct
+            # short jumps inside a function are no references: they move with it
+            if operand and not (direct and not comment and len(data) == 2):
+                targets[address] = (int(operand.group(1), 16), len(data))
+        return targets
 
 
 class Code(unittest.TestCase):
@@ -66,9 +86,10 @@ class Code(unittest.TestCase):
                         for reference in json.loads(shown)["images"][0]["references"]
                         if reference["source"] == "code" and reference["encoding"] == "PC-relative"
                         and reference["width"] == 4}
+                printed = Printed(path)
                 for begin, end in functions(path):
                     seen = set()
-                    for address, (target, nbytes) in printed_targets(path, begin, end).items():
+                    for address, (target, nbytes) in printed.targets(begin, end).items():
                         # the field is one of the four-byte fields of that instruction
                         fields = [rva for rva in range(address - base + 1, address - base + nbytes - 3) if rva in ours]
                         if not fields and target == 0:

@@ -27,7 +27,7 @@ def reports(paths, target):
         run = subprocess.run(
             [program, 'check', '--format', 'json', '--target', target] + paths[first:first + IMAGES_A_RUN],
             stdout=subprocess.PIPE, check=False)
-        if run.returncode not in (0, 1):
+        if run.returncode not in (0, 1, 3):  # 3: no Windows loads one of them
             raise AssertionError('%s exits with %d' % (program, run.returncode))
         for image in json.loads(run.stdout)['images']:
             found[image['path']] = image
@@ -84,8 +84,8 @@ class Comparison:
                 self.expect(code + ' places', listed_rvas(findings), places)
 
     def compare(self):
-        self.expect('readable', self.report['status'] != 'error', True)
         image = reader.Image(self.path)
+        self.expect('readable', self.report['status'] != 'error', image.is_loaded_by_some_windows())
         answers = reader.judge(self.path)
         self.expect('failing rules', sorted(c for c in self.by_code if c < 'HVCI9'), sorted(answers))
         for code in sorted(set(self.by_code) & set(answers)):

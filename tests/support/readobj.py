@@ -8,6 +8,7 @@ import subprocess
 
 EXECUTE, WRITE, DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
 PAGE_NBYTES = 4096
+SMALLEST_FILE_ALIGNMENT = 512
 RELOCATION_NBYTES = {"DIR64": 8, "HIGHLOW": 4}
 SLOTS = ("SecurityCookie", "GuardCFCheckFunction", "GuardCFCheckDispatch")
 DELAY_TABLES = ("ModuleHandle", "ImportAddressTable")  # written by the code that loads late
@@ -65,6 +66,12 @@ def findings(path):
         for table in DELAY_TABLES:
             if is_executable(number(module, table)):
                 add("HVCI2006")
+    file_alignment, section_alignment = number(text, "FileAlignment"), number(text, "SectionAlignment")
+    if file_alignment != section_alignment and (
+            section_alignment < PAGE_NBYTES or file_alignment < SMALLEST_FILE_ALIGNMENT):
+        add("HVCI9011")
+    if "IMAGE_FILE_RELOCS_STRIPPED" in text and "IMAGE_SUBSYSTEM_NATIVE " in text:
+        add("HVCI9011")
     for kind, address in re.findall(r"Type: (\S+)\s+Address: (0x[0-9A-F]+)", text):
         nbytes = RELOCATION_NBYTES.get(kind, 0)
         if nbytes and int(address, 16) % PAGE_NBYTES > PAGE_NBYTES - nbytes:

@@ -19,13 +19,13 @@ static uint16_t partial_register_bit(ZydisRegister value)
         return 0;
     ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, value);
     uint8_t number = register_number(whole);
-    return number == NO_REGISTER ? 0 : (uint16_t)(1U << number);
+    return (uint16_t)(number == NO_REGISTER ? 0U : 1U << number);
 }
 
 static uint16_t whole_register_bit(ZydisRegister value)
 {
     uint8_t number = register_number(value);
-    return number == NO_REGISTER ? 0 : (uint16_t)(1U << number);
+    return (uint16_t)(number == NO_REGISTER ? 0U : 1U << number);
 }
 
 static void add_register(const ZydisDecodedOperand *operand, struct register_sets *use)

@@ -64,9 +64,13 @@ static void add_changes(struct json_writer *json, const struct outcome *outcome)
         json_text(json, "field", change->field);
         json_number(json, "file_offset", change->file_offset);
         json_number(json, "width", change->width_nbytes);
-        json_hex(json, "old", change->old_value, change->width_nbytes);
+        bool is_field = change->width_nbytes != 0; /* a layout is more than one field */
+        if (is_field)
+            json_hex(json, "old", change->old_value, change->width_nbytes);
+        else
+            json_null(json, "old");
         uint64_t new_value;
-        if (change_new_value(outcome, change, &new_value))
+        if (is_field && change_new_value(outcome, change, &new_value))
             json_hex(json, "new", new_value, change->width_nbytes);
         else
             json_null(json, "new");

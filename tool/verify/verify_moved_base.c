@@ -107,7 +107,7 @@ static struct state after(const struct walk *walk, const struct step *step)
     int to = step->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER
                  ? register_number(step->operands[0].reg.value)
                  : -1;
-    uint16_t bit = to >= 0 ? (uint16_t)(1u << to) : 0;
+    uint16_t bit = (uint16_t)(to >= 0 ? 1u << to : 0u);
     if (takes_base(walk->moves, step->rva)) {
         out.may |= bit;
         out.must |= bit;
