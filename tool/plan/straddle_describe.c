@@ -39,9 +39,8 @@ void straddle_describe(struct rewrite *rewrite, struct change *change)
         has_copies ? copy_words(rewrite, repair) : "");
     if (has_stub) {
         change->assurance = ASSURANCE_ASSUMED;
-        change->proof =
-            "Assumed: before the entry point or DllInitialize of a driver nobody reads these fields. "
-            "No table that Windows reads and no exported address holds one.";
+        change->proof = "Before the entry point or DllInitialize of a driver nobody reads these fields. "
+                        "No table that Windows reads and no exported address holds one.";
     } else {
         change->proof = "Nothing leads into the instructions but to their first byte.";
     }

@@ -40,37 +40,6 @@ void straddle_own_relocations(const struct straddle_repair *repair, bool is_64,
             take(context, repair->code_rva + repair->stubs[i].at + start_stub_relocations[k]);
 }
 
-static bool has_relocation(const struct straddle_plan *plan, uint32_t old_rva)
-{
-    size_t low = 0, high = plan->relocation_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (plan->relocations[middle].old_rva < old_rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < plan->relocation_count && plan->relocations[low].old_rva == old_rva;
-}
-
-static bool crosses_page(uint32_t at)
-{
-    return at % PAGE_NBYTES + 4 > PAGE_NBYTES;
-}
-
-/* Where the copy can lie, from `at` on, so that none of its operands straddles. Two operands can forbid two
- * places, no more. */
-static uint32_t place_copy(const struct straddle_plan *plan, const struct code_copy *copy, uint32_t at)
-{
-    for (;; at += STRADDLE_ALIGN_NBYTES) {
-        bool fits = true;
-        for (uint32_t offset = 0; offset < copy->nbytes; offset++)
-            fits &= !crosses_page(at + offset) || !has_relocation(plan, copy->old_rva + offset);
-        if (fits)
-            return at;
-    }
-}
-
 static uint32_t next_place(uint32_t at)
 {
     return align_up(at, STRADDLE_ALIGN_NBYTES);
@@ -96,7 +65,9 @@ bool straddle_arrange(struct straddle_plan *plan)
     repair->code_nbytes = at;
     for (size_t i = 0; i < repair->copy_count; i++) {
         struct code_copy *copy = &repair->copies[i];
-        copy->at = place_copy(plan, copy, next_place(repair->code_nbytes));
+        /* An instruction of at most 15 bytes does not reach over its 16, so no operand of it crosses a page.
+         */
+        copy->at = next_place(repair->code_nbytes);
         repair->code_nbytes = copy->at + copy->nbytes + (copy->comes_back ? JUMP_NBYTES : 0);
     }
     repair->code_rva = (UINT32_MAX - repair->code_nbytes) / PAGE_NBYTES * PAGE_NBYTES;

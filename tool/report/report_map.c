@@ -19,6 +19,42 @@ static void add_piece(struct json_writer *json, const struct outcome *outcome, c
     json_end_object(json);
 }
 
+static void add_copies(struct json_writer *json, const struct straddle_repair *repair)
+{
+    json_begin_array(json, "copied_instructions");
+    for (size_t i = 0; repair && i < repair->copy_count; i++) {
+        json_begin_object(json, NULL);
+        json_number(json, "old_rva", repair->copies[i].old_rva);
+        json_number(json, "size", repair->copies[i].nbytes);
+        json_number(json, "new_rva", repair->code_rva + repair->copies[i].at);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void add_stubs(struct json_writer *json, const struct layout *layout, bool is_64)
+{
+    const struct straddle_repair *repair = layout ? layout->straddles : NULL;
+    json_begin_array(json, "start_stubs");
+    for (unsigned i = 0; repair && i < repair->stub_count; i++) {
+        json_begin_object(json, NULL);
+        json_number(json, "new_rva", repair->code_rva + repair->stubs[i].at);
+        json_number(json, "size", start_stub_nbytes(is_64));
+        json_number(json, "function_old_rva", repair->stubs[i].function_old_rva);
+        json_number(json, "function_new_rva", layout_map_rva(layout, repair->stubs[i].function_old_rva));
+        json_end_object(json);
+    }
+    json_end_array(json);
+    json_begin_array(json, "relocated_at_start");
+    for (size_t i = 0; repair && i < repair->applied_count; i++) {
+        json_begin_object(json, NULL);
+        json_number(json, "old_rva", repair->applied_rvas[i]);
+        json_number(json, "new_rva", layout_map_rva(layout, repair->applied_rvas[i]));
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
 void report_json_map(struct text *text, const struct outcome *outcome)
 {
     struct json_writer json;
@@ -29,6 +65,8 @@ void report_json_map(struct text *text, const struct outcome *outcome)
     for (size_t i = 0; layout && i < layout->piece_count; i++)
         add_piece(&json, outcome, &layout->pieces[i]);
     json_end_array(&json);
+    add_copies(&json, layout ? layout->straddles : NULL);
+    add_stubs(&json, layout, outcome->image.is_64);
     json_end_object(&json);
     text_addz(text, "\n");
 }

@@ -49,6 +49,37 @@ static void add_section(struct text *text, const struct new_section *section)
     safe_end_line(text, line_start);
 }
 
+static void add_row(struct text *text, const char *what, uint32_t old_rva, uint32_t old_nbytes,
+                    uint32_t new_rva, uint32_t new_nbytes)
+{
+    size_t line_start = text->nbytes;
+    text_printf(text, "    %-*s ", PIECE_COLUMNS, what);
+    add_range(text, old_rva, old_nbytes);
+    text_addz(text, "  ");
+    add_range(text, new_rva, new_nbytes);
+    safe_end_line(text, line_start);
+}
+
+/* What takes relocations off page boundaries: copied instructions, and functions that a stub stands before.
+ */
+static void add_straddles(struct text *text, const struct image *image, const struct straddle_repair *repair)
+{
+    text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "new code", "stands for", "new RVAs");
+    for (size_t i = 0; i < repair->copy_count; i++)
+        add_row(text, "copied instruction", repair->copies[i].old_rva, repair->copies[i].nbytes,
+                repair->code_rva + repair->copies[i].at,
+                repair->copies[i].nbytes + (repair->copies[i].comes_back ? (uint32_t)JUMP_NBYTES : 0));
+    for (unsigned i = 0; i < repair->stub_count; i++) {
+        const struct start_stub *stub = &repair->stubs[i];
+        add_row(text, "start-up stub", stub->function_old_rva, 1, repair->code_rva + stub->at,
+                start_stub_nbytes(image->is_64));
+        layout_labelled(
+            text, "  why",
+            arena_printf(image->arena, "It stands in front of %s and relocates %zu field%s, once a load.",
+                         stub->what, repair->applied_count, repair->applied_count == 1 ? "" : "s"));
+    }
+}
+
 void text_layout_table(struct text *text, const struct image *image, const struct layout *layout)
 {
     text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "piece", "old RVAs", "new RVAs");
@@ -57,4 +88,6 @@ void text_layout_table(struct text *text, const struct image *image, const struc
     text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "new section", "RVAs", "rights");
     for (uint32_t i = 0; i < layout->section_count; i++)
         add_section(text, &layout->sections[i]);
+    if (layout->straddles)
+        add_straddles(text, image, layout->straddles);
 }

@@ -172,8 +172,18 @@ const struct rule hvci2101_relocation_straddles = {
                 "packing.\n"
                 "- Assembler: align data that holds addresses (ALIGN 8, or ALIGN 4 on x86).\n"
                 "- WDK project: C/C++, Code Generation, Enable Function-Level Linking.",
-            .repair = "fix refuses: contents would have to move inside their pages, or the fields to be "
-                      "relocated by "
-                      "other means.",
+            .repair =
+                "fix repairs it in kernel images, x86 and x64, when the target makes it an error, or with "
+                "--only HVCI2101. An x86 instruction is replaced by a jump to a copy whose operand crosses "
+                "no "
+                "page boundary. A read-only section of data is shifted inside its pages, when one shift "
+                "cures "
+                "all of it. Fields in writable data leave the base relocation table; a stub in front of the "
+                "entry point, and of DllInitialize if it is exported, relocates them once a load.\n"
+                "Refused: user-mode images; images with TLS callbacks; images that others import from "
+                "without "
+                "an exported DllInitialize; fields that Windows or an importer reads before the stub runs "
+                "(load configuration, TLS, tables of the data directories, exported pointers); fields in x64 "
+                "code, and in constants that no shift cures.",
         },
 };
