@@ -1,5 +1,6 @@
 /* verify_constant_argument.c - from the instruction to the call.
- * Takes: see the header.  Gives: yes, or no.  Must not: look at more than a fixed number of instructions. */
+ * Takes: see the header.  Gives: what is done there.  Must not: look at more than a fixed number of
+ * instructions. */
 #include "verify/verify_constant_argument.h"
 #include "verify/verify_import_name.h"
 
@@ -7,44 +8,53 @@
 
 enum { MOST_INSTRUCTIONS = 24 };
 
-/* Arguments, counted from 1, that are const or documented as input only, and of which the function keeps
- * nothing to write through; names as in the kernel headers. */
+/* Arguments, counted from 1: those that are const or documented as input only, and of which the function
+ * keeps nothing to write through; and those that it writes to. Names as in the kernel headers. */
 static const struct {
     const char *name;
-    unsigned arguments; /* bits: 1 << number */
-} reading_functions[] = {
-    {"RtlInitUnicodeString", 1u << 2},
-    {"RtlInitUnicodeStringEx", 1u << 2},
-    {"RtlInitAnsiString", 1u << 2},
-    {"RtlInitString", 1u << 2},
-    {"DbgPrint", 1u << 1},
-    {"DbgPrintEx", 1u << 3},
-    {"RtlCompareMemory", 1u << 1 | 1u << 2},
-    {"memcmp", 1u << 1 | 1u << 2},
-    {"memcpy", 1u << 2},
-    {"memmove", 1u << 2},
-    {"strlen", 1u << 1},
-    {"strcmp", 1u << 1 | 1u << 2},
-    {"strncmp", 1u << 1 | 1u << 2},
-    {"_stricmp", 1u << 1 | 1u << 2},
-    {"_strnicmp", 1u << 1 | 1u << 2},
-    {"strcpy", 1u << 2},
-    {"strncpy", 1u << 2},
-    {"strcat", 1u << 2},
-    {"wcslen", 1u << 1},
-    {"wcscmp", 1u << 1 | 1u << 2},
-    {"wcsncmp", 1u << 1 | 1u << 2},
-    {"_wcsicmp", 1u << 1 | 1u << 2},
-    {"_wcsnicmp", 1u << 1 | 1u << 2},
-    {"wcscpy", 1u << 2},
-    {"wcsncpy", 1u << 2},
-    {"wcscat", 1u << 2},
-    {"sprintf", 1u << 2},
-    {"swprintf", 1u << 2},
-    {"_snprintf", 1u << 3},
-    {"_snwprintf", 1u << 3},
-    {"IoRegisterDeviceInterface", 1u << 2},
-    {"IoGetDeviceInterfaces", 1u << 1},
+    unsigned read, written; /* bits: 1 << number */
+} known_functions[] = {
+    {"RtlInitUnicodeString", 1u << 2, 0},
+    {"RtlInitUnicodeStringEx", 1u << 2, 0},
+    {"RtlInitAnsiString", 1u << 2, 0},
+    {"RtlInitString", 1u << 2, 0},
+    {"DbgPrint", 1u << 1, 0},
+    {"DbgPrintEx", 1u << 3, 0},
+    {"RtlCompareMemory", 1u << 1 | 1u << 2, 0},
+    {"memcmp", 1u << 1 | 1u << 2, 0},
+    {"memcpy", 1u << 2, 1u << 1},
+    {"memmove", 1u << 2, 1u << 1},
+    {"strlen", 1u << 1, 0},
+    {"strcmp", 1u << 1 | 1u << 2, 0},
+    {"strncmp", 1u << 1 | 1u << 2, 0},
+    {"_stricmp", 1u << 1 | 1u << 2, 0},
+    {"_strnicmp", 1u << 1 | 1u << 2, 0},
+    {"strcpy", 1u << 2, 1u << 1},
+    {"strncpy", 1u << 2, 1u << 1},
+    {"strcat", 1u << 2, 1u << 1},
+    {"wcslen", 1u << 1, 0},
+    {"wcscmp", 1u << 1 | 1u << 2, 0},
+    {"wcsncmp", 1u << 1 | 1u << 2, 0},
+    {"_wcsicmp", 1u << 1 | 1u << 2, 0},
+    {"_wcsnicmp", 1u << 1 | 1u << 2, 0},
+    {"wcscpy", 1u << 2, 1u << 1},
+    {"wcsncpy", 1u << 2, 1u << 1},
+    {"wcscat", 1u << 2, 1u << 1},
+    {"sprintf", 1u << 2, 1u << 1},
+    {"swprintf", 1u << 2, 1u << 1},
+    {"_snprintf", 1u << 3, 1u << 1},
+    {"_snwprintf", 1u << 3, 1u << 1},
+    {"strncat", 1u << 2, 1u << 1},
+    {"wcsncat", 1u << 2, 1u << 1},
+    {"memset", 0, 1u << 1},
+    {"RtlZeroMemory", 0, 1u << 1},
+    {"RtlFillMemory", 0, 1u << 1},
+    {"_strupr", 0, 1u << 1},
+    {"_strlwr", 0, 1u << 1},
+    {"_wcsupr", 0, 1u << 1},
+    {"_wcslwr", 0, 1u << 1},
+    {"IoRegisterDeviceInterface", 1u << 2, 0},
+    {"IoGetDeviceInterfaces", 1u << 1, 0},
 };
 
 struct step {
@@ -109,17 +119,22 @@ static bool called_slot(struct verify_code *code, const struct step *call, uint6
            jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP && slot_of(code, &jump, target_rva, slot_rva);
 }
 
-static bool reads_argument(struct verify_code *code, const struct step *call, uint64_t rva, unsigned argument)
+static enum verify_argument use_of_argument(struct verify_code *code, const struct step *call, uint64_t rva,
+                                            unsigned argument)
 {
     uint64_t slot_rva;
     char name[VERIFY_IMPORT_NAME_NBYTES];
-    if (!called_slot(code, call, rva, &slot_rva) ||
+    if (argument > 8 || !called_slot(code, call, rva, &slot_rva) ||
         !verify_kernel_import_name(code->image, slot_rva, name, &code->step_count))
-        return false;
-    for (size_t i = 0; i < sizeof reading_functions / sizeof reading_functions[0]; i++)
-        if (strcmp(name, reading_functions[i].name) == 0)
-            return reading_functions[i].arguments >> argument & 1;
-    return false;
+        return ARGUMENT_UNKNOWN;
+    for (size_t i = 0; i < sizeof known_functions / sizeof known_functions[0]; i++) {
+        if (strcmp(name, known_functions[i].name) != 0)
+            continue;
+        if (known_functions[i].written >> argument & 1)
+            return ARGUMENT_WRITTEN;
+        return known_functions[i].read >> argument & 1 ? ARGUMENT_READ : ARGUMENT_UNKNOWN;
+    }
+    return ARGUMENT_UNKNOWN;
 }
 
 static unsigned argument_number(ZydisRegister whole)
@@ -145,50 +160,52 @@ static bool goes_on(const struct step *step)
            category != ZYDIS_CATEGORY_SYSRET && category != ZYDIS_CATEGORY_INTERRUPT;
 }
 
-static bool passes_in_register(struct verify_code *code, const struct verify_code_section *section, size_t at)
+static enum verify_argument passed_in_register(struct verify_code *code,
+                                               const struct verify_code_section *section, size_t at)
 {
     struct step step;
     if (!decode_step(code, section, at, &step) || step.decoded.mnemonic != ZYDIS_MNEMONIC_LEA)
-        return false;
+        return ARGUMENT_UNKNOWN;
     ZydisRegister whole = step.operands[0].reg.value;
     unsigned argument = argument_number(whole);
     if (argument == 0) /* also a result of 32 bits */
-        return false;
+        return ARGUMENT_UNKNOWN;
     for (unsigned i = 0; i < MOST_INSTRUCTIONS; i++) {
         at += step.decoded.length;
         if (!decode_step(code, section, at, &step))
-            return false;
+            return ARGUMENT_UNKNOWN;
         if (step.decoded.meta.category == ZYDIS_CATEGORY_CALL)
-            return reads_argument(code, &step, (uint64_t)section->rva + at, argument);
+            return use_of_argument(code, &step, (uint64_t)section->rva + at, argument);
         if (!goes_on(&step) || names_register(code, &step, whole))
-            return false;
+            return ARGUMENT_UNKNOWN;
     }
-    return false;
+    return ARGUMENT_UNKNOWN;
 }
 
-static bool passes_on_stack(struct verify_code *code, const struct verify_code_section *section, size_t at)
+static enum verify_argument passed_on_stack(struct verify_code *code,
+                                            const struct verify_code_section *section, size_t at)
 {
     struct step step;
     if (!decode_step(code, section, at, &step) || step.decoded.mnemonic != ZYDIS_MNEMONIC_PUSH)
-        return false;
+        return ARGUMENT_UNKNOWN;
     unsigned argument = 1;
     for (unsigned i = 0; i < MOST_INSTRUCTIONS; i++) {
         at += step.decoded.length;
         if (!decode_step(code, section, at, &step))
-            return false;
+            return ARGUMENT_UNKNOWN;
         if (step.decoded.meta.category == ZYDIS_CATEGORY_CALL)
-            return argument < 8 && reads_argument(code, &step, (uint64_t)section->rva + at, argument);
+            return use_of_argument(code, &step, (uint64_t)section->rva + at, argument);
         bool is_push = step.decoded.mnemonic == ZYDIS_MNEMONIC_PUSH && step.decoded.operand_width == 32;
         if (is_push)
             argument++;
         else if (!goes_on(&step) || names_register(code, &step, ZYDIS_REGISTER_ESP))
-            return false;
+            return ARGUMENT_UNKNOWN;
     }
-    return false;
+    return ARGUMENT_UNKNOWN;
 }
 
-bool verify_is_constant_argument(struct verify_code *code, const struct verify_code_section *section,
-                                 size_t at)
+enum verify_argument verify_argument_use(struct verify_code *code, const struct verify_code_section *section,
+                                         size_t at)
 {
-    return code->decoder.is_64 ? passes_in_register(code, section, at) : passes_on_stack(code, section, at);
+    return code->decoder.is_64 ? passed_in_register(code, section, at) : passed_on_stack(code, section, at);
 }

@@ -4,6 +4,7 @@
 #include "verify/verify_targets.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_constant_argument.h"
+#include "verify/verify_text_literal.h"
 
 const struct verify_target *verify_target_at(const struct verify_write_search *search, uint64_t rva)
 {
@@ -66,6 +67,23 @@ static bool refute_code_field(struct verify_write_search *search, const struct v
         name, (unsigned)spot.rva, from, (unsigned)rva);
 }
 
+/* The operand takes an address of data: nobody is assumed to write there when it is text, or handed to a
+ * function that is documented only to read it. */
+static bool is_assumed_read(struct verify_write_search *search, const struct verify_field_in_code *field,
+                            size_t operand_at, uint32_t rva)
+{
+    enum verify_argument argument = verify_argument_use(search->code, field->section, operand_at);
+    if (argument == ARGUMENT_WRITTEN)
+        return false;
+    if (argument == ARGUMENT_READ) {
+        search->constant_argument_count++;
+        return true;
+    }
+    bool is_text = verify_is_text_literal(search->code->image, rva, &search->code->step_count);
+    search->text_count += is_text;
+    return is_text;
+}
+
 bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data)
 {
@@ -85,11 +103,9 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
         as_data = USE_NONE;
     if (!is_harmful(uses.uses | as_data, is_code))
         return true;
-    if (uses.is_operand && uses.is_unanimous && (uses.uses & ~(unsigned)USE_READ) == USE_ADDRESS &&
-        verify_is_constant_argument(search->code, field->section, uses.operand_at)) {
-        search->constant_argument_count++;
+    if (uses.is_operand && uses.is_unanimous && !(uses.uses & USE_WRITE) &&
+        is_assumed_read(search, field, uses.operand_at, rva))
         return true;
-    }
     return refute_code_field(search, target, field, &uses, rva);
 }
 

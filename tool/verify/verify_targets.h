@@ -19,11 +19,11 @@ struct verify_write_search {
     struct verify_code *code;
     struct verify_target *targets; /* ascending */
     size_t target_count;
-    uint64_t field_count;    /* fields that led into a target */
-    uint64_t resolved_count; /* of them, those that needed the code around them */
-    uint64_t
-        constant_argument_count; /* addresses only handed to functions that are documented to read there */
-    bool forms_image_base;       /* some field may take the address of RVA 0 */
+    uint64_t field_count;             /* fields that led into a target */
+    uint64_t resolved_count;          /* of them, those that needed the code around them */
+    uint64_t text_count;              /* addresses of string literals */
+    uint64_t constant_argument_count; /* addresses that a kernel function only reads through */
+    bool forms_image_base;            /* some field may take the address of RVA 0 */
 };
 
 /* The target that holds rva, or NULL. */

@@ -122,6 +122,18 @@ static bool scan_code(struct verify_write_search *search)
            verify_scan_own_address(search);
 }
 
+/* The addresses of data that code takes, when there are any. */
+static const char *describe_assumed(const struct verify_write_search *search)
+{
+    if (search->constant_argument_count + search->text_count == 0)
+        return "";
+    return arena_printf(search->judged->arena,
+                        "; assumed to be only read: %llu addresses of string literals, %llu handed to kernel "
+                        "functions that are documented to read there",
+                        (unsigned long long)search->text_count,
+                        (unsigned long long)search->constant_argument_count);
+}
+
 static bool judge_code(struct verify_write_search *search, const struct verify_tables *tables,
                        struct verify_unwritten *found)
 {
@@ -140,19 +152,14 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
         code_nbytes += code->sections[i].bytes.nbytes;
-    found->is_assumed = search->constant_argument_count != 0;
+    found->is_assumed = search->constant_argument_count + search->text_count != 0;
     found->summary = arena_printf(
         judged->arena,
         "nothing writes it after load: %zu loader-written tables lie elsewhere; of %llu code bytes "
         "and all absolute addresses, %llu fields may lead here and each is a read, a branch, the "
         "address of code, or (%llu looked at closely) no field at all%s",
         tables->written.count, (unsigned long long)code_nbytes, (unsigned long long)search->field_count,
-        (unsigned long long)search->resolved_count,
-        found->is_assumed ? arena_printf(judged->arena,
-                                         "; assumed: %llu addresses are handed to kernel functions that are "
-                                         "documented only to read there",
-                                         (unsigned long long)search->constant_argument_count)
-                          : "");
+        (unsigned long long)search->resolved_count, describe_assumed(search));
     return is_proved;
 }
 
