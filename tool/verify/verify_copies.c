@@ -71,8 +71,7 @@ static const struct verify_copy *copy_up_to(const struct verify_repairs *repairs
     return low > 0 ? &repairs->copies[low - 1] : NULL;
 }
 
-/* The copy whose instruction had rva among its bytes, or NULL. */
-static const struct verify_copy *copy_of(const struct verify_repairs *repairs, uint64_t rva)
+const struct verify_copy *verify_copy_of(const struct verify_repairs *repairs, uint64_t rva)
 {
     const struct verify_copy *copy = copy_up_to(repairs, rva);
     return copy && rva - copy->rva < copy->nbytes ? copy : NULL;
@@ -144,7 +143,7 @@ static bool find_copy(struct verify_moves *moves, uint32_t field_rva)
 {
     const struct verify_code_section *section = verify_code_at(&moves->code, field_rva);
     struct verify_instruction instruction;
-    if (!section || copy_of(&moves->repairs, field_rva))
+    if (!section || verify_copy_of(&moves->repairs, field_rva))
         return true;
     struct verify_field_in_code field = {section, field_rva - section->rva, ADDRESS_NBYTES, FIELD_ABSOLUTE,
                                          0};
@@ -220,124 +219,10 @@ bool verify_copies_find(struct verify_moves *moves)
 
 bool verify_copied_site(const struct verify_moves *moves, uint32_t old_rva, uint32_t *new_rva)
 {
-    const struct verify_copy *copy = copy_of(&moves->repairs, old_rva);
+    const struct verify_copy *copy = verify_copy_of(&moves->repairs, old_rva);
     if (copy)
         *new_rva = copy->copy_rva + (old_rva - copy->rva);
     return copy != NULL;
-}
-
-/* An address that means a byte of the instruction behind its first one, or NULL. */
-static const struct verify_copy *middle_of(const struct verify_repairs *repairs, uint64_t rva)
-{
-    const struct verify_copy *copy = rva > 0 ? copy_of(repairs, rva) : NULL;
-    return copy && rva > copy->rva ? copy : NULL;
-}
-
-static bool judge_branch(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
-                         unsigned nbytes)
-{
-    if (!range_fits(section->bytes.nbytes, at, nbytes))
-        return true;
-    int64_t distance =
-        nbytes == 1 ? (int8_t)section->bytes.bytes[at] : (int32_t)load_u32(section->bytes.bytes + at);
-    int64_t target_rva = (int64_t)section->rva + (int64_t)at + nbytes + distance;
-    const struct verify_copy *copy = target_rva < 0 ? NULL : middle_of(&moves->repairs, (uint64_t)target_rva);
-    if (!copy || verify_is_typed(&moves->old_tables, section->rva + at, section->rva + at + nbytes))
-        return true;
-    struct verify_field_in_code field = {section, at, nbytes, FIELD_BRANCH, 0};
-    if (!verify_uses_possible(&moves->code, &field).is_operand)
-        return true;
-    struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
-    moves->looked_at_count++;
-    if (!uses.is_operand)
-        return true;
-    uint32_t rva = section->rva + (uint32_t)at;
-    if (!uses.is_unanimous)
-        return verify_moves_unproved(
-            moves, rva,
-            "The bytes at RVA 0x%X may be a branch into the middle of the instruction "
-            "at RVA 0x%X, which was copied.",
-            (unsigned)rva, (unsigned)copy->rva);
-    return verify_refute(
-        moves->judged, (struct verify_spot){true, UINT64_MAX, rva},
-        "The branch at RVA 0x%X of the old image leads into the middle of the instruction at RVA "
-        "0x%X, which was copied.",
-        (unsigned)rva, (unsigned)copy->rva);
-}
-
-static bool judge_branches(struct verify_moves *moves)
-{
-    for (uint32_t i = 0; i < moves->code.section_count; i++) {
-        const struct verify_code_section *section = &moves->code.sections[i];
-        const uint8_t *bytes = section->bytes.bytes;
-        for (size_t at = 0; at < section->bytes.nbytes; at++) {
-            uint8_t byte = bytes[at];
-            bool is_conditional = (byte & 0xF0) == 0x80 && at > 0 && bytes[at - 1] == 0x0F;
-            bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
-            moves->judged->verdict->step_count++;
-            if ((byte == 0xE8 || byte == 0xE9 || is_conditional) && !judge_branch(moves, section, at + 1, 4))
-                return false;
-            if (is_rel8 && !judge_branch(moves, section, at + 1, 1))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool refuse_pointer(struct verify_moves *moves, uint32_t rva, const struct verify_copy *copy)
-{
-    return verify_moves_unproved(moves, rva,
-                                 "The address at RVA 0x%X leads into or behind the instruction at RVA 0x%X, "
-                                 "which was copied.",
-                                 (unsigned)rva, (unsigned)copy->rva);
-}
-
-static bool judge_pointers(struct verify_moves *moves)
-{
-    const struct verify_image *image = &moves->judged->old_image;
-    struct verify_relocation_reader reader = verify_relocations_begin(image);
-    struct verify_relocation relocation;
-    while (verify_relocations_next(&reader, &relocation)) {
-        uint64_t va;
-        moves->judged->verdict->step_count++;
-        if (!verify_read_at(image, relocation.rva, ADDRESS_NBYTES, &va))
-            continue;
-        const struct verify_copy *copy = middle_of(&moves->repairs, (va - image->base_va) & UINT32_MAX);
-        if (copy)
-            return refuse_pointer(moves, relocation.rva, copy);
-    }
-    return true;
-}
-
-/* Fields of tables, as RVAs and as addresses. What a call returns to is named by the table of longjmp
- * targets. */
-static bool judge_tables(struct verify_moves *moves)
-{
-    const struct verify_image *image = &moves->judged->old_image;
-    for (size_t i = 0; i < moves->table_field_count; i++) {
-        const struct verify_moved_field *field = &moves->fields[i];
-        uint64_t stored;
-        moves->judged->verdict->step_count++;
-        if (field->nbytes != 4 || !verify_read_at(image, field->rva, 4, &stored))
-            continue;
-        uint64_t rvas[] = {stored, (stored - image->base_va) & UINT32_MAX};
-        for (size_t k = 0; k < 2; k++) {
-            const struct verify_copy *copy = middle_of(&moves->repairs, rvas[k]);
-            const struct verify_copy *before = rvas[k] > 0 ? copy_of(&moves->repairs, rvas[k] - 1) : NULL;
-            if (!copy && before && before->is_call && strcmp(field->what, "a longjmp target") == 0)
-                copy = before;
-            if (copy)
-                return refuse_pointer(moves, field->rva, copy);
-        }
-    }
-    const struct verify_copy *entered = middle_of(&moves->repairs, image->entry_rva);
-    return !entered || refuse_pointer(moves, image->entry_rva, entered);
-}
-
-bool verify_copies_judge(struct verify_moves *moves)
-{
-    return moves->repairs.copy_count == 0 ||
-           (judge_branches(moves) && judge_pointers(moves) && judge_tables(moves));
 }
 
 static const struct verify_moved_field *field_from(const struct verify_moves *moves, uint32_t rva)

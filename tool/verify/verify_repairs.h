@@ -45,6 +45,9 @@ bool verify_repairs_straddlers(struct verify_moves *moves, const struct verify_s
 /* Where the relocated field at old_rva is in the new image, when it went into a copy. */
 bool verify_copied_site(const struct verify_moves *moves, uint32_t old_rva, uint32_t *new_rva);
 
+/* The copy whose instruction had rva of the old image among its bytes, or NULL. */
+const struct verify_copy *verify_copy_of(const struct verify_repairs *repairs, uint64_t rva);
+
 /* A field that the stub applies lies where it can be written, and nobody reads it before. */
 bool verify_applied_is_safe(struct verify_moves *moves, uint32_t old_rva, uint32_t new_rva,
                             uint32_t entry_rva);

@@ -30,7 +30,7 @@ size_t verify_shift_candidates(const struct verify_case *judged, const struct ve
     size_t count = 0;
     if ((section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) || !has_straddler(judged, section))
         return 0;
-    for (uint32_t i = 0; i < image->section_count; i++)
+    for (uint32_t i = image->section_count; i-- > 0;) /* new sections are the last ones */
         for (int64_t page = 0; page <= PAGE_SHIFT_COUNT; page++)
             for (int64_t shift = SHIFT_LARGEST_NBYTES; shift >= SHIFT_ALIGN_NBYTES; shift /= 2)
                 if (count < capacity)
