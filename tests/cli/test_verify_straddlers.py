@@ -1,0 +1,68 @@
+"""`verify` on repairs of straddling relocations that hvcifix did not make (support/straddle_repair.py), in fixtures.
+
+Each right repair is proved. The same with one byte of it turned over, or of an image that must not be repaired so, is
+not equivalent.
+"""
+
+import os
+import random
+import shutil
+import tempfile
+import unittest
+
+from support import matrix, straddle_repair, tool
+
+PROVED = ("straddle", "gcc_straddle", "straddle_code", "straddle_few", "straddle_few_writable", "straddle_tls_data",
+          "straddle_dll_initialize", "straddle_guard")
+REFUTED = {"straddle_exports_refuse": "exports for others", "straddle_tls_refuse": "TLS callbacks"}
+
+
+class Straddlers(unittest.TestCase):
+    """Pairs of a fixture and its repair."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.new = os.path.join(self.folder, "new.sys")
+
+    def fixtures(self, names):
+        chosen = [fixture for fixture in matrix.read() if fixture.name in names and fixture.machine in ("x64", "x86")]
+        self.assertEqual({fixture.name for fixture in chosen}, set(names))
+        return chosen
+
+    def verify(self, old_path, data):
+        with open(self.new, "wb") as file:
+            file.write(data)
+        return tool.run("verify", old_path, self.new)
+
+    def test_right_repairs_are_proved(self):
+        for fixture in self.fixtures(PROVED):
+            with self.subTest(fixture.file_name):
+                repair = straddle_repair.Repair(fixture.path)
+                done = self.verify(fixture.path, repair.done())
+                self.assertEqual(done.returncode, 0, done.stdout.decode())
+                self.assertTrue(repair.parts)
+
+    def test_a_turned_byte_is_found(self):
+        chooser = random.Random(2101)
+        for fixture in self.fixtures(PROVED):
+            repair = straddle_repair.Repair(fixture.path)
+            right = repair.done()
+            for what, rva in repair.parts.items():
+                for at in chooser.sample(range(4), 2):
+                    with self.subTest(fixture.file_name, part=what, at=at):
+                        image = straddle_repair.Image(right)
+                        image.data[image.foff(rva + at)] ^= chooser.choice((1, 0x10, 0x80, 0xFF))
+                        image.set_checksum()
+                        self.assertEqual(self.verify(fixture.path, image.data).returncode, 1)
+
+    def test_what_must_not_be_repaired_so_is_refuted(self):
+        for fixture in self.fixtures(REFUTED):
+            with self.subTest(fixture.file_name):
+                done = self.verify(fixture.path, straddle_repair.Repair(fixture.path).done())
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(REFUTED[fixture.name], " ".join(done.stdout.decode().split()))
+
+
+if __name__ == "__main__":
+    unittest.main()
