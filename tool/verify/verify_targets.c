@@ -70,12 +70,14 @@ static bool refute_code_field(struct verify_write_search *search, const struct v
 /* The operand takes an address of data: nobody is assumed to write there when it is text, or handed to a
  * function that is documented only to read it. */
 static bool is_assumed_read(struct verify_write_search *search, const struct verify_field_in_code *field,
-                            size_t operand_at, uint32_t rva)
+                            const struct verify_uses *uses, uint32_t rva)
 {
-    enum verify_argument argument = verify_argument_use(search->code, field->section, operand_at);
+    enum verify_argument argument = ARGUMENT_UNKNOWN;
+    if (uses->is_operand)
+        argument = verify_argument_use(search->code, field->section, uses->operand_at);
     if (argument == ARGUMENT_WRITTEN)
         return false;
-    if (argument == ARGUMENT_READ) {
+    if (argument == ARGUMENT_READ && uses->is_unanimous) {
         search->constant_argument_count++;
         return true;
     }
@@ -103,8 +105,7 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
         as_data = USE_NONE;
     if (!is_harmful(uses.uses | as_data, is_code))
         return true;
-    if (uses.is_operand && uses.is_unanimous && !(uses.uses & USE_WRITE) &&
-        is_assumed_read(search, field, uses.operand_at, rva))
+    if (!(uses.uses & USE_WRITE) && is_assumed_read(search, field, &uses, rva))
         return true;
     return refute_code_field(search, target, field, &uses, rva);
 }
