@@ -15,7 +15,7 @@ struct straddle_case {
     struct made_image made;
     uint8_t text[TEXT_NBYTES], data[DATA_NBYTES];
     uint32_t data_characteristics;
-    uint32_t relocated[8];
+    uint32_t relocated[16];
     size_t relocated_count;
     struct rewritten done;
 };
@@ -264,13 +264,33 @@ static void test_places_that_refuse(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct straddle_case *driver = begin(MACHINE_AMD64);
         driver->data_characteristics = cases[i].characteristics;
-        /* One on each page border and in between, so that no shift can help. */
-        for (uint32_t rva = 0x3FFC; rva < 0x3FFC + 0x1000 && driver->relocated_count < 2; rva += 0x7F4)
-            relocate(driver, rva, TEXT);
+        /* One across the boundary, and one that each shift would bring there. */
+        for (uint32_t shift_nbytes = 0x800; shift_nbytes >= 0x10; shift_nbytes /= 2)
+            relocate(driver, 0x3FFC - shift_nbytes, TEXT);
+        relocate(driver, 0x3FFC, TEXT);
         rewrite(driver);
         expect_refused(driver, cases[i].words);
         end(driver);
     }
+}
+
+/* Constants move inside their pages, by the first of 0x800, 0x400... that takes all off the boundary; code
+ * that reads them follows. */
+static void test_shift(void **state)
+{
+    (void)state;
+    struct straddle_case *driver = begin(MACHINE_AMD64);
+    driver->data_characteristics = MADE_RDATA;
+    CODE(driver, 0x1000, "\x48\x8B\x05\xF9\x1F\x00\x00\xC3"); /* mov rax, [3000]; ret */
+    relocate(driver, 0x37FC, TEXT);                           /* 0x800 is not possible */
+    relocate(driver, 0x3FFC, DATA + 8);
+    rewrite(driver);
+    static const uint32_t relocations[] = {0x6BFC, 0x73FC};
+    expect_relocations(driver, relocations, 2);
+    EXPECT_BYTES(driver, 0x1000, "\x48\x8B\x05\xF9\x53\x00\x00\xC3"); /* mov rax, [6400] */
+    assert_int_equal(load_u64(new_bytes(driver, 0x73FC, 8)), UINT64_C(0x140006408));
+    assert_int_equal(new_u32(driver, 0x3FFC), 0);
+    end(driver);
 }
 
 static void test_overlapping_fields(void **state)
@@ -369,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_x86_stub),
         cmocka_unit_test(test_when_asked),
         cmocka_unit_test(test_places_that_refuse),
+        cmocka_unit_test(test_shift),
         cmocka_unit_test(test_overlapping_fields),
         cmocka_unit_test(test_nothing_else_is_relocated),
         cmocka_unit_test(test_user_mode),

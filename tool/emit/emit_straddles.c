@@ -94,7 +94,7 @@ static void write_copies(const struct straddle_writer *writer)
 bool emit_straddles(const struct emitter *emitter)
 {
     const struct straddle_repair *repair = emitter->layout->straddles;
-    if (!repair)
+    if (!repair || repair->code_nbytes == 0)
         return true;
     const struct new_section *section = layout_section_at(emitter->layout, repair->code_rva);
     struct straddle_writer writer = {emitter, repair, emitter->bytes + section->raw_foff};

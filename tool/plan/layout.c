@@ -15,6 +15,8 @@ const char *piece_kind_name(enum piece_kind kind)
         return "loader-written slots";
     case PIECE_VARIABLES:
         return "loader-written variables";
+    case PIECE_SHIFTED:
+        return "shifted section";
     case PIECE_RELOCATIONS:
         return "base relocations";
     case PIECE_SECTION:

@@ -17,6 +17,7 @@ enum piece_kind {
     PIECE_SECTION,    /* a section, or what is left of it around the pieces that leave */
     PIECE_IAT,        /* the import address table with the guard slots that touch it */
     PIECE_SLOTS,      /* other data that the loader writes and code only reads */
+    PIECE_SHIFTED,    /* a section of constants that moves inside its pages */
     PIECE_VARIABLES,  /* data that the loader or start-up code and code write */
     PIECE_RELOCATIONS /* the base relocation section: written anew */
 };

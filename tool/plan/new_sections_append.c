@@ -157,7 +157,7 @@ static bool carry_section(struct rewrite *rewrite, const struct section *section
     for (size_t i = 0; i < layout->piece_count; i++) {
         const struct piece *piece = &layout->pieces[i];
         uint32_t foff;
-        if (!is_leaving(piece) || piece->section != section->index ||
+        if (!(is_leaving(piece) || piece->kind == PIECE_SHIFTED) || piece->section != section->index ||
             !image_rva_to_foff(rewrite->image, piece->old_rva, piece->nbytes, &foff))
             continue;
         const struct new_section *there = layout_section_at(layout, piece->new_rva);
@@ -206,12 +206,15 @@ bool new_sections_append(struct rewrite *rewrite)
     struct layout *layout = rewrite->layout;
     layout->section_alignment = rewrite->image->section_alignment;
     layout->file_alignment = rewrite->image->file_alignment;
-    layout->sections = arena_array(rewrite->arena, rewrite->image->section_count + MOST_NEW_SECTIONS,
-                                   sizeof *layout->sections);
+    layout->sections =
+        arena_array(rewrite->arena, 2 * (size_t)rewrite->image->section_count + MOST_NEW_SECTIONS,
+                    sizeof *layout->sections);
     if (!layout->sections)
         return false;
     copy_old_sections(rewrite);
     add_slot_sections(rewrite);
+    if (!straddle_add_shifted(rewrite))
+        return false;
     straddle_add_sections(layout);
     return place_relocations(rewrite) && lay_out_file(rewrite);
 }

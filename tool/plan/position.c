@@ -15,7 +15,7 @@ static bool data_leaves(const struct layout *layout)
 {
     for (size_t i = 1; i < layout->piece_count; i++)
         if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
-            layout->pieces[i].kind == PIECE_SECTION)
+            (layout->pieces[i].kind == PIECE_SECTION || layout->pieces[i].kind == PIECE_SHIFTED))
             return true;
     return false;
 }

@@ -125,6 +125,9 @@ bool referents_choose(struct rewrite *rewrite);
  */
 bool straddle_plan(struct rewrite *rewrite);
 
+/* straddle_shift.c. Appends a section for each one that is shifted. */
+bool straddle_add_shifted(struct rewrite *rewrite);
+
 /* straddle_layout.c. Appends the sections of layout->straddles behind the last one. */
 void straddle_add_sections(struct layout *layout);
 

@@ -19,6 +19,7 @@ struct refset;
 
 #define STRADDLE_CODE_SECTION ".hvcode"
 #define STRADDLE_FLAG_SECTION ".hvdata"
+#define STRADDLE_SHIFTED_SECTION ".hvshift"
 
 enum { STRADDLE_ALIGN_NBYTES = 16, STRADDLE_FLAG_NBYTES = 4, MOST_START_STUBS = 2, JUMP_NBYTES = 5 };
 
@@ -49,7 +50,8 @@ struct straddle_repair {
     struct code_copy *copies; /* by ascending old_rva, apart from each other */
     size_t copy_count;
     struct start_stub stubs[MOST_START_STUBS];
-    unsigned stub_count; /* 0 when no field is applied so */
+    size_t shifted_count; /* sections that are shifted: pieces of their own kind */
+    unsigned stub_count;  /* 0 when no field is applied so */
     uint32_t table_at;
     struct guard_copy guard;
     uint32_t code_nbytes;

@@ -3,6 +3,7 @@
  * ran out.
  *
  *     straddle_plan.c     which relocations straddle in the new layout, and what becomes of each
+ *     straddle_shift.c    sections of constants that move inside their pages
  *     straddle_copies.c   x86 instructions that are executed from a copy
  *     straddle_fields.c   what the loader or an importer reads before the stub can run
  *     straddle_start.c    which functions the stub stands in front of
@@ -27,6 +28,10 @@ struct straddle_plan {
     size_t relocation_count;
 };
 
+/* straddle_shift.c: gives the section a place where none of its relocations crosses a page. False with
+ * *why_not, a clause, when there is none. */
+bool straddle_shift(struct straddle_plan *plan, const struct piece *found, const char **why_not);
+
 /* straddle_copies.c: the instruction with relocations[index] in it gets a copy. */
 bool straddle_copy_instruction(struct straddle_plan *plan, size_t index);
 
@@ -46,6 +51,11 @@ bool straddle_read_exports(struct straddle_plan *plan, struct export_facts *fact
 
 /* straddle_layout.c: offsets in .hvcode, and its size. */
 bool straddle_arrange(struct straddle_plan *plan);
+
+/* straddle_layout.c: where a section behind the last one begins, and that section. Returns its RVA. */
+uint32_t straddle_end_rva(const struct layout *layout);
+uint32_t straddle_append_section(struct layout *layout, const char *name, uint32_t nbytes,
+                                 uint32_t characteristics);
 
 /* The first of the fields that ends behind rva; repair->applied_count when none does. */
 size_t straddle_first_field(const struct straddle_repair *repair, uint32_t rva, unsigned field_nbytes);

@@ -1,9 +1,9 @@
 /* straddle_plan.c - which base relocations straddle a page boundary in the new layout, and what becomes of
  * each. Takes: pieces with their new places, base relocations, code map.  Gives: layout->straddles.
- * Must not: move a piece.
+ * Must not: move a piece but by such a shift.
  *
  * By what holds the field: an x86 instruction is executed from a copy, a field in data that code may write is
- * relocated by a stub at start; anything else is refused. */
+ * relocated by a stub at start, a section of constants is shifted; anything else is refused. */
 #include "plan/new_sections.h"
 #include "plan/straddle_parts.h"
 
@@ -87,6 +87,22 @@ static bool is_discardable(const struct straddle_plan *plan, const struct piece 
            (plan->rewrite->image->sections[piece->section].characteristics & SCN_MEM_DISCARDABLE);
 }
 
+/* Nobody may write there at start: all of the section moves off the boundaries, or nothing helps. */
+static bool take_constant(struct straddle_plan *plan, const struct relocation *field,
+                          const struct piece *piece)
+{
+    const char *why_not;
+    if (straddle_shift(plan, piece, &why_not)) {
+        plan->repair->shifted_count++;
+        return true;
+    }
+    return refuse_field(plan, field, cure_data,
+                        arena_printf(plan->rewrite->arena,
+                                     "section %s is read-only, so that code cannot relocate the field "
+                                     "instead of the loader, and %s",
+                                     section_name(plan, piece), why_not));
+}
+
 static bool take_field(struct straddle_plan *plan, size_t index)
 {
     struct rewrite *rewrite = plan->rewrite;
@@ -110,11 +126,7 @@ static bool take_field(struct straddle_plan *plan, size_t index)
                                          section_name(plan, piece)));
     }
     if (!(needs & NEEDS_WRITE))
-        return refuse_field(plan, field, cure_data,
-                            arena_printf(rewrite->arena,
-                                         "section %s is read-only, so that code cannot relocate the field "
-                                         "instead of the loader",
-                                         section_name(plan, piece)));
+        return take_constant(plan, field, piece);
     if (is_discardable(plan, piece))
         return refuse_field(
             plan, field, cure_data,
