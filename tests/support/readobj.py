@@ -30,6 +30,7 @@ class Section:
     """A section header."""
 
     def __init__(self, text):
+        self.text = text
         self.name = re.search(r"Name: (\S+)", text)[1]
         self.rva = number(text, "VirtualAddress")
         self.nbytes = max(number(text, "VirtualSize"), number(text, "RawDataSize"))

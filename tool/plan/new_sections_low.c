@@ -16,6 +16,7 @@ enum page_class { PAGES_NONE, PAGES_CONSTANTS, PAGES_DATA, PAGES_CODE, PAGES_SLO
 struct page {
     uint8_t class;
     bool begins;          /* a new section may begin here even when the one before has the same rights */
+    bool continues;       /* a loader's table goes on here that began on the page before */
     uint32_t first_piece; /* index in the list by new address, of the first that touches it */
 };
 
@@ -96,6 +97,45 @@ static bool classify_pages(struct table *table)
         }
     }
     return true;
+}
+
+/* What pages that a table lies on both of may become: where one of two neighbours gives more, the other gives
+ * it too. 0 when that would make code writable. */
+static uint8_t class_for_both(uint8_t a, uint8_t b)
+{
+    uint8_t more = a > b ? a : b, less = a > b ? b : a;
+    bool is_plain = more <= PAGES_CODE && less >= PAGES_CONSTANTS;
+    return is_plain && (less != PAGES_DATA || more != PAGES_CODE) ? more : PAGES_NONE;
+}
+
+static void join_pages(struct table *table, uint32_t p)
+{
+    struct page *before = &table->pages[p - 1], *page = &table->pages[p];
+    uint8_t class = class_for_both(before->class, page->class);
+    if (!page->continues || class == PAGES_NONE)
+        return;
+    before->class = page->class = class;
+    page->begins = false;
+}
+
+/* Readers of files expect a table in one section. In memory it goes on behind a border, but none is cut
+ * without need: both pages get the rights of the one that has more. */
+static void keep_tables_whole(struct table *table)
+{
+    const struct refset *refs = table->rewrite->refs;
+    for (size_t i = 0; i < refs->extent_count; i++) {
+        const struct extent *extent = &refs->extents[i];
+        if (extent->nbytes == 0 || extent->source == SOURCE_BASERELOCS)
+            continue;
+        uint32_t rva = layout_map_rva(table->rewrite->layout, extent->rva);
+        uint64_t end = ((uint64_t)rva + extent->nbytes - 1) / PAGE_NBYTES; /* page p has index p - 1 */
+        for (uint64_t p = rva / PAGE_NBYTES; p > 0 && p < end && p < table->page_count; p++)
+            table->pages[p].continues = true;
+    }
+    for (uint32_t p = table->page_count; p-- > 1;)
+        join_pages(table, p);
+    for (uint32_t p = 1; p < table->page_count; p++)
+        join_pages(table, p);
 }
 
 static bool asks_for_paging(const char *name)
@@ -278,5 +318,8 @@ bool new_sections_low(struct rewrite *rewrite)
         if (layout->pieces[i].kind != PIECE_HEADERS)
             table.pieces[table.piece_count++] = &layout->pieces[i];
     qsort(table.pieces, table.piece_count, sizeof *table.pieces, by_new_rva);
-    return classify_pages(&table) && make_sections(&table) && lay_out_file(&table);
+    if (!classify_pages(&table))
+        return false;
+    keep_tables_whole(&table);
+    return make_sections(&table) && lay_out_file(&table);
 }
