@@ -408,6 +408,51 @@ static void every_byte_of_the_repair_counts(void **state)
     }
 }
 
+/* An allocator that fails from its nth call on. */
+struct failing {
+    size_t call_count, fails_at;
+};
+
+static void *failing_alloc(void *context, size_t nbytes)
+{
+    struct failing *failing = context;
+    return failing->call_count++ >= failing->fails_at ? NULL : malloc(nbytes);
+}
+
+static void failing_release(void *context, void *block)
+{
+    (void)context;
+    free(block);
+}
+
+/* Running out of memory is said at every place where it can happen. */
+static void exhausted_memory_is_reported(void **state)
+{
+    (void)state;
+    struct straddle_options options = {.machine = MACHINE_I386,
+                                       .has_code = true,
+                                       .has_const = true,
+                                       .is_guarded = true,
+                                       .has_initialize = true};
+    struct straddle_pair pair = straddle_repair(&options);
+    bool is_done = false;
+    size_t n = 0;
+    for (; !is_done && n < 400; n++) {
+        struct failing failing = {.fails_at = n};
+        struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
+        struct arena arena;
+        struct verify_verdict verdict;
+        arena_init(&arena, &allocator);
+        is_done = verify_pair((struct span){pair.files.old_bytes, pair.files.old_nbytes},
+                              (struct span){pair.files.new_bytes, pair.files.new_nbytes}, &arena, &verdict);
+        if (is_done)
+            assert_int_equal(verdict.result, VERIFY_PROVED_WITH_ASSUMPTIONS);
+        arena_free(&arena);
+    }
+    assert_true(is_done && n > 30);
+    pairs_free(&pair.files);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +461,7 @@ int main(void)
         cmocka_unit_test(each_mutation_is_rejected_at_its_place),
         cmocka_unit_test(each_wrong_header_is_rejected),
         cmocka_unit_test(every_byte_of_the_repair_counts),
+        cmocka_unit_test(exhausted_memory_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
