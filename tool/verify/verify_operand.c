@@ -97,7 +97,10 @@ static unsigned reached_as_start(const struct verify_field_in_code *field, size_
 {
     bool is_near =
         verify_bit(field->section->near, at) || (field->section->rva + at) % NAMED_ALIGN_NBYTES == 0;
-    return (at - first < WINDOW_START_NBYTES ? REACHED_THROUGH : 0u) |
+    /* At the begin of a section no instruction comes from before: code there begins with its first byte, or
+     * where something names it. */
+    size_t start_nbytes = first == 0 ? 1 : (size_t)WINDOW_START_NBYTES;
+    return (at - first < start_nbytes ? REACHED_THROUGH : 0u) |
            (verify_bit(field->section->named, at) ? REACHED_FROM_NAME : 0u) |
            (is_near ? REACHED_FROM_NEAR : 0u);
 }
