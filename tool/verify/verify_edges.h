@@ -4,20 +4,36 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_EDGES_H
 #define HVCIFIX_VERIFY_VERIFY_EDGES_H
 
-#include "verify/verify_inventory.h"
 #include "verify/verify_operand.h"
+#include "verify/verify_sides.h"
 
-/* How far a folded address may lie from what it means. An assumption that the verdict lists. */
-enum { EDGE_NBYTES = 0x100 };
+enum verify_address_use {
+    ADDRESS_DIRECT, /* a sized access without index, a call or jump, a loader's field */
+    ADDRESS_TAKEN,  /* it is not known what becomes of it */
+    ADDRESS_INDEXED /* something is added to it: only what holds an array is meant */
+};
 
-/* Computes both sides of each piece once. False when memory ran out. */
+enum verify_meaning {
+    MEANING_OPEN,     /* not decided */
+    MEANING_INFERRED, /* only one side can hold what is meant: another value in the new image is not wrong,
+                       * but unproved */
+    MEANING_SURE
+};
+
+/* Computes the sides, and the places near edges that code indexes. False when memory ran out. */
 bool verify_edges_begin(struct verify_moves *moves);
 
 /* True when another distance begins within EDGE_NBYTES of rva. */
 bool verify_is_near_edge(const struct verify_moves *moves, uint64_t rva);
 
-/* The distance of what rva means. `is_direct`: a sized access without index, a call or jump, a loader's
- * field. False, with nothing refuted, when it is not decided. */
-bool verify_meaning(struct verify_moves *moves, uint64_t rva, bool is_direct, int64_t *delta);
+/* The distance of what rva means, unless it is open. Nothing is refuted. */
+enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
+                                   int64_t *delta);
+
+/* The same for a field in code that leads to rva: what its instruction, and what follows it, does with the
+ * address decides. `uses` are its uses as resolved. */
+enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
+                                           const struct verify_field_in_code *field,
+                                           const struct verify_uses *uses, uint64_t rva, int64_t *delta);
 
 #endif

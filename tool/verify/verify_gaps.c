@@ -134,8 +134,6 @@ bool verify_gaps_mark(struct verify_moves *moves)
     struct arena *arena = moves->judged->arena;
     struct gap_list list = {0};
     size_t taken_count = code->function_count + moves->inert.count + moves->old_tables.typed.count;
-    if (!code->image->is_64)
-        return true;
     struct verify_range *taken = arena_array(arena, taken_count, sizeof *taken);
     if (!taken)
         return false;

@@ -12,7 +12,8 @@
 struct verify_moved_field {
     uint32_t rva;
     uint8_t nbytes;
-    bool is_checked_elsewhere; /* e.g. a file offset: `expected` is not used */
+    bool is_inferred; /* `expected` follows from where an array can be: another value is not wrong, but
+                       * unproved */
     uint64_t expected;
     const char *what;
 };
@@ -26,7 +27,9 @@ struct verify_moves {
     size_t field_count, field_capacity, table_field_count; /* the tables' fields come first, ascending */
     /* typed parts of the old image beyond verify_tables: they hold no arrays that code indexes */
     struct verify_range_list inert;
-    uint8_t *inert_sides;  /* one for each piece, see verify_edges.c */
+    uint8_t *inert_sides; /* one for each piece, see verify_sides.h */
+    uint32_t *bases;      /* addresses near edges that code indexes, ascending */
+    size_t base_count, base_capacity;
     uint64_t budget_count; /* table entries that may still be walked */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
@@ -42,6 +45,12 @@ bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char 
 /* Adds a field. False when memory ran out. */
 bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbytes, uint64_t expected,
                         const char *what);
+
+/* Says of the field added last that its value is inferred. */
+static inline void verify_moves_inferred(struct verify_moves *moves)
+{
+    moves->fields[moves->field_count - 1].is_inferred = true;
+}
 
 /* Adds the RVA (4 bytes) that is stored at rva; 0 is none. With `is_end` it is the end of a range and follows
  * the byte before it. */

@@ -1,7 +1,8 @@
 /* verify_map.h - a guess of where each part of the old image went.
  * Takes: both images and the loader's tables of both.  Gives: pieces, ascending, not overlapping, each with
- * one distance. Must not: prove anything: every use of the map is checked against the bytes, so that a wrong
- * guess can only refute. */
+ * one distance, and whether the guess is beyond doubt.
+ * Must not: prove anything: every use of the map is checked against the bytes, so that a wrong guess can only
+ * fail to prove. */
 #ifndef HVCIFIX_VERIFY_VERIFY_MAP_H
 #define HVCIFIX_VERIFY_VERIFY_MAP_H
 
@@ -14,7 +15,8 @@ struct verify_piece {
     int64_t delta; /* a multiple of 0x1000, but for a shifted section (verify_shift.c) */
     const struct verify_section *section; /* of the old image */
     bool is_slots;                        /* a part that the loader writes, cut out of its section */
-    bool is_code;                         /* its section is marked as code or executable */
+    bool is_data_run; /* data that left an executable section: at its old place is filling */
+    bool is_code;     /* its section is marked as code or executable, and it is neither of these */
 };
 
 struct verify_map {
@@ -22,6 +24,7 @@ struct verify_map {
     size_t count, capacity;
     bool moves_headers_distance; /* some piece that is not slots has a distance other than 0 */
     bool moves_apart;            /* not all pieces have the same distance */
+    bool is_certain;             /* no other map would explain the bytes nearly as well */
 };
 
 /* Finds the map. False when refuted (then right_not_shown is set) or out of memory. */

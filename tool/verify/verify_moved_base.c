@@ -213,7 +213,10 @@ static bool judge_memory(struct walk *walk, const struct step *step, const Zydis
     ZydisRegister other = is_base ? operand->mem.index : operand->mem.base;
     if (rva < walk->moves->map.pieces[0].rva)
         return unproved_at(walk, step, "which reads the headers");
-    if (!verify_meaning(walk->moves, rva, !is_address && other == ZYDIS_REGISTER_NONE, &delta))
+    bool is_direct = !is_address && other == ZYDIS_REGISTER_NONE;
+    enum verify_meaning meaning =
+        verify_meaning(walk->moves, rva, is_direct ? ADDRESS_DIRECT : ADDRESS_INDEXED, &delta);
+    if (meaning == MEANING_OPEN)
         return unproved_at(walk, step, "with an RVA whose meaning is not shown");
     if ((operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
         !verify_store_is_allowed(walk->moves, step->rva, rva, true))
@@ -221,9 +224,14 @@ static bool judge_memory(struct walk *walk, const struct step *step, const Zydis
     if (is_table_load(step, step->must) && verify_is_typed(&walk->moves->old_tables, rva, rva + 4))
         return unproved_at(walk, step, "which reads a loader's table");
     int64_t change = delta - walk->site->delta;
-    return change == 0 ||
-           verify_moves_field(walk->moves, step->rva + step->decoded.raw.disp.offset, 4,
-                              (uint64_t)((int64_t)rva + change), "an RVA added to the image base");
+    if (change == 0 && meaning == MEANING_SURE)
+        return true;
+    if (!verify_moves_field(walk->moves, step->rva + step->decoded.raw.disp.offset, 4,
+                            (uint64_t)((int64_t)rva + change), "an RVA added to the image base"))
+        return false;
+    if (meaning == MEANING_INFERRED)
+        verify_moves_inferred(walk->moves);
+    return true;
 }
 
 /* add x, base with x from a table, and then jmp x. */

@@ -22,6 +22,7 @@ bool verify_sort_fields(struct verify_moves *moves)
     for (size_t i = 0; i < moves->field_count; i++) {
         struct verify_moved_field *last = kept ? &moves->fields[kept - 1] : NULL, *next = &moves->fields[i];
         if (last && next->rva < last->rva + last->nbytes) {
+            last->is_inferred = last->is_inferred && next->is_inferred;
             if (last->rva != next->rva || last->nbytes != next->nbytes || last->expected != next->expected)
                 return verify_moves_unproved(
                     moves, next->rva, "The bytes at RVA 0x%X are %s and also %s, which does not agree.",
@@ -53,6 +54,13 @@ static bool check_field(struct verify_moves *moves, const struct verify_piece *p
                                      (unsigned)field->rva);
     if (value == field->expected)
         return true;
+    if (field->is_inferred)
+        return verify_moves_unproved(
+            moves, field->rva,
+            "%s at RVA 0x%X became 0x%llX; it is not shown that it does not mean what "
+            "lies across an edge (0x%llX).",
+            field->what, (unsigned)field->rva, (unsigned long long)value,
+            (unsigned long long)field->expected);
     return verify_refute(
         judged, verify_spot_rva(judged, (uint32_t)new_rva),
         "%s at RVA 0x%X (RVA 0x%X of the old image) is 0x%llX; to lead where it led it must be "

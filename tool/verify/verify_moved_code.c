@@ -40,12 +40,13 @@ bool verify_store_is_allowed(struct verify_moves *moves, uint32_t site_rva, uint
                          (unsigned)site_rva, (unsigned long long)rva);
 }
 
-static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, int64_t delta, const char *what)
+static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, int64_t delta, const char *what,
+                          bool is_inferred)
 {
     struct verify_moves *moves = scan->moves;
     int64_t change = delta - scan->site->delta;
     uint32_t rva = scan->section->rva + (uint32_t)at;
-    if (change == 0)
+    if (change == 0 && !is_inferred)
         return true;
     int64_t old_value = nbytes == 1 ? (int8_t)scan->section->bytes.bytes[at]
                                     : (int32_t)load_u32(scan->section->bytes.bytes + at);
@@ -56,7 +57,11 @@ static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, in
                              "The distance at RVA 0x%X of the old image cannot reach in the new one.",
                              (unsigned)rva);
     moves->reference_count++;
-    return verify_moves_field(moves, rva, nbytes, (uint64_t)new_value, what);
+    if (!verify_moves_field(moves, rva, nbytes, (uint64_t)new_value, what))
+        return false;
+    if (is_inferred)
+        verify_moves_inferred(moves);
+    return true;
 }
 
 static bool add_base_site(struct code_scan *scan, size_t operand_at)
@@ -132,15 +137,15 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     uint64_t far_rva = (uint64_t)last->end_rva + (is_certain ? FAR_NBYTES : EDGE_NBYTES);
     if (!target && target_rva >= far_rva)
         return true; /* outside the image: no operand that works in either */
-    int64_t delta;
-    bool is_direct = is_branch || !(uses.uses & USE_ADDRESS);
-    bool is_decided = verify_meaning(moves, target_rva, is_direct, &delta);
+    int64_t delta = 0;
+    enum verify_meaning meaning = verify_operand_meaning(moves, field, &uses, target_rva, &delta);
+    bool is_decided = meaning != MEANING_OPEN;
     if (is_certain && is_decided && !is_branch && (uses.uses & USE_ADDRESS) && target && !target->is_code &&
         delta != scan->site->delta &&
         !verify_label_table(moves, scan->section, uses.operand_at, (uint32_t)target_rva))
         return false;
     if (is_certain && is_decided)
-        return add_reference(scan, field->at, field->nbytes, delta, what);
+        return add_reference(scan, field->at, field->nbytes, delta, what, meaning == MEANING_INFERRED);
     if (is_decided && delta == scan->site->delta)
         return true; /* an operand or not: it stays as it is */
     if (!is_certain)

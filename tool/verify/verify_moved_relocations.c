@@ -7,33 +7,44 @@
 
 #include <stdlib.h>
 
-/* In code, near an edge, it matters what the instruction does with the address. *is_unclear: it may be such a
- * use and may be another one. */
-static bool is_direct_use(struct verify_moves *moves, uint32_t field_rva, unsigned nbytes,
-                          uint64_t target_rva, bool *is_unclear, bool *is_refuted)
+/* A relocated address and what it means. */
+struct address {
+    uint32_t field_rva;
+    unsigned nbytes;
+    uint64_t rva; /* where it leads */
+    enum verify_meaning meaning;
+    int64_t delta;
+};
+
+/* In code it matters what the instruction does with the address. False when a store is refuted. */
+static bool judge_in_code(struct verify_moves *moves, const struct verify_code_section *section,
+                          struct address *address)
 {
-    const struct verify_code_section *section = verify_code_at(&moves->code, field_rva);
-    *is_refuted = *is_unclear = false;
-    if (!section)
-        return false;
-    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    struct verify_field_in_code field = {section, address->field_rva - section->rva, address->nbytes,
+                                         FIELD_ABSOLUTE, 0};
     struct verify_uses uses = verify_uses_possible(&moves->code, &field);
-    bool near = verify_is_near_edge(moves, target_rva);
-    if (!(uses.uses & USE_WRITE) && !near)
-        return false;
-    struct verify_instruction instruction;
+    bool is_near = verify_is_near_edge(moves, address->rva);
+    address->meaning = verify_meaning(moves, address->rva, ADDRESS_TAKEN, &address->delta);
+    if (!(uses.uses & USE_WRITE) && !is_near)
+        return true;
     uses = verify_uses_resolved(&moves->code, &field);
     moves->looked_at_count++;
-    if (!uses.is_operand || !verify_code_decode(&moves->code, section, uses.operand_at, &instruction))
-        return false;
-    bool is_plain = instruction.is_plain_memory && uses.operand_at + instruction.disp_at == field.at;
+    if (!uses.is_operand)
+        return true;
     if ((uses.uses & USE_WRITE) && !verify_store_is_allowed(moves, section->rva + (uint32_t)uses.write_at,
-                                                            target_rva, uses.is_unanimous)) {
-        *is_refuted = true;
+                                                            address->rva, uses.is_unanimous))
         return false;
+    if (!is_near)
+        return true;
+    if (uses.is_unanimous) {
+        address->meaning = verify_operand_meaning(moves, &field, &uses, address->rva, &address->delta);
+    } else { /* a plain access, or not: both must mean the same */
+        int64_t direct_delta;
+        if (verify_meaning(moves, address->rva, ADDRESS_DIRECT, &direct_delta) == MEANING_OPEN ||
+            direct_delta != address->delta)
+            address->meaning = MEANING_OPEN;
     }
-    *is_unclear = !uses.is_unanimous;
-    return uses.is_unanimous && is_plain && !(uses.uses & USE_ADDRESS);
+    return true;
 }
 
 static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
@@ -54,27 +65,31 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
     const struct verify_image *image = &moves->judged->old_image;
     unsigned nbytes = verify_relocation_width(relocation->type);
     uint64_t va;
-    int64_t delta, other_delta;
-    bool is_unclear, is_refuted;
     if (!verify_read_at(image, relocation->rva, nbytes, &va))
         return verify_moves_unproved(moves, relocation->rva, "The relocated field at RVA 0x%X has no bytes.",
                                      (unsigned)relocation->rva);
-    uint64_t rva = va - image->base_va;
+    struct address address = {relocation->rva, nbytes, va - image->base_va, MEANING_SURE, 0};
     if (nbytes == 4)
-        rva &= UINT32_MAX;
-    bool is_direct = is_direct_use(moves, relocation->rva, nbytes, rva, &is_unclear, &is_refuted);
-    if (is_refuted)
+        address.rva &= UINT32_MAX;
+    const struct verify_code_section *section = verify_code_at(&moves->code, relocation->rva);
+    if (address.rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
+        address.delta = 0;
+    else if (!section)
+        address.meaning = verify_meaning(moves, address.rva, ADDRESS_TAKEN, &address.delta);
+    else if (!judge_in_code(moves, section, &address))
         return false;
-    if (rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
-        delta = 0;
-    else if (!verify_meaning(moves, rva, is_direct, &delta) ||
-             (is_unclear && (!verify_meaning(moves, rva, !is_direct, &other_delta) || other_delta != delta)))
+    if (address.meaning == MEANING_OPEN)
         return verify_moves_unproved(moves, relocation->rva,
                                      "The relocated address at RVA 0x%X leads to RVA 0x%llX; it is not shown "
                                      "which of the parts that moved apart it means.",
-                                     (unsigned)relocation->rva, (unsigned long long)rva);
+                                     (unsigned)relocation->rva, (unsigned long long)address.rva);
     moves->relocation_count++;
-    return verify_moves_field(moves, relocation->rva, nbytes, va + (uint64_t)delta, "a relocated address");
+    if (!verify_moves_field(moves, relocation->rva, nbytes, va + (uint64_t)address.delta,
+                            "a relocated address"))
+        return false;
+    if (address.meaning == MEANING_INFERRED)
+        verify_moves_inferred(moves);
+    return true;
 }
 
 static int compare_sites(const void *left, const void *right)

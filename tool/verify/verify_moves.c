@@ -228,5 +228,14 @@ bool verify_moved(struct verify_case *judged)
         verify_moved_sections(&moves) && verify_checksum(judged) && explain(&moves) &&
         verify_repairs_explain(&moves);
     judged->verdict->step_count += moves.code.step_count;
+    /* With another map the bytes might be right: what was found speaks against the guess only. */
+    struct verify_verdict *verdict = judged->verdict;
+    if (!holds && verdict->result == VERIFY_REFUTED && moves.map.count != 0 && !moves.map.is_certain &&
+        !verdict->right_not_shown) {
+        verdict->right_not_shown = true;
+        verdict->reason = arena_printf(
+            judged->arena, "It is not certain where each section went; with the likeliest places: %s",
+            verdict->reason);
+    }
     return holds;
 }

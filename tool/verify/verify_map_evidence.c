@@ -1,0 +1,148 @@
+/* verify_map_evidence.c - what bytes and base relocations say about one distance.
+ * Takes: a part of the old image and a distance.  Gives: counts of samples.
+ * Must not: take more than a fixed number of samples, but for finding filling. */
+#include "verify/verify_map_internal.h"
+#include "verify/verify_relocations.h"
+
+enum { SAMPLE_COUNT = 4096, FILL = 0xCC };
+
+static bool read_sites(struct verify_case *judged, const struct verify_image *image, uint8_t ***sites)
+{
+    struct verify_relocation_reader reader = verify_relocations_begin(image);
+    struct verify_relocation relocation;
+    *sites = arena_array(judged->arena, image->section_count, sizeof **sites);
+    if (!*sites)
+        return false;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        (*sites)[i] = arena_alloc(judged->arena, image->sections[i].bytes.nbytes / 8 + 1);
+        if (!(*sites)[i])
+            return false;
+    }
+    while (verify_relocations_next(&reader, &relocation)) {
+        const struct verify_section *section = verify_section_at(image, relocation.rva);
+        judged->verdict->step_count++;
+        if (section && relocation.rva - section->rva < section->bytes.nbytes) {
+            uint32_t at = relocation.rva - section->rva;
+            uint8_t *byte = &(*sites)[section->index][at / 8];
+            *byte = (uint8_t)(*byte | 1u << (at % 8));
+        }
+    }
+    return true;
+}
+
+bool map_read_sites(struct map_search *search)
+{
+    return read_sites(search->judged, &search->judged->old_image, &search->old_sites) &&
+           read_sites(search->judged, &search->judged->new_image, &search->new_sites);
+}
+
+bool map_has_site(const struct verify_image *image, uint8_t *const *sites, uint64_t rva)
+{
+    const struct verify_section *section = rva > UINT32_MAX ? NULL : verify_section_at(image, (uint32_t)rva);
+    uint32_t at = section ? (uint32_t)rva - section->rva : 0;
+    return section && at < section->bytes.nbytes && (sites[section->index][at / 8] >> (at % 8) & 1);
+}
+
+/* The begin of the relocated field that holds rva of the old image; UINT64_MAX when none does. */
+static uint64_t site_around(const struct map_search *search, uint64_t rva)
+{
+    const struct verify_image *image = &search->judged->old_image;
+    unsigned width_nbytes = image->is_64 ? 8 : 4;
+    for (unsigned i = 0; i < width_nbytes && i <= rva; i++)
+        if (map_has_site(image, search->old_sites, rva - i))
+            return rva - i;
+    return UINT64_MAX;
+}
+
+/* The base relocations are written anew: their bytes say nothing. */
+static bool is_rebuilt(const struct verify_image *image, uint64_t rva)
+{
+    return image->directory_count > DIR_BASERELOC && rva >= image->directories[DIR_BASERELOC].rva &&
+           rva - image->directories[DIR_BASERELOC].rva < image->directories[DIR_BASERELOC].nbytes;
+}
+
+static bool is_padding(const struct verify_section *section, uint32_t at)
+{
+    if (at >= section->bytes.nbytes || section->bytes.bytes[at] == 0)
+        return true;
+    return section->bytes.bytes[at] == FILL && (section->characteristics & SCN_MEM_EXECUTE);
+}
+
+uint32_t map_content_nbytes(const struct verify_section *section)
+{
+    uint32_t nbytes = section->memory_nbytes;
+    if (section->virtual_nbytes == 0)
+        return nbytes;
+    while (nbytes > section->virtual_nbytes && is_padding(section, nbytes - 1))
+        nbytes--;
+    return nbytes;
+}
+
+/* Code stays executable; what is only written is not written elsewhere. An executable section may have left
+ * its data elsewhere, and end earlier. */
+static bool rights_fit(const struct map_search *search, const struct verify_section *section, int64_t first,
+                       int64_t last)
+{
+    const struct verify_image *image = &search->judged->new_image;
+    uint32_t needed = section->characteristics & (SCN_MEM_EXECUTE | SCN_MEM_WRITE);
+    if (first < 0 || last > UINT32_MAX)
+        return false;
+    const struct verify_section *at_first = verify_section_at(image, (uint32_t)first);
+    const struct verify_section *at_last = verify_section_at(image, (uint32_t)last);
+    if (!at_first || (!at_last && !(needed & SCN_MEM_EXECUTE)))
+        return false;
+    if (needed == SCN_MEM_WRITE && !(at_first->characteristics & SCN_MEM_WRITE))
+        return false;
+    return !(needed & SCN_MEM_EXECUTE) || (at_first->characteristics & SCN_MEM_EXECUTE);
+}
+
+uint64_t map_cost(const struct evidence *found)
+{
+    return found->fits ? (uint64_t)found->mismatch_count * 4 + found->gone_count : UINT64_MAX;
+}
+
+/* One byte of the new image; *at is the section of the byte before, which mostly has this one too. */
+static bool new_byte_at(const struct verify_image *image, uint64_t rva, const struct verify_section **at,
+                        uint8_t *byte)
+{
+    if (!*at || rva < (*at)->rva || rva - (*at)->rva >= (*at)->memory_nbytes)
+        *at = rva > UINT32_MAX ? NULL : verify_section_at(image, (uint32_t)rva);
+    if (!*at)
+        return false;
+    uint64_t offset = rva - (*at)->rva;
+    *byte = offset < (*at)->bytes.nbytes ? (*at)->bytes.bytes[offset] : 0;
+    return true;
+}
+
+struct evidence map_evidence(const struct map_search *search, const struct verify_section *section,
+                             uint64_t rva, uint64_t end_rva, int64_t delta, uint64_t limit_cost)
+{
+    struct evidence found = {0};
+    const struct verify_image *old_image = &search->judged->old_image,
+                              *new_image = &search->judged->new_image;
+    uint64_t raw_end_rva = (uint64_t)section->rva + section->bytes.nbytes;
+    if (!rights_fit(search, section, (int64_t)rva + delta, (int64_t)end_rva - 1 + delta))
+        return found;
+    found.fits = true;
+    end_rva = end_rva < raw_end_rva ? end_rva : raw_end_rva;
+    uint64_t step = rva < end_rva ? (end_rva - rva) / SAMPLE_COUNT + 1 : 1;
+    const struct verify_section *new_section = NULL;
+    for (; rva < end_rva && map_cost(&found) <= limit_cost; rva += step) {
+        uint8_t old_byte = section->bytes.bytes[rva - section->rva], new_byte = 0;
+        bool is_alike = new_byte_at(new_image, (uint64_t)((int64_t)rva + delta), &new_section, &new_byte) &&
+                        new_byte == old_byte;
+        search->judged->verdict->step_count++;
+        if ((is_alike && old_byte == 0) || is_rebuilt(old_image, rva))
+            continue;
+        uint64_t site_rva = site_around(search, rva);
+        bool is_site = site_rva != UINT64_MAX &&
+                       map_has_site(new_image, search->new_sites, (uint64_t)((int64_t)site_rva + delta));
+        if (is_site || (is_alike && site_rva == UINT64_MAX))
+            found.match_count += is_site || (old_byte != 0 && old_byte != FILL);
+        else if (new_byte == FILL && (section->characteristics & SCN_MEM_EXECUTE))
+            found.gone_count++;
+        else
+            found.mismatch_count++;
+    }
+    return found;
+}

@@ -1,0 +1,255 @@
+/* verify_map_split.c - finds data that left an executable section.
+ * Takes: the executable pieces where they are now.  Gives: pieces for the runs whose old place is filling and
+ * whose bytes lie elsewhere.  Must not: take code for gone: bytes without another place stay where they were.
+ *
+ * A byte is gone when filling stands in its place and it was none. A byte that was int3 itself says nothing:
+ * it belongs to the run beside it when the run's new place has it too. */
+#include "verify/verify_map_internal.h"
+
+#include <stdlib.h>
+
+enum { FILL = 0xCC, RUN_MIN_NBYTES = 4, RUN_SAMPLE_COUNT = 512 };
+
+enum byte_state { BYTE_STAYS, BYTE_IS_GONE, BYTE_SAYS_NOTHING };
+
+struct run {
+    uint64_t rva, end_rva;
+    const struct verify_piece *piece; /* that it leaves */
+    const struct verify_piece *slots; /* beside it, or NULL */
+    int64_t delta;
+    bool is_found;
+};
+
+struct run_list {
+    struct run *items;
+    size_t count, capacity;
+};
+
+static enum byte_state state_of(const struct map_search *search, const struct verify_piece *piece,
+                                uint64_t rva)
+{
+    uint8_t old_byte = 0, byte = FILL; /* what is in no section is not there */
+    verify_memory_byte(&search->judged->old_image, rva, &old_byte);
+    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)rva + piece->delta), &byte);
+    if (byte != FILL)
+        return BYTE_STAYS;
+    return old_byte == FILL ? BYTE_SAYS_NOTHING : BYTE_IS_GONE;
+}
+
+static bool append_run(struct map_search *search, struct run_list *list, struct run run)
+{
+    struct run *grown = arena_grow(search->judged->arena, list->items, list->count, &list->capacity,
+                                   list->count + 1, sizeof *list->items);
+    if (!grown)
+        return false;
+    list->items = grown;
+    list->items[list->count++] = run;
+    return true;
+}
+
+/* Behind a jump that stands in the place of a longer instruction: filling, but nothing left. */
+static bool is_rest_of_copied(const struct map_search *search, const struct verify_piece *piece,
+                              const struct run *run)
+{
+    enum { JUMP = 0xE9, JUMP_NBYTES = 5 };
+    uint8_t old_byte = 0, byte = 0;
+    if (search->judged->old_image.is_64 || run->end_rva - run->rva > 15 || run->rva < JUMP_NBYTES)
+        return false;
+    verify_memory_byte(&search->judged->old_image, run->rva - JUMP_NBYTES, &old_byte);
+    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - JUMP_NBYTES + piece->delta),
+                       &byte);
+    return byte == JUMP && old_byte != JUMP;
+}
+
+static bool find_runs(struct map_search *search, const struct verify_piece *piece, struct run_list *list)
+{
+    uint64_t rva = piece->rva;
+    while (rva < piece->end_rva) {
+        struct run run = {.rva = rva, .end_rva = rva, .piece = piece};
+        uint32_t gone_count = 0;
+        enum byte_state state = BYTE_IS_GONE;
+        for (; rva < piece->end_rva && (state = state_of(search, piece, rva)) != BYTE_STAYS; rva++) {
+            search->judged->verdict->step_count++;
+            if (state == BYTE_SAYS_NOTHING)
+                continue;
+            if (gone_count++ == 0)
+                run.rva = rva;
+            run.end_rva = rva + 1;
+        }
+        if (gone_count >= RUN_MIN_NBYTES && !is_rest_of_copied(search, piece, &run) &&
+            !append_run(search, list, run))
+            return false;
+        search->judged->verdict->step_count++;
+        rva++;
+    }
+    return true;
+}
+
+/* Samples of the run that do not lie at the distance; more than there are when the place is executable. */
+static uint64_t run_cost(const struct map_search *search, const struct run *run, int64_t delta,
+                         uint64_t *sample_count)
+{
+    const struct verify_image *old_image = &search->judged->old_image,
+                              *new_image = &search->judged->new_image;
+    uint64_t step = (run->end_rva - run->rva) / RUN_SAMPLE_COUNT + 1, mismatch_count = 0;
+    int64_t last = (int64_t)run->end_rva - 1 + delta;
+    const struct verify_section *section = (int64_t)run->rva + delta < 0 || last > UINT32_MAX
+                                               ? NULL
+                                               : verify_section_at(new_image, (uint32_t)last);
+    *sample_count = (run->end_rva - run->rva + step - 1) / step;
+    if (!section || (section->characteristics & SCN_MEM_EXECUTE) || (int64_t)run->rva + delta < section->rva)
+        return *sample_count + 1;
+    for (uint64_t rva = run->rva; rva < run->end_rva; rva += step) {
+        uint64_t new_rva = (uint64_t)((int64_t)rva + delta);
+        uint8_t old_byte = 0, byte = 0;
+        verify_memory_byte(old_image, rva, &old_byte);
+        verify_memory_byte(new_image, new_rva, &byte);
+        search->judged->verdict->step_count++;
+        bool is_site = map_has_site(old_image, search->old_sites, rva) &&
+                       map_has_site(new_image, search->new_sites, new_rva);
+        mismatch_count += !is_site && byte != old_byte;
+    }
+    return mismatch_count;
+}
+
+/* One distance for all runs of a section. */
+static bool best_delta(const struct map_search *search, const struct run_list *list, int64_t home,
+                       int64_t *delta)
+{
+    const struct candidates *candidates = &search->candidates;
+    uint64_t best_cost = UINT64_MAX;
+    for (size_t i = 0; i < candidates->count; i++) {
+        uint64_t total_cost = 0, sample_count;
+        if (candidates->deltas[i] == home)
+            continue;
+        for (size_t k = 0; k < list->count && total_cost < best_cost; k++)
+            total_cost += run_cost(search, &list->items[k], candidates->deltas[i], &sample_count);
+        if (total_cost < best_cost) {
+            best_cost = total_cost;
+            *delta = candidates->deltas[i];
+        }
+    }
+    return best_cost != UINT64_MAX;
+}
+
+static const struct verify_piece *slots_beside(const struct verify_map *map, const struct run *run)
+{
+    const struct verify_piece *before = run->rva > 0 ? verify_piece_at(map, run->rva - 1) : NULL;
+    const struct verify_piece *behind = verify_piece_at(map, run->end_rva);
+    return before && before->is_slots ? before : behind && behind->is_slots ? behind : NULL;
+}
+
+/* int3 bytes beside the run that went with it. */
+static void widen(const struct map_search *search, const struct verify_piece *piece, struct run *run)
+{
+    uint8_t byte;
+    while (run->rva > piece->rva && state_of(search, piece, run->rva - 1) == BYTE_SAYS_NOTHING &&
+           verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - 1 + run->delta),
+                              &byte) &&
+           byte == FILL)
+        run->rva--;
+    while (run->end_rva < piece->end_rva && state_of(search, piece, run->end_rva) == BYTE_SAYS_NOTHING &&
+           verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->end_rva + run->delta),
+                              &byte) &&
+           byte == FILL)
+        run->end_rva++;
+}
+
+static void place_runs(const struct map_search *search, const struct verify_map *map, struct run_list *list)
+{
+    int64_t delta = 0;
+    bool has_delta = list->count != 0 && best_delta(search, list, list->items[0].piece->delta, &delta);
+    for (size_t i = 0; i < list->count; i++) {
+        struct run *run = &list->items[i];
+        uint64_t sample_count = 0;
+        uint64_t cost = has_delta ? run_cost(search, run, delta, &sample_count) : UINT64_MAX;
+        run->slots = slots_beside(map, run);
+        run->delta = delta;
+        uint64_t slots_cost =
+            run->slots ? run_cost(search, run, run->slots->delta, &sample_count) : UINT64_MAX;
+        if (slots_cost < cost) {
+            run->delta = run->slots->delta;
+            cost = slots_cost;
+        }
+        run->is_found = cost <= sample_count / 2;
+        if (run->is_found)
+            widen(search, run->piece, run);
+    }
+}
+
+/* What lies inside the old directory 12 are slots like those that the descriptors name. */
+static bool is_in_iat(const struct map_search *search, const struct run *run)
+{
+    const struct verify_image *image = &search->judged->old_image;
+    struct verify_directory iat =
+        image->directory_count > DIR_IAT ? image->directories[DIR_IAT] : (struct verify_directory){0, 0};
+    return run->rva >= iat.rva && run->end_rva <= (uint64_t)iat.rva + iat.nbytes;
+}
+
+static bool append_part(struct map_search *search, struct verify_piece part, uint64_t rva, uint64_t end_rva)
+{
+    part.rva = (uint32_t)rva;
+    part.end_rva = (uint32_t)end_rva;
+    return map_append(search, part);
+}
+
+/* The old piece, that ends where its first run begins; then the runs, and what stays behind each. */
+static bool cut(struct map_search *search, size_t index, const struct run *runs, size_t count)
+{
+    struct verify_piece piece = search->map->pieces[index];
+    const struct run *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct run *run = &runs[i];
+        if (!run->is_found)
+            continue;
+        if (last && !append_part(search, piece, last->end_rva, run->rva))
+            return false;
+        if (!last)
+            search->map->pieces[index].end_rva = (uint32_t)run->rva;
+        struct verify_piece leaves = piece;
+        leaves.delta = run->delta;
+        leaves.is_code = false;
+        leaves.is_slots = run->slots && run->delta == run->slots->delta && is_in_iat(search, run);
+        leaves.is_data_run = !leaves.is_slots;
+        if (!append_part(search, leaves, run->rva, run->end_rva))
+            return false;
+        last = run;
+    }
+    return !last || append_part(search, piece, last->end_rva, piece.end_rva);
+}
+
+static bool split_section(struct map_search *search, const struct verify_map *map,
+                          const struct verify_section *section)
+{
+    struct run_list list = {0};
+    for (size_t i = 0; i < map->count; i++)
+        if (map->pieces[i].section == section && map->pieces[i].is_code &&
+            !find_runs(search, &map->pieces[i], &list))
+            return false;
+    place_runs(search, map, &list);
+    for (size_t first = 0, end; first < list.count; first = end) {
+        for (end = first; end < list.count && list.items[end].piece == list.items[first].piece; end++)
+            ;
+        if (!cut(search, (size_t)(list.items[first].piece - map->pieces), &list.items[first], end - first))
+            return false;
+    }
+    return true;
+}
+
+bool map_split_code(struct map_search *search)
+{
+    const struct verify_image *image = &search->judged->old_image;
+    /* The pieces as they are now, in order: the map itself is cut on the way. */
+    struct verify_map before = *search->map;
+    before.pieces = arena_array(search->judged->arena, before.count, sizeof *before.pieces);
+    if (!before.pieces)
+        return false;
+    if (before.count != 0)
+        memcpy(before.pieces, search->map->pieces, before.count * sizeof *before.pieces);
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if ((image->sections[i].characteristics & SCN_MEM_EXECUTE) &&
+            !split_section(search, &before, &image->sections[i]))
+            return false;
+    map_sort(search->map);
+    return true;
+}

@@ -1,0 +1,58 @@
+/* verify_referents.c - what an operand near an edge means, by what is done with the address.
+ * Takes: a field in code.  Gives: verify_operand_meaning().
+ * Must not: decide by the place the address falls in when something is added to it. */
+#include "verify/verify_edges.h"
+#include "verify/verify_follow.h"
+
+/* The one piece that holds all bytes that are accessed through the address. */
+static const struct verify_piece *accessed_piece(const struct verify_moves *moves, uint64_t rva,
+                                                 const struct verify_followed *followed)
+{
+    int64_t low = (int64_t)rva + followed->low, high = (int64_t)rva + followed->high;
+    const struct verify_piece *piece = low < 0 ? NULL : verify_piece_at(&moves->map, (uint64_t)low);
+    return piece && high <= (int64_t)piece->end_rva ? piece : NULL;
+}
+
+/* An immediate that is compared with or added to something ends or begins an array. */
+static bool is_arithmetic(const struct verify_full *full)
+{
+    switch (full->decoded.mnemonic) {
+    case ZYDIS_MNEMONIC_MOV:
+    case ZYDIS_MNEMONIC_PUSH:
+    case ZYDIS_MNEMONIC_LEA:
+        return false;
+    default:
+        return true;
+    }
+}
+
+enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
+                                           const struct verify_field_in_code *field,
+                                           const struct verify_uses *uses, uint64_t rva, int64_t *delta)
+{
+    struct verify_instruction instruction;
+    struct verify_full full;
+    if (field->kind == FIELD_BRANCH || field->kind == FIELD_CALL)
+        return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if (!verify_is_near_edge(moves, rva))
+        return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
+    if (!verify_code_decode(&moves->code, field->section, uses->operand_at, &instruction) ||
+        !verify_decode_full(&moves->code, field->section, uses->operand_at, &full))
+        return MEANING_OPEN;
+    bool is_displacement =
+        instruction.disp_nbytes != 0 && uses->operand_at + instruction.disp_at == field->at;
+    if (is_displacement && instruction.is_plain_memory && !(uses->uses & USE_ADDRESS))
+        return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
+        return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at);
+    if (followed.is_followed) {
+        const struct verify_piece *piece =
+            followed.count == 0 ? verify_piece_at(&moves->map, rva) : accessed_piece(moves, rva, &followed);
+        if (!piece)
+            return MEANING_OPEN;
+        *delta = piece->delta;
+        return MEANING_SURE;
+    }
+    return verify_meaning(moves, rva, followed.is_indexed ? ADDRESS_INDEXED : ADDRESS_TAKEN, delta);
+}

@@ -1,0 +1,42 @@
+/* verify_registers.h - one instruction with its operands, and which general registers it reads and writes.
+ * Takes: code bytes, through Zydis.  Gives: register numbers (0 to 15) and sets of them as bits.
+ * Must not: follow control flow. */
+#ifndef HVCIFIX_VERIFY_VERIFY_REGISTERS_H
+#define HVCIFIX_VERIFY_VERIFY_REGISTERS_H
+
+#include "verify/verify_code.h"
+
+/* What a call does not keep, by the calling conventions of Windows. */
+enum {
+    REGISTER_AX = 1 << 0,
+    REGISTERS_ARGUMENT_64 = 1 << 1 | 1 << 2 | 1 << 8 | 1 << 9,
+    REGISTERS_VOLATILE_64 = REGISTER_AX | REGISTERS_ARGUMENT_64 | 1 << 10 | 1 << 11,
+    REGISTERS_ARGUMENT_32 = 1 << 1 | 1 << 2,
+    REGISTERS_VOLATILE_32 = REGISTER_AX | REGISTERS_ARGUMENT_32
+};
+
+struct verify_full {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* Decodes the instruction at an offset of a section. False when there is none. */
+bool verify_decode_full(const struct verify_code *code, const struct verify_code_section *section, size_t at,
+                        struct verify_full *full);
+
+/* Number of the general register that holds reg; -1 for none and others. */
+int verify_register_number(ZydisRegister reg);
+
+/* True when the set has the general register that holds reg. */
+bool verify_holds(uint16_t set, ZydisRegister reg);
+
+/* Registers that the instruction writes in whole or in part; a call writes all that it does not keep. */
+uint16_t verify_written_registers(const struct verify_full *full);
+
+/* Does the instruction behind this one run after it? */
+bool verify_falls_through(const struct verify_full *full);
+
+/* A jump, conditional or not, to a place that it states relative to its own first byte. */
+bool verify_direct_jump(const struct verify_full *full, int64_t *target);
+
+#endif
