@@ -203,11 +203,14 @@ static bool take_hit(void *context, const struct range_hit *hit)
 }
 
 /* Without base relocations nothing may hold an absolute address of the image; one that does would not follow.
- */
+ * A kernel image that may be loaded anywhere, with a base below 4 GiB, always is: what looks like an address
+ * is none. */
 static bool check_absolute(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
-    if (image_directory(image, DIR_BASERELOC))
+    bool is_elsewhere = image->role == ROLE_KERNEL && image->image_base_va <= UINT32_MAX &&
+                        !(image->coff_characteristics & COFF_RELOCS_STRIPPED);
+    if (image_directory(image, DIR_BASERELOC) || is_elsewhere)
         return true;
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
