@@ -76,6 +76,11 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
             judge_follow(judge, rva, target_rva);
             return;
         }
+        if (judge_is_literal(judge, target_rva)) {
+            judge->literal_count++;
+            judge_follow(judge, rva, target_rva);
+            return;
+        }
         judge_found(judge, rva, file_offset,
                     arena_printf(judge->arena,
                                  "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
@@ -96,6 +101,10 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
 {
     if (judge_is_code(judge, target_rva) || is_jump_table_entry(judge, file_offset, target_rva)) {
         judge->code_address_count++;
+        return;
+    }
+    if (judge_is_literal(judge, target_rva)) {
+        judge->literal_count++;
         return;
     }
     judge_found(judge, rva, file_offset,
@@ -287,13 +296,18 @@ bool section_writes_but(const struct image *image, const struct refset *refs, co
         if (!judge.has_relocations)
             judge_scan_absolute(&judge);
     }
-    *answer = judge.found ? WRITES_FOUND : WRITES_NONE;
-    *summary =
-        arena_printf(arena,
-                     "Examined %" PRIu64 " references into the section (%" PRIu64 " branches, %" PRIu64
-                     " reads, %" PRIu64 " addresses of functions) and %" PRIu64
-                     " bytes for further ones; none writes, and none takes the address of data.",
-                     judge.branch_count + judge.read_count + judge.code_address_count, judge.branch_count,
-                     judge.read_count, judge.code_address_count, judge.scanned_nbytes);
+    *answer = judge.found ? WRITES_FOUND : judge.literal_count != 0 ? WRITES_CONSTANTS : WRITES_NONE;
+    const char *literals =
+        judge.literal_count == 0
+            ? ""
+            : arena_printf(arena, ", %" PRIu64 " addresses of string literals", judge.literal_count);
+    *summary = arena_printf(
+        arena,
+        "Examined %" PRIu64 " references into the section (%" PRIu64 " branches, %" PRIu64 " reads, %" PRIu64
+        " addresses of functions%s) and %" PRIu64
+        " bytes for further ones; none writes, and none takes the address of %s.",
+        judge.branch_count + judge.read_count + judge.code_address_count + judge.literal_count,
+        judge.branch_count, judge.read_count, judge.code_address_count, literals, judge.scanned_nbytes,
+        judge.literal_count == 0 ? "data" : "other data; that nobody writes to a string literal is assumed");
     return !arena->exhausted;
 }

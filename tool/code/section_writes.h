@@ -7,9 +7,10 @@
 #include "code/code_map.h"
 
 enum write_answer {
-    WRITES_NONE,    /* proved: every possible reference into the section was classified, none writes */
-    WRITES_ASSUMED, /* code of this machine is not decoded: nothing is known, Windows 10 strips W itself */
-    WRITES_FOUND    /* a store, a loader-written table, or an address that escapes; see `evidence` */
+    WRITES_NONE,      /* proved: every possible reference into the section was classified, none writes */
+    WRITES_CONSTANTS, /* the same, but addresses of constants escape; that nobody writes to them is assumed */
+    WRITES_ASSUMED,   /* code of this machine is not decoded: nothing is known, Windows 10 strips W itself */
+    WRITES_FOUND      /* a store, a loader-written table, or an address that escapes; see `evidence` */
 };
 
 /* Judges section `section` (an index). Considers: loader-written tables (IAT, thunk arrays outside it,
@@ -17,7 +18,8 @@ enum write_answer {
  * by relocated pointers that are not code targets, image-base-relative displacements into it, and every
  * byte position of the executable sections that could encode a direct reference into it (enumeration:
  * DESIGN section 2), whether decoded or not. On WRITES_FOUND *why holds the first counter-example as a
- * finding of HVCI9021 with place and cure. On WRITES_NONE *summary says what was examined, with counts.
+ * finding of HVCI9021 with place and cure. On WRITES_NONE and WRITES_CONSTANTS *summary says what was
+ * examined, with counts.
  * False only when memory ran out. */
 bool section_writes(const struct image *image, const struct refset *refs, const struct code_map *code,
                     uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,

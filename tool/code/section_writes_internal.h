@@ -2,7 +2,8 @@
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
  *     section_writes_operand.c    one field in or outside of code: what does it do?
- *     section_writes_follow.c     what becomes of the address of a function that code has taken
+ *     section_writes_follow.c     what becomes of the address of a function or a literal that code has taken
+ *     section_writes_literal.c    is it a string literal?
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
 #define HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
@@ -29,7 +30,7 @@ struct judge {
 
     bool found; /* *why is set */
     struct finding *why;
-    uint64_t branch_count, read_count, code_address_count, scanned_nbytes;
+    uint64_t branch_count, read_count, code_address_count, literal_count, scanned_nbytes;
 };
 
 /* All of [rva, rva + nbytes) leaves the section. */
@@ -62,8 +63,12 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
 /* A function of the code map begins there: its address may be passed around without writing to it. */
 bool judge_is_code(const struct judge *judge, uint32_t rva);
 
-/* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code in the section;
- * what does the code behind it do with it? */
+/* section_writes_literal.c: a string literal begins there, as far as its bytes show: text that ends with a
+ * zero and is as large as it has to be. */
+bool judge_is_literal(const struct judge *judge, uint32_t rva);
+
+/* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
+ * the section; what does the code behind it do with it? */
 void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva);
 
 /* section_writes_operand.c: the 4 bytes at offset `at` of an executable section, as a RIP-relative

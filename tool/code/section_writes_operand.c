@@ -53,6 +53,7 @@ static void judge_decoded(struct judge *judge, const struct place *place)
     judge->branch_count = before.branch_count;
     judge->read_count = before.read_count;
     judge->code_address_count = before.code_address_count;
+    judge->literal_count = before.literal_count;
 }
 
 /* Padding is a guess by its values: a run of zeros may begin inside a displacement. */

@@ -106,6 +106,7 @@ static bool judge_both(struct rewrite *rewrite, struct atom *atom)
         return refuse_writable_code(rewrite, &why);
     atom->needs = NEEDS_EXECUTE;
     atom->why = summary;
+    rewrite->assumes_constants |= answer != WRITES_NONE;
     return true;
 }
 

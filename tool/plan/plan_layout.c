@@ -147,8 +147,9 @@ static const char *describe_moves(struct rewrite *rewrite)
     return arena_printf(
         rewrite->arena,
         "%zu references were followed; %zu of %zu pieces leave their neighbours, and every place that "
-        "could refer to them is explained.",
-        rewrite->refs->ref_count, leaving_count, layout->piece_count - 1);
+        "could refer to them is explained.%s",
+        rewrite->refs->ref_count, leaving_count, layout->piece_count - 1,
+        rewrite->assumes_constants ? " That nobody writes to string literals is assumed." : "");
 }
 
 /* One change for each finding that the layout cures. */
@@ -172,7 +173,7 @@ static bool add_changes(struct rewrite *rewrite)
                        ? "Memory has one set of rights a page, so code, data and constants need pages of "
                          "their own."
                        : "Executable memory must not be written.",
-            .assurance = ASSURANCE_PROVED,
+            .assurance = rewrite->assumes_constants ? ASSURANCE_ASSUMED : ASSURANCE_PROVED,
             .proof = proof,
         };
         if (is_straddling)

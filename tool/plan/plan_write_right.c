@@ -59,7 +59,7 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
     if (answer == WRITES_ASSUMED && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
         return refuse_undecoded(context, finding, summary);
 
-    bool is_proved = answer == WRITES_NONE;
+    bool is_examined = answer == WRITES_NONE || answer == WRITES_CONSTANTS;
     return plan_add_change(
         context->plan, context->arena,
         &(struct change){
@@ -71,13 +71,14 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
             .new_value = section->characteristics & ~SCN_MEM_WRITE,
             .section = section->name,
             .field = "Characteristics",
-            .why = is_proved ? "Executable memory must not be writable, and nothing writes this section "
-                               "after it is loaded."
-                             : "Executable memory must not be writable; whether anything writes this section "
-                               "is not known.",
-            .assurance = is_proved ? ASSURANCE_PROVED : ASSURANCE_ASSUMED,
+            .why = is_examined
+                       ? "Executable memory must not be writable, and nothing writes this section "
+                         "after it is loaded."
+                       : "Executable memory must not be writable; whether anything writes this section "
+                         "is not known.",
+            .assurance = answer == WRITES_NONE ? ASSURANCE_PROVED : ASSURANCE_ASSUMED,
             .proof =
-                is_proved
+                is_examined
                     ? summary
                     : "Assumed: Windows 10 and later strip W from INIT themselves; the code of this machine "
                       "is not decoded here.",

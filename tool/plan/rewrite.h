@@ -72,6 +72,8 @@ struct rewrite {
     bool takes_slots_out;   /* what the loader writes leaves executable sections */
     bool takes_off_borders; /* relocations that straddle a page boundary are repaired */
 
+    bool assumes_constants; /* a section loses the write right, and addresses of constants in it escape */
+
     struct site_set base_displacements; /* file offsets of displacements that are added to the image base */
 
     struct layout *layout; /* being built */

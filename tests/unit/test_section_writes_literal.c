@@ -1,0 +1,107 @@
+/* test_section_writes_literal.c - string literals in INIT, and what must not be taken for one.
+ * Takes: a small driver that takes the address of text in INIT.  Gives: pass or fail. */
+#include "section_writes_case.h"
+
+static void expect_constants(struct code_case *driver)
+{
+    struct finding why;
+    const char *summary;
+    enum write_answer answer = judge(driver, &why, &summary);
+    if (answer != WRITES_CONSTANTS)
+        fail_msg("answer %d: %s", (int)answer, why.message ? why.message : "");
+    assert_non_null(strstr(summary, "1 addresses of string literals"));
+    assert_non_null(strstr(summary, "is assumed"));
+    case_end(driver);
+}
+
+/* The driver takes the address of VARIABLE_RVA + offset; bytes behind that instruction follow. Returns the
+ * place of the instruction. */
+static uint32_t take_address(struct code_case *driver, uint16_t machine, uint32_t offset, const char *bytes,
+                             size_t nbytes)
+{
+    uint32_t rva = begin_driver(driver, machine);
+    uint32_t behind = machine == MACHINE_AMD64
+                          ? CASE_PUT_REL(driver, rva, "\x48\x8D\x0D", VARIABLE_RVA + offset)
+                          : CASE_PUT_VA(driver, rva, "\xB9", VARIABLE_RVA + offset);
+    case_put(driver, behind, bytes, nbytes);
+    return rva;
+}
+
+static const uint16_t machines[] = {MACHINE_AMD64, MACHINE_I386};
+
+static void literals(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    for (size_t i = 0; i < 2; i++) {
+        take_address(&driver, machines[i], 0, "\xFF\xD0\xC3", 3); /* call rax; ret */
+        CASE_PUT(&driver, VARIABLE_RVA, "driver: %s\n\0\xCC");
+        expect_constants(&driver);
+
+        take_address(&driver, machines[i], 0, "\xFF\xD0\xC3", 3);
+        CASE_PUT(&driver, VARIABLE_RVA, "\\\0D\0e\0v\0\0\0\xCC");
+        expect_constants(&driver);
+
+        take_address(&driver, machines[i], 4, "\xFF\xD0\xC3", 3); /* behind another one, aligned */
+        CASE_PUT(&driver, VARIABLE_RVA, "ab\0\0cd\0\0\0\0\0\0\0\0\0\0\0\0\xCC");
+        expect_constants(&driver);
+
+        take_address(&driver, machines[i], 0, "\x8A\x01\xC3", 3); /* mov al, [rcx]; ret */
+        CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
+        expect_constants(&driver);
+    }
+    begin_driver(&driver, MACHINE_AMD64); /* a pointer to it */
+    CASE_PUT(&driver, CASE_TEXT_RVA + 5, "\xC3");
+    CASE_PUT_VA(&driver, CASE_DATA_RVA, "", VARIABLE_RVA);
+    CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
+    expect_constants(&driver);
+}
+
+static void other_data(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *bytes;
+        uint32_t nbytes, offset;
+    } cases[] = {
+        {"a buffer with room", "text\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xCC", 22, 0},
+        {"inside of a text", "text\0\xCC", 6, 1},
+        {"inside of a wide text", "t\0e\0x\0t\0\0\0\xCC", 11, 2},
+        {"the second byte of a wide text", "t\0e\0x\0t\0\0\0\xCC", 11, 1},
+        {"one character: a number", "A\0\0\0\xCC", 5, 0},
+        {"no text", "te\x01t\0\xCC", 6, 0},
+        {"without an end", "te\xCC", 3, 0},
+        {"empty", "\0\0\xCC", 3, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct code_case driver;
+        print_message("%s\n", cases[i].text);
+        uint32_t rva = take_address(&driver, MACHINE_AMD64, cases[i].offset, "\xFF\xD0\xC3", 3);
+        case_put(&driver, VARIABLE_RVA, cases[i].bytes, cases[i].nbytes);
+        expect_written(&driver, rva, "takes the address of data");
+    }
+}
+
+static void written_text(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    uint32_t rva = take_address(&driver, MACHINE_AMD64, 0, "\xC6\x01\x30\xC3", 4); /* mov byte [rcx], '0' */
+    CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
+    expect_written(&driver, rva + 7, "writes or computes with it");
+
+    rva = begin_driver(&driver, MACHINE_AMD64); /* mov byte [rip->text+1], '0' */
+    CASE_PUT(&driver, case_put_rel(&driver, rva, "\xC6\x05", 2, VARIABLE_RVA + 1, 1), "\x30\xC3");
+    CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
+    expect_written(&driver, rva, "stores");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(literals),
+        cmocka_unit_test(other_data),
+        cmocka_unit_test(written_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
