@@ -58,7 +58,7 @@ static bool is_full(struct span bytes, size_t end)
 /* Other sections that are writable and executable hold variables too, by some /MERGE. */
 static bool holds_start_code(const struct section *section)
 {
-    return strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) &&
+    return strcmp(section->raw_name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) &&
            (section->characteristics & SCN_CNT_CODE);
 }
 
