@@ -56,8 +56,14 @@ static bool is_base(const struct held *held)
 
 static void escapes(struct follower *follower, uint32_t rva, const char *what)
 {
+    if (follower->escape->rva == NO_RVA || follower->escape->reads_headers)
+        *follower->escape = (struct base_escape){rva, what, false};
+}
+
+static void reads_headers(struct follower *follower, uint32_t rva, const char *what)
+{
     if (follower->escape->rva == NO_RVA)
-        *follower->escape = (struct base_escape){rva, what};
+        *follower->escape = (struct base_escape){rva, what, true};
 }
 
 static bool is_done(const struct follower *follower)
@@ -188,6 +194,11 @@ static bool use_memory(struct follower *follower, const struct instruction *inst
         return true;
     if ((by_base && by_index) || (by_index && instruction->scale != 1)) {
         escapes(follower, instruction->rva, "multiplies the image base");
+        return true;
+    }
+    if (index == NO_REGISTER && instruction->operation != OP_LEA && instruction->disp >= 0 &&
+        instruction->disp < (int64_t)follower->image->headers_nbytes) {
+        reads_headers(follower, instruction->rva, "reads headers through the image base");
         return true;
     }
     if (instruction->disp_nbytes != 4 || instruction->disp < (int64_t)follower->image->headers_nbytes ||
@@ -414,7 +425,7 @@ static bool begin_at_origins(struct follower *follower)
             continue;
         uint32_t begin = code_instruction_begin(follower->code, ref->site_rva);
         if (ref->access != ACCESS_ADDRESS || ref->target != 0) {
-            escapes(follower, begin, "reads the headers, or takes the address of one");
+            reads_headers(follower, begin, "reads the headers, or takes the address of one");
             continue;
         }
         struct state nothing = {0};
@@ -435,7 +446,7 @@ bool base_uses_follow(const struct image *image, const struct refset *refs, cons
                                 .context = context,
                                 .escape = escape,
                                 .steps_left = MOST_STEPS_PER_BYTE * (uint64_t)image->file.nbytes};
-    *escape = (struct base_escape){NO_RVA, NULL};
+    *escape = (struct base_escape){NO_RVA, NULL, false};
     follower.state_numbers = arena_array(arena, code->section_count, sizeof *follower.state_numbers);
     if (!follower.decoder || !follower.state_numbers)
         return false;

@@ -22,13 +22,14 @@ struct base_use {
 typedef bool base_use_fn(void *context, const struct base_use *use);
 
 struct base_escape {
-    uint32_t rva;     /* of the instruction; NO_RVA when nothing escapes */
-    const char *what; /* "stores the image base in memory", ... */
+    uint32_t rva;       /* of the instruction; NO_RVA when nothing escapes */
+    const char *what;   /* "stores the image base in memory", ... */
+    bool reads_headers; /* all that escapes is what headers hold: RVAs that are true in a new image as well */
 };
 
-/* Follows the base everywhere; the first escape is told, and the search goes on. A use may be told more than
- * once, and becomes uncertain when another path says so. False when `take` returned false or memory ran out;
- * then *escape means nothing. */
+/* Follows the base everywhere; the first escape is told (one that does more than read headers, if any), and
+ * the search goes on. A use may be told more than once, and becomes uncertain when another path says so.
+ * False when `take` returned false or memory ran out; then *escape means nothing. */
 bool base_uses_follow(const struct image *image, const struct refset *refs, const struct code_map *code,
                       struct arena *arena, base_use_fn *take, void *context, struct base_escape *escape);
 

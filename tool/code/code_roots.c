@@ -107,6 +107,23 @@ static bool is_root(const struct ref *ref)
     return (ref->flags & REF_FLAG_CODE_TARGET) != 0;
 }
 
+/* What a guard slot holds in the file is the function that stands there while nobody checks. */
+static bool push_guard_defaults(struct code_reader *reader)
+{
+    for (size_t i = 0; i < reader->refs->extent_count; i++) {
+        const struct extent *extent = &reader->refs->extents[i];
+        unsigned width_nbytes = image_pointer_nbytes(reader->image);
+        struct span bytes;
+        uint32_t rva;
+        if (extent->kind == EXTENT_GUARD_SLOT && extent->nbytes == width_nbytes &&
+            image_bytes_at_rva(reader->image, extent->rva, width_nbytes, &bytes) &&
+            image_va_to_rva(reader->image, load_width(bytes.bytes, width_nbytes), &rva) &&
+            !descent_push(reader, rva, FUNCTION_GUARD_TABLE, TRUST_IF_CLEAN, 0))
+            return false;
+    }
+    return true;
+}
+
 bool roots_push_trusted(struct code_reader *reader)
 {
     for (size_t i = 0; i < reader->refs->ref_count; i++) {
@@ -121,6 +138,8 @@ bool roots_push_trusted(struct code_reader *reader)
 
 bool roots_push_candidates(struct code_reader *reader)
 {
+    if (!push_guard_defaults(reader))
+        return false;
     /* Following a candidate appends references; only those that were there before are asked. */
     size_t count = reader->refs->ref_count;
     for (size_t i = 0; i < count; i++) {
@@ -132,6 +151,49 @@ bool roots_push_candidates(struct code_reader *reader)
             !descent_push(reader, ref->target, code_targets[ref->source].source,
                           (enum trust)code_targets[ref->source].trust, 0))
             return false;
+    }
+    return true;
+}
+
+static bool mark_import_slots(struct code_reader *reader, struct site_set *slots)
+{
+    unsigned width_nbytes = image_pointer_nbytes(reader->image);
+    if (!site_set_init(slots, reader->arena, reader->image->file.nbytes))
+        return false;
+    for (size_t i = 0; i < reader->refs->extent_count; i++) {
+        const struct extent *extent = &reader->refs->extents[i];
+        uint32_t foff;
+        if (extent->kind != EXTENT_IAT ||
+            !image_rva_to_foff(reader->image, extent->rva, extent->nbytes, &foff))
+            continue;
+        for (uint32_t at = 0; at + width_nbytes <= extent->nbytes; at += width_nbytes)
+            site_set_add(slots, (uint64_t)foff + at);
+    }
+    return true;
+}
+
+/* `jmp [slot]` that nothing has reached: a linker's import thunk that nobody calls. Six bytes that name
+ * exactly an import slot are no coincidence. */
+bool roots_push_import_thunks(struct code_reader *reader)
+{
+    struct site_set slots;
+    if (!mark_import_slots(reader, &slots))
+        return false;
+    for (size_t s = 0; s < reader->section_count; s++) {
+        const struct reader_section *section = &reader->sections[s];
+        for (uint32_t at = 0; section->nbytes >= 6 && at <= section->nbytes - 6; at++) {
+            uint32_t rva, foff;
+            if (section->bytes[at] != 0xFF || section->bytes[at + 1] != 0x25 || !byte_is_unknown(section, at))
+                continue;
+            uint32_t stored = load_u32(section->bytes + at + 2);
+            if (reader->is_64)
+                rva = section->rva + at + 6 + stored; /* wraps as the processor's addition does */
+            else if (!image_va_to_rva(reader->image, stored, &rva))
+                continue;
+            if (image_rva_to_foff(reader->image, rva, 1, &foff) && site_set_has(&slots, foff) &&
+                !descent_push(reader, section->rva + at, NO_SOURCE, TRUST_IF_CLEAN, 0))
+                return false;
+        }
     }
     return true;
 }

@@ -16,6 +16,12 @@ enum { NEAR_TABLE_NBYTES = 256 * 1024 };
 /* So many confirmed fields on one line are no coincidence, even where the x64 ABI asks for unwind data. */
 enum { ENOUGH_CONFIRMED_FIELDS = 2 };
 
+/* A register and the room that the x64 ABI asks for. */
+enum { SMALLEST_FRAME_NBYTES = 40 };
+
+/* Compilers and linkers align functions to this, and fill with CC. */
+enum { FUNCTION_ALIGNMENT = 16 };
+
 enum step { STEP_ON, STEP_CLEAN, STEP_NOT_CODE, STEP_NOT_FUNCTION };
 
 /* What the line has shown so far. */
@@ -24,8 +30,9 @@ struct evidence {
     bool stack_is_known; /* no call so far, and ESP or RSP was only pushed, popped and moved by constants */
     bool returns_balanced;
     bool breaks_leaf_rule;
+    bool undoes_frame;        /* returns, or jumps to a function, with all that it pushed taken back */
     uint32_t confirmed_count; /* instructions with a confirmed field */
-    int64_t stack_nbytes;
+    int64_t stack_nbytes, deepest_nbytes;
 };
 
 struct line {
@@ -178,6 +185,8 @@ static void follow_stack(struct line *line, const struct instruction *instructio
         evidence->stack_nbytes += (int64_t)instruction->imm;
     else if (is_stack_operand && instruction->imm_nbytes[0] != 0 && instruction->operation == OP_ADD)
         evidence->stack_nbytes -= (int64_t)instruction->imm;
+    if (evidence->stack_nbytes > evidence->deepest_nbytes)
+        evidence->deepest_nbytes = evidence->stack_nbytes;
     if (evidence->stack_nbytes < 0) /* takes what it never pushed */
         evidence->stack_is_known = false;
 }
@@ -192,6 +201,20 @@ static bool is_followed_by_border(const struct line *line)
            (decode(line->reader->decoder, section->bytes + at, section->nbytes - at, section->rva + at,
                    &next) &&
             instruction_is_fill(&next));
+}
+
+/* A function of one instruction, on a multiple of 16, with nothing but CC up to the next one: a trap that
+ * stands for what must not be called, or a jump. */
+static bool is_set_apart(const struct line *line)
+{
+    const struct reader_section *section = line->section;
+    uint32_t end = line->begin + FUNCTION_ALIGNMENT;
+    if ((section->rva + line->begin) % FUNCTION_ALIGNMENT != 0 || end > section->nbytes || line->at >= end)
+        return false;
+    for (uint32_t at = line->at; at < end; at++)
+        if (section->bytes[at] != 0xCC)
+            return false;
+    return true;
 }
 
 /* Two entries of a table of RVAs that lead to places not far from it, where code can be. Visual C++ puts the
@@ -270,13 +293,20 @@ static enum step advance(struct line *line, const struct instruction *instructio
     /* Fill bytes behind a call: it does not return, and the line ends here. */
     ends |= instruction->flow == FLOW_BREAK && line->after_call;
     line->after_call = is_call(instruction);
+    bool is_tail_call = instruction->flow == FLOW_JUMP && instruction->rel_nbytes == 4;
+    if (is_tail_call && evidence->stack_is_known)
+        evidence->undoes_frame =
+            evidence->stack_nbytes == 0 && evidence->deepest_nbytes >= SMALLEST_FRAME_NBYTES;
     if (instruction->flow == FLOW_RETURN && evidence->stack_is_known) {
+        evidence->undoes_frame =
+            evidence->stack_nbytes == 0 && evidence->deepest_nbytes >= SMALLEST_FRAME_NBYTES;
         evidence->returns_balanced |= evidence->stack_nbytes == 0;
         evidence->stack_is_known = false;
     }
     if (!ends || (line->trust == TRUST_POINTER && !evidence->convinces && line->reach >= line->at))
         return STEP_ON;
     evidence->convinces |= evidence->returns_balanced && is_followed_by_border(line);
+    evidence->convinces |= line->length == 1 && is_set_apart(line);
     return STEP_CLEAN;
 }
 
@@ -318,7 +348,7 @@ bool speculate(struct code_reader *reader, struct reader_section *section, uint3
         result = advance(&line, &instruction);
     }
     bool is_odd_leaf = !line.bound && reader->is_64 && reader->bound_count != 0 &&
-                       line.evidence.breaks_leaf_rule &&
+                       line.evidence.breaks_leaf_rule && !line.evidence.undoes_frame &&
                        line.evidence.confirmed_count < ENOUGH_CONFIRMED_FIELDS;
     if (result == STEP_CLEAN && trust == TRUST_POINTER && (!line.evidence.convinces || is_odd_leaf))
         result = STEP_NOT_FUNCTION;

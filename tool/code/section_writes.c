@@ -1,9 +1,12 @@
 /* section_writes.c - the story of the judgement, and the addresses that the inventory knows.
  * Takes: image, references, code map, a section.  Gives: the answer.
  * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
+#include "code/base_uses.h"
 #include "code/section_writes_internal.h"
 
 #include <inttypes.h>
+
+enum { FUNCTION_ALIGNMENT = 16 };
 
 static const char cure_variable[] = "Keep variables out of this section: remove data_seg, "
                                     "__declspec(allocate) or /MERGE that puts them there.";
@@ -31,6 +34,17 @@ void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const 
                          bytes.bytes[5], bytes.bytes[6], bytes.bytes[7]);
 }
 
+/* Alone on a multiple of 16, with fill up to the next one: a function that does nothing. */
+static bool is_set_apart(const struct judge *judge, uint32_t rva)
+{
+    struct span bytes;
+    if (rva % FUNCTION_ALIGNMENT != 0 || !image_bytes_at_rva(judge->image, rva, FUNCTION_ALIGNMENT, &bytes) ||
+        bytes.bytes[0] != 0xC3)
+        return false;
+    struct span fill = {bytes.bytes + 1, FUNCTION_ALIGNMENT - 1};
+    return span_is_filled(fill, 0xCC) || span_is_filled(fill, 0x90);
+}
+
 /* Assumed: the address of a function is only called or compared. A place counts as a function when it is
  * the first byte of decoded code and something names it as a function: a table of the loader, a call, or an
  * address that leads to bytes which decode cleanly and begin as functions do. */
@@ -46,7 +60,7 @@ bool judge_is_code(const struct judge *judge, uint32_t rva)
         bytes.bytes[0] == 0xC3 || bytes.bytes[0] == 0xC2 || bytes.bytes[0] == 0xEB || bytes.bytes[0] == 0xE9;
     bool is_named_by_address = function->source == FUNCTION_RELOCATED_POINTER ||
                                function->source == FUNCTION_LEA || function->source == FUNCTION_EXPORT;
-    return !is_lone || !is_named_by_address;
+    return !is_lone || !is_named_by_address || is_set_apart(judge, rva);
 }
 
 void judge_access(struct judge *judge, enum ref_access access, uint32_t target_rva, uint32_t rva,
@@ -71,7 +85,9 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
                     cure_variable);
         return;
     default:
-        if (judge_is_code(judge, target_rva)) {
+        /* A label inside a function: where a handler tells the system to go on. */
+        if (judge_is_code(judge, target_rva) ||
+            (rva != NO_RVA && code_class_at(judge->code, target_rva) == BYTE_INSTRUCTION)) {
             judge->code_address_count++;
             judge_follow(judge, rva, target_rva);
             return;
@@ -90,16 +106,18 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
     }
 }
 
-/* Entries of jump tables lead to labels inside functions; nothing but a jump uses them. */
-static bool is_jump_table_entry(const struct judge *judge, uint64_t file_offset, uint32_t target_rva)
+/* Entries of jump tables lead to labels inside functions, delay-load slots to thunks; nothing but a jump uses
+ * them. */
+static bool leads_to_label(const struct judge *judge, uint64_t file_offset, uint32_t target_rva)
 {
-    return site_set_has(&judge->jump_tables, file_offset) &&
+    return (site_set_has(&judge->jump_tables, file_offset) ||
+            site_set_has(&judge->code_fields, file_offset)) &&
            code_class_at(judge->code, target_rva) == BYTE_INSTRUCTION;
 }
 
 void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva, uint64_t file_offset)
 {
-    if (judge_is_code(judge, target_rva) || is_jump_table_entry(judge, file_offset, target_rva)) {
+    if (judge_is_code(judge, target_rva) || leads_to_label(judge, file_offset, target_rva)) {
         judge->code_address_count++;
         return;
     }
@@ -197,6 +215,34 @@ static void judge_operand(struct judge *judge, const struct ref *ref)
                  ref->site_foff - (ref->site_rva - begin_rva));
 }
 
+static bool take_base_use(void *context, const struct base_use *use)
+{
+    struct judge *judge = context;
+    uint32_t foff;
+    if (image_rva_to_foff(judge->image, use->site_rva, 4, &foff))
+        site_set_add(&judge->base_fields, foff);
+    return true;
+}
+
+/* Which displacements meet the image base, when it can be followed everywhere: the others are numbers. */
+static bool follow_base(struct judge *judge)
+{
+    struct base_escape escape;
+    if (!judge->is_64 || !judge->forms_image_base)
+        return true;
+    if (!base_uses_follow(judge->image, judge->refs, judge->code, judge->arena, take_base_use, judge,
+                          &escape))
+        return false;
+    judge->base_is_followed = escape.rva == NO_RVA;
+    return true;
+}
+
+static bool is_mere_number(const struct judge *judge, const struct ref *ref)
+{
+    return ref->encoding == REF_IMAGE_REL && judge->base_is_followed &&
+           !site_set_has(&judge->base_fields, ref->site_foff);
+}
+
 static bool is_table_entry(const struct ref *ref)
 {
     return ref->encoding == REF_RVA || ref->encoding == REF_LABEL_DIFF;
@@ -206,7 +252,10 @@ static void judge_references(struct judge *judge)
 {
     for (size_t i = 0; i < judge->refs->ref_count && !judge->found; i++) {
         const struct ref *ref = &judge->refs->refs[i];
-        if (!judge_holds(judge, ref->target) || ref->encoding == REF_FOFF)
+        if (!judge_holds(judge, ref->target) || ref->encoding == REF_FOFF ||
+            (judge->means_elsewhere && judge->means_elsewhere(judge->context, i)))
+            continue;
+        if (ref->source == SOURCE_CODE && is_mere_number(judge, ref))
             continue;
         if (ref->source == SOURCE_CODE && !is_table_entry(ref)) /* entries of jump tables lead to code */
             judge_operand(judge, ref);
@@ -239,7 +288,10 @@ static void find_borders(struct judge *judge)
 /* What the judgement needs to know of the whole image. False when memory ran out. */
 static bool survey(struct judge *judge)
 {
-    if (!site_set_init(&judge->jump_tables, judge->arena, judge->image->file.nbytes))
+    if (!site_set_init(&judge->jump_tables, judge->arena, judge->image->file.nbytes) ||
+        !site_set_init(&judge->code_fields, judge->arena, judge->image->file.nbytes) ||
+        !site_set_init(&judge->base_fields, judge->arena, judge->image->file.nbytes) ||
+        !site_set_init(&judge->operands, judge->arena, judge->image->file.nbytes))
         return false;
     for (size_t i = 0; i < judge->refs->extent_count; i++) {
         const struct extent *extent = &judge->refs->extents[i];
@@ -252,23 +304,27 @@ static bool survey(struct judge *judge)
     for (size_t i = 0; i < judge->refs->ref_count; i++) {
         const struct ref *ref = &judge->refs->refs[i];
         judge->has_relocations |= ref->source == SOURCE_RELOCATED;
+        if (ref->source == SOURCE_CODE)
+            site_set_add(&judge->operands, ref->site_foff);
+        else if (ref->source != SOURCE_RELOCATED && (ref->flags & REF_FLAG_CODE_TARGET))
+            site_set_add(&judge->code_fields, ref->site_foff);
         judge->forms_image_base |= ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS &&
                                    ref->encoding == REF_PCREL && ref->target == 0;
     }
-    return true;
+    return follow_base(judge);
 }
 
 bool section_writes(const struct image *image, const struct refset *refs, const struct code_map *code,
                     uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
                     const char **summary)
 {
-    return section_writes_but(image, refs, code, section, NULL, 0, arena, answer, why, summary);
+    return section_writes_but(image, refs, code, section, NULL, 0, NULL, NULL, arena, answer, why, summary);
 }
 
 bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
                         uint32_t section, const struct write_exception *exceptions, size_t exception_count,
-                        struct arena *arena, enum write_answer *answer, struct finding *why,
-                        const char **summary)
+                        means_elsewhere_fn *means_elsewhere, const void *context, struct arena *arena,
+                        enum write_answer *answer, struct finding *why, const char **summary)
 {
     struct judge judge = {.image = image,
                           .refs = refs,
@@ -278,6 +334,8 @@ bool section_writes_but(const struct image *image, const struct refset *refs, co
                           .is_64 = image->machine == MACHINE_AMD64,
                           .exceptions = exceptions,
                           .exception_count = exception_count,
+                          .means_elsewhere = means_elsewhere,
+                          .context = context,
                           .why = why};
     find_borders(&judge);
     judge_loader_writes(&judge);

@@ -30,10 +30,15 @@ struct write_exception {
     uint32_t rva, nbytes;
 };
 
-/* The same, but for the ranges that leave the section. */
+/* The reference with that index in the inventory means something outside of the section, though its address
+ * lies in it or near it. */
+typedef bool means_elsewhere_fn(const void *context, size_t ref_index);
+
+/* The same, but for the ranges that leave the section; code in them does not count, it is not executed any
+ * more. means_elsewhere may be NULL. */
 bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
                         uint32_t section, const struct write_exception *exceptions, size_t exception_count,
-                        struct arena *arena, enum write_answer *answer, struct finding *why,
-                        const char **summary);
+                        means_elsewhere_fn *means_elsewhere, const void *context, struct arena *arena,
+                        enum write_answer *answer, struct finding *why, const char **summary);
 
 #endif

@@ -26,7 +26,13 @@ struct judge {
     uint32_t near_rva, end_rva;
     const struct write_exception *exceptions; /* ranges that leave the section */
     size_t exception_count;
+    means_elsewhere_fn *means_elsewhere; /* or NULL */
+    const void *context;
+    struct site_set operands;    /* file offsets of the fields of SOURCE_CODE: judged by the inventory */
     struct site_set jump_tables; /* file offsets of all bytes of jump tables */
+    struct site_set code_fields; /* of fields that a table of the loader says lead to code */
+    struct site_set base_fields; /* of displacements that are added to the image base */
+    bool base_is_followed;       /* base_fields has all of them that are known */
 
     bool found; /* *why is set */
     struct finding *why;

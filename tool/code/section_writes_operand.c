@@ -42,12 +42,15 @@ static void judge_instruction(struct judge *judge, const struct place *place, ui
                  place->raw_foff + begin);
 }
 
-/* The field lies in a decoded instruction: it is that one's displacement or nothing at all. */
+/* The field lies in a decoded instruction: it is that one's displacement or nothing at all. What the
+ * inventory holds was judged there, with what the reference means. */
 static void judge_decoded(struct judge *judge, const struct place *place)
 {
+    if (site_set_has(&judge->operands, place->raw_foff + place->at))
+        return;
     uint32_t section_rva = place->section->rva;
     uint32_t begin = code_instruction_begin(judge->code, section_rva + place->at - 1) - section_rva;
-    /* Operands of decoded code are in the inventory and were counted there; this is the second look. */
+    /* A second look at what descent has seen; it is not counted. */
     struct judge before = *judge;
     judge_instruction(judge, place, begin, false);
     judge->branch_count = before.branch_count;
@@ -83,6 +86,8 @@ void judge_displacement(struct judge *judge, const struct code_section *section,
 {
     uint32_t raw_foff = judge->image->sections[section->section].raw_foff;
     struct place place = {section, judge->image->file.bytes + raw_foff, raw_foff, at};
+    if (judge_excepts(judge, (uint64_t)section->rva + at, 1))
+        return; /* in bytes that leave, and are not executed any more */
     switch (section->classes[at - 1]) {
     case BYTE_INSTRUCTION:
     case BYTE_INSTRUCTION_TAIL:

@@ -1,10 +1,12 @@
-/* atoms.c - the sections with the rights that their bytes need.
- * Takes: section headers, decoded stores, the judgement on writes.  Gives: rewrite->atoms.
- * Must not: place anything.
+/* atoms.c - the sections with the rights that their bytes need, and how they are split.
+ * Takes: section headers, decoded stores, the judgement on writes.  Gives: rewrite->wholes and splits, and
+ * for each candidate rewrite->atoms. Must not: place anything.
  *
  * In a low-aligned image every page could be written, whatever the headers say: a section that decoded code
  * stores into needs W. What the linker marked read-only and no decoded store reaches is taken as read-only
- * (docs/ASSUMPTIONS.md). A section marked for both needs W only when something may write it. */
+ * (docs/ASSUMPTIONS.md). A section marked for both needs W only when something may write it; then it is
+ * split: its code stays executable, and the runs of data between the code leave it. INIT is discarded after
+ * start, and what is written there is gone with it, so it is not split. */
 #include "code/section_writes.h"
 #include "plan/rewrite.h"
 
@@ -15,12 +17,27 @@ static bool is_store(const struct ref *ref)
     return ref->source == SOURCE_CODE && (ref->access == ACCESS_WRITE || ref->access == ACCESS_READ_WRITE);
 }
 
-static struct atom *atom_at(struct rewrite *rewrite, uint32_t rva)
+static struct atom *find_atom(struct atom *atoms, uint32_t count, uint32_t rva)
 {
-    for (uint32_t i = 0; i < rewrite->atom_count; i++)
-        if (rva >= rewrite->atoms[i].rva && rva < rewrite->atoms[i].end_rva)
-            return &rewrite->atoms[i];
-    return NULL;
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (atoms[middle].rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && rva < atoms[low - 1].end_rva ? &atoms[low - 1] : NULL;
+}
+
+struct atom *atom_at(const struct rewrite *rewrite, uint32_t rva)
+{
+    return find_atom(rewrite->atoms, rewrite->atom_count, rva);
+}
+
+static struct atom *whole_at(const struct rewrite *rewrite, uint32_t rva)
+{
+    return find_atom(rewrite->wholes, rewrite->whole_count, rva);
 }
 
 static bool leaves_as_slot(const struct rewrite *rewrite, uint32_t rva)
@@ -57,16 +74,17 @@ static bool holds_only_relocations(const struct rewrite *rewrite, const struct s
     return true;
 }
 
-static bool add_atoms(struct rewrite *rewrite)
+static bool add_wholes(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
-    rewrite->atoms = arena_array(rewrite->arena, image->mapped_section_count, sizeof *rewrite->atoms);
-    if (!rewrite->atoms)
+    rewrite->wholes = arena_array(rewrite->arena, image->mapped_section_count, sizeof *rewrite->wholes);
+    rewrite->splits = arena_array(rewrite->arena, image->section_count, sizeof *rewrite->splits);
+    if (!rewrite->wholes || !rewrite->splits)
         return false;
     for (uint32_t i = 0; i < image->mapped_section_count; i++) {
         const struct section *section = image->sections_by_rva[i];
         bool is_last = i + 1 == image->mapped_section_count;
-        struct atom *atom = &rewrite->atoms[rewrite->atom_count++];
+        struct atom *atom = &rewrite->wholes[rewrite->whole_count++];
         *atom = (struct atom){.section = section->index,
                               .rva = section->rva,
                               .nbytes = section->memory_nbytes,
@@ -88,6 +106,23 @@ static bool refuse_writable_code(struct rewrite *rewrite, const struct finding *
     return false;
 }
 
+/* The verifier does not follow splits yet: without this, they are refused. */
+#ifndef HVCIFIX_SPLITS
+#define HVCIFIX_SPLITS 0
+#endif
+
+/* From now on the section is code that stays and runs of data that leave. False when it has none, or memory
+ * ran out. */
+static bool split_section(struct rewrite *rewrite, uint32_t section, enum split kind)
+{
+    struct section_split *split = &rewrite->splits[section];
+    if (!split->runs &&
+        !runs_find(rewrite, &rewrite->image->sections[section], &split->runs, &split->run_count))
+        return false;
+    split->kind = (uint8_t)(HVCIFIX_SPLITS ? kind : SPLIT_NONE);
+    return HVCIFIX_SPLITS && split->run_count != 0;
+}
+
 /* Marked writable and executable: is the former needed? */
 static bool judge_both(struct rewrite *rewrite, struct atom *atom)
 {
@@ -100,30 +135,52 @@ static bool judge_both(struct rewrite *rewrite, struct atom *atom)
     for (size_t i = 0; i < rewrite->slot_count; i++)
         exceptions[i] = (struct write_exception){rewrite->slots[i].rva, rewrite->slots[i].nbytes};
     if (!section_writes_but(rewrite->image, rewrite->refs, rewrite->code, atom->section, exceptions,
-                            rewrite->slot_count, rewrite->arena, &answer, &why, &summary))
+                            rewrite->slot_count, NULL, NULL, rewrite->arena, &answer, &why, &summary))
         return false;
-    if (answer == WRITES_FOUND)
-        return refuse_writable_code(rewrite, &why);
+    if (answer == WRITES_FOUND) {
+        if ((rewrite->image->sections[atom->section].characteristics & SCN_MEM_DISCARDABLE) ||
+            !split_section(rewrite, atom->section, SPLIT_ALL))
+            return refuse_writable_code(rewrite, &why);
+        summary = "Its code is written by nobody; the data in it leaves.";
+    }
     atom->needs = NEEDS_EXECUTE;
     atom->why = summary;
     rewrite->assumes_constants |= answer != WRITES_NONE;
     return true;
 }
 
+/* The section is executable for good, and slots lie in it: they leave, alone or with the data around them. */
+static bool split_around_slots(struct rewrite *rewrite, const struct atom *atom)
+{
+    if (!(atom->needs & NEEDS_EXECUTE) || rewrite->splits[atom->section].kind != SPLIT_NONE)
+        return true;
+    for (size_t i = 0; i < rewrite->slot_count; i++)
+        if (whole_at(rewrite, rewrite->slots[i].rva) == atom) {
+            if (!split_section(rewrite, atom->section, SPLIT_SLOTS) && rewrite->arena->exhausted)
+                return false;
+            return true;
+        }
+    return true;
+}
+
 /* A store into a section that is not marked writable: it worked because of the low alignment. */
 static bool take_store(struct rewrite *rewrite, const struct ref *ref)
 {
-    struct atom *atom = atom_at(rewrite, ref->target);
-    if (!atom || (atom->needs & NEEDS_WRITE) || leaves_as_slot(rewrite, ref->target))
+    struct atom *atom = whole_at(rewrite, ref->target);
+    if (!atom || (atom->needs & NEEDS_WRITE) || leaves_as_slot(rewrite, ref->target) ||
+        rewrite->splits[atom->section].kind == SPLIT_ALL)
         return true;
     const char *name = rewrite->image->sections[atom->section].name;
-    if (atom->needs & NEEDS_EXECUTE)
+    if (atom->needs & NEEDS_EXECUTE) {
+        if (split_section(rewrite, atom->section, SPLIT_ALL))
+            return true;
         return rewrite_refuse(rewrite, code_instruction_begin(rewrite->code, ref->site_rva), ref->site_foff,
                               "Move the variable out of the code section: remove the /MERGE option or the "
                               "pragma that put it there.",
                               "The code at RVA 0x%" PRIX32 " stores at RVA 0x%" PRIX32
                               " in executable section %s. That works only while all pages are writable.",
                               code_instruction_begin(rewrite->code, ref->site_rva), ref->target, name);
+    }
     atom->needs |= NEEDS_WRITE;
     atom->why = arena_printf(rewrite->arena,
                              "The code at RVA 0x%" PRIX32 " stores into it, so it has to be writable.",
@@ -139,7 +196,7 @@ static bool check_executed(struct rewrite *rewrite, const struct ref *ref)
     bool is_named = ref->state == REF_RESOLVED &&
                     ((ref->source == SOURCE_HEADERS && ref->detail == DETAIL_ENTRY_POINT) ||
                      (ref->source == SOURCE_EXCEPTION && ref->detail == DETAIL_FUNCTION_BEGIN));
-    const struct atom *atom = is_branch || is_named ? atom_at(rewrite, ref->target) : NULL;
+    const struct atom *atom = is_branch || is_named ? whole_at(rewrite, ref->target) : NULL;
     if (!atom || (atom->needs & NEEDS_EXECUTE))
         return true;
     return rewrite_refuse(
@@ -150,21 +207,97 @@ static bool check_executed(struct rewrite *rewrite, const struct ref *ref)
         ref->target, rewrite->image->sections[atom->section].name);
 }
 
-bool atoms_collect(struct rewrite *rewrite)
+static bool collect_low(struct rewrite *rewrite)
 {
-    if (!add_atoms(rewrite))
-        return false;
-    if (!layout_is_low(rewrite->image)) /* the headers of sections that stay say what they need */
-        return true;
-    for (uint32_t i = 0; i < rewrite->atom_count; i++)
-        if (rewrite->atoms[i].needs == (NEEDS_EXECUTE | NEEDS_WRITE) &&
-            !judge_both(rewrite, &rewrite->atoms[i]))
+    for (uint32_t i = 0; i < rewrite->whole_count; i++)
+        if (rewrite->wholes[i].needs == (NEEDS_EXECUTE | NEEDS_WRITE) &&
+            !judge_both(rewrite, &rewrite->wholes[i]))
             return false;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++)
         if (!check_executed(rewrite, &rewrite->refs->refs[i]))
             return false;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++)
         if (is_store(&rewrite->refs->refs[i]) && !take_store(rewrite, &rewrite->refs->refs[i]))
+            return false;
+    return true;
+}
+
+/* In page-aligned images the headers say what sections need; only what is to lose W is split. */
+static bool collect_aligned(struct rewrite *rewrite)
+{
+    for (uint32_t i = 0; i < rewrite->whole_count; i++) {
+        struct atom *atom = &rewrite->wholes[i];
+        const struct section *section = &rewrite->image->sections[atom->section];
+        if (atom->needs == (NEEDS_EXECUTE | NEEDS_WRITE) &&
+            plan_loses_write(rewrite->context, section->header_foff) && !judge_both(rewrite, atom))
+            return false;
+    }
+    return true;
+}
+
+bool atoms_collect(struct rewrite *rewrite)
+{
+    if (!add_wholes(rewrite) ||
+        !(layout_is_low(rewrite->image) ? collect_low(rewrite) : collect_aligned(rewrite)))
+        return false;
+    for (uint32_t i = 0; i < rewrite->whole_count; i++)
+        if (rewrite->wholes[i].needs == NEEDS_EXECUTE && !split_around_slots(rewrite, &rewrite->wholes[i]))
+            return false;
+    return true;
+}
+
+static bool add_atom(struct rewrite *rewrite, const struct atom *whole, uint32_t rva, uint32_t end_rva,
+                     const struct data_run *run)
+{
+    if (rva >= end_rva)
+        return true;
+    if (rewrite->atom_count == MOST_ATOMS)
+        return rewrite_refuse(rewrite, rva, NO_FILE_OFFSET, "Put variables into a section of their own.",
+                              "There are more than %d runs of data between the code.", MOST_ATOMS);
+    struct atom *atom = &rewrite->atoms[rewrite->atom_count++];
+    *atom = *whole;
+    atom->rva = rva;
+    atom->nbytes = end_rva - rva;
+    atom->end_rva = end_rva == whole->rva + whole->nbytes ? whole->end_rva : end_rva;
+    if (!run)
+        return true;
+    atom->is_data_run = true;
+    bool is_written = rewrite->splits[whole->section].kind == SPLIT_ALL || run->holds_variables;
+    atom->needs = is_written ? NEEDS_WRITE : 0;
+    atom->why = is_written ? "It is written, and lay among code."
+                           : "It holds what the loader writes, and addresses near it could mean either.";
+    return true;
+}
+
+static bool split_atom(struct rewrite *rewrite, const struct atom *whole)
+{
+    const struct section_split *split = &rewrite->splits[whole->section];
+    uint32_t at_rva = whole->rva, end_rva = whole->rva + whole->nbytes;
+    for (size_t i = 0; i < split->run_count; i++) {
+        const struct data_run *run = &split->runs[i];
+        bool leaves = split->kind == SPLIT_ALL ||
+                      (split->kind == SPLIT_SLOTS && rewrite->runs_leave_whole && run->holds_slots);
+        if (!leaves)
+            continue;
+        if (!add_atom(rewrite, whole, at_rva, run->rva, NULL) ||
+            !add_atom(rewrite, whole, run->rva, run->rva + run->nbytes, run))
+            return false;
+        at_rva = run->rva + run->nbytes;
+    }
+    return at_rva == whole->rva ? (rewrite->atoms[rewrite->atom_count++] = *whole, true)
+                                : add_atom(rewrite, whole, at_rva, end_rva, NULL);
+}
+
+bool atoms_make(struct rewrite *rewrite)
+{
+    if (!rewrite->atoms)
+        rewrite->atoms =
+            arena_array(rewrite->arena, MOST_ATOMS + rewrite->whole_count, sizeof *rewrite->atoms);
+    if (!rewrite->atoms)
+        return false;
+    rewrite->atom_count = 0;
+    for (uint32_t i = 0; i < rewrite->whole_count; i++)
+        if (!split_atom(rewrite, &rewrite->wholes[i]))
             return false;
     return true;
 }

@@ -67,9 +67,17 @@ bool base_judge(struct rewrite *rewrite)
         !base_uses_follow(rewrite->image, rewrite->refs, rewrite->code, rewrite->arena, take_use, &base,
                           &escape))
         return false;
-    /* Where the headers keep their distance, nobody who reads them minds. */
-    if (escape.rva == NO_RVA || rewrite->layout->uniform_delta == 0)
+    rewrite->base_is_followed = escape.rva == NO_RVA;
+    /* Where the headers keep their distance, nobody who reads them minds; but who has the base may know RVAs
+     * of what leaves. */
+    bool keeps_distance = rewrite->layout->uniform_delta == 0;
+    if (escape.rva == NO_RVA ||
+        (keeps_distance && (escape.reads_headers || !layout_data_leaves(rewrite->layout))))
         return true;
+    if (keeps_distance)
+        return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,
+                              "The code at RVA 0x%" PRIX32 " %s, and may reach from it what has to leave.",
+                              escape.rva, escape.what);
     return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,
                           "The code at RVA 0x%" PRIX32
                           " %s; the distance of the headers to the rest changes.",

@@ -213,6 +213,13 @@ static bool may_mean(const struct edges *edges, size_t index, uint32_t t)
     return t <= zone->last_rva || t - zone->last_rva <= NEAR_NBYTES;
 }
 
+/* Behind the last byte of the piece that is not fill: the end of an array that lies last in it. */
+static uint32_t data_end_rva(const struct edges *edges, size_t index)
+{
+    const struct piece *piece = &edges->rewrite->layout->pieces[index];
+    return edges->zones[index].has_data ? edges->zones[index].last_rva + 1 : piece_end_rva(piece);
+}
+
 /* t is known by itself: the first byte of a function or of a table that only others than code read. */
 static bool is_known_begin(const struct edges *edges, uint32_t t)
 {
@@ -235,7 +242,7 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t)
         if (!may_mean(edges, i, t))
             continue;
         own_may |= piece == own;
-        is_behind_other |= piece_delta(piece) != piece_delta(own) && piece_end_rva(piece) == t;
+        is_behind_other |= piece_delta(piece) != piece_delta(own) && data_end_rva(edges, i) == t;
         is_ambiguous |= meant && piece_delta(meant) != piece_delta(piece);
         if (!meant || piece == own)
             meant = piece;

@@ -151,7 +151,7 @@ static bool judge_decoded(const struct enumeration *all, const struct range_hit 
             return true;
         if (site_set_has(&all->rewrite->base_displacements, foff))
             return true; /* in the inventory, with a new value */
-        if (site_set_has(&all->may_base, foff))
+        if (site_set_has(&all->may_base, foff) && !all->rewrite->base_is_followed)
             return refuse_hit(all, hit, begin, load_u32(all->rewrite->image->file.bytes + foff),
                               "may reach, from the image base,");
         if (is_immediate(all, hit, begin))
@@ -173,7 +173,9 @@ static bool may_be_code(uint8_t byte_class)
 static bool judge_undecoded(const struct enumeration *all, const struct range_hit *hit)
 {
     const uint8_t *classes = hit->section->classes;
-    uint32_t target_rva;
+    uint32_t target_rva, hit_rva = hit->section->rva + hit->at;
+    if (rva_in_ranges(all->ranges, all->range_count, hit_rva))
+        return true; /* it leaves, and is not executed any more */
     for (uint32_t i = 0; i < 4; i++)
         if (!may_be_code(classes[hit->at + i]))
             return true;

@@ -17,6 +17,8 @@ const char *piece_kind_name(enum piece_kind kind)
         return "loader-written variables";
     case PIECE_SHIFTED:
         return "shifted section";
+    case PIECE_DATA:
+        return "data of a code section";
     case PIECE_RELOCATIONS:
         return "base relocations";
     case PIECE_SECTION:
@@ -155,4 +157,14 @@ const struct new_section *layout_section_at(const struct layout *layout, uint32_
         if (layout->sections[i].rva <= new_rva)
             return &layout->sections[i];
     return NULL;
+}
+
+bool layout_data_leaves(const struct layout *layout)
+{
+    for (size_t i = 1; i < layout->piece_count; i++)
+        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
+            (layout->pieces[i].kind == PIECE_SECTION || layout->pieces[i].kind == PIECE_DATA ||
+             layout->pieces[i].kind == PIECE_SHIFTED))
+            return true;
+    return false;
 }

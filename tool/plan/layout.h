@@ -19,6 +19,7 @@ enum piece_kind {
     PIECE_SLOTS,      /* other data that the loader writes and code only reads */
     PIECE_SHIFTED,    /* a section of constants that moves inside its pages */
     PIECE_VARIABLES,  /* data that the loader or start-up code and code write */
+    PIECE_DATA,       /* a run of data that lay between the code of a section */
     PIECE_RELOCATIONS /* the base relocation section: written anew */
 };
 
@@ -104,6 +105,9 @@ bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *n
 
 /* The new section that holds new_rva, or NULL. */
 const struct new_section *layout_section_at(const struct layout *layout, uint32_t new_rva);
+
+/* Data that is more than what the loader writes moves otherwise than code does. */
+bool layout_data_leaves(const struct layout *layout);
 
 /* "section", "import address table"...: stable words for tables and JSON. */
 const char *piece_kind_name(enum piece_kind kind);

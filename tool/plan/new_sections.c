@@ -11,12 +11,10 @@ unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece)
 {
     if (piece->kind == PIECE_VARIABLES)
         return NEEDS_WRITE;
-    if (piece->kind != PIECE_SECTION)
+    if (piece->kind != PIECE_SECTION && piece->kind != PIECE_DATA)
         return 0;
-    for (uint32_t i = 0; i < rewrite->atom_count; i++)
-        if (rewrite->atoms[i].section == piece->section)
-            return rewrite->atoms[i].needs;
-    return 0;
+    const struct atom *atom = atom_at(rewrite, piece->old_rva);
+    return atom ? atom->needs : 0;
 }
 
 static bool is_dropped(enum region_kind kind, bool with_symbols)

@@ -11,7 +11,15 @@
 
 static bool is_leaving(const struct piece *piece)
 {
-    return piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
+    return piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES ||
+           piece->kind == PIECE_DATA;
+}
+
+/* How many bytes of the piece lie in the file; the rest are zeros. */
+static uint32_t backed_nbytes(const struct rewrite *rewrite, const struct piece *piece)
+{
+    struct span run = image_run_at_rva(rewrite->image, piece->old_rva);
+    return run.nbytes < piece->nbytes ? (uint32_t)run.nbytes : piece->nbytes;
 }
 
 static uint32_t last_end_rva(const struct layout *layout)
@@ -38,16 +46,21 @@ static void add_slot_sections(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
     for (int writable = 0; writable < 2; writable++) {
-        uint32_t end_rva = 0, first_rva = last_end_rva(layout);
+        uint32_t end_rva = 0, backed_end_rva = 0, first_rva = last_end_rva(layout);
         for (size_t i = 0; i < layout->piece_count; i++) {
             const struct piece *piece = &layout->pieces[i];
-            if (is_leaving(piece) && (piece->kind == PIECE_VARIABLES) == writable &&
-                piece->new_rva + piece->nbytes > end_rva)
-                end_rva = piece->new_rva + piece->nbytes;
+            if (!is_leaving(piece) || ((piece_needs(rewrite, piece) & NEEDS_WRITE) != 0) != (writable != 0))
+                continue;
+            uint32_t backed_rva = piece->new_rva + backed_nbytes(rewrite, piece);
+            end_rva = piece->new_rva + piece->nbytes > end_rva ? piece->new_rva + piece->nbytes : end_rva;
+            backed_end_rva = backed_rva > backed_end_rva ? backed_rva : backed_end_rva;
         }
-        if (end_rva != 0)
-            add_section(layout, writable ? ".hvdata" : ".hvidata", first_rva, end_rva - first_rva,
-                        writable ? NEW_DATA : NEW_CONSTANTS);
+        if (end_rva == 0)
+            continue;
+        add_section(layout, writable ? ".hvdata" : ".hvidata", first_rva, end_rva - first_rva,
+                    writable ? NEW_DATA : NEW_CONSTANTS);
+        layout->sections[layout->section_count - 1].raw_nbytes =
+            align_up(backed_end_rva - first_rva, layout->file_alignment);
     }
 }
 
@@ -156,18 +169,18 @@ static bool carry_section(struct rewrite *rewrite, const struct section *section
         return true;
     for (size_t i = 0; i < layout->piece_count; i++) {
         const struct piece *piece = &layout->pieces[i];
-        uint32_t foff;
+        uint32_t foff, nbytes = backed_nbytes(rewrite, piece);
         if (!(is_leaving(piece) || piece->kind == PIECE_SHIFTED) || piece->section != section->index ||
-            !image_rva_to_foff(rewrite->image, piece->old_rva, piece->nbytes, &foff))
+            !image_rva_to_foff(rewrite->image, piece->old_rva, nbytes, &foff))
             continue;
         const struct new_section *there = layout_section_at(layout, piece->new_rva);
         uint8_t fill = section->characteristics & SCN_MEM_EXECUTE ? FILL_CODE : 0;
         if (!layout_add_copy(layout, rewrite->arena, at_foff, at_foff + shift_nbytes, foff - at_foff) ||
-            !layout_add_fill(layout, rewrite->arena, foff + shift_nbytes, piece->nbytes, fill) ||
+            !layout_add_fill(layout, rewrite->arena, foff + shift_nbytes, nbytes, fill) ||
             !layout_add_copy(layout, rewrite->arena, foff, there->raw_foff + (piece->new_rva - there->rva),
-                             piece->nbytes))
+                             nbytes))
             return false;
-        at_foff = foff + piece->nbytes;
+        at_foff = foff + nbytes;
     }
     return layout_add_copy(layout, rewrite->arena, at_foff, at_foff + shift_nbytes, end_foff - at_foff);
 }

@@ -154,8 +154,8 @@ static void set_name(const struct table *table, const struct page *page, struct 
         const struct piece *piece = table->pieces[i];
         if (piece->new_rva >= section->rva + section->virtual_size)
             break;
-        if (piece->kind == PIECE_VARIABLES) {
-            name = ".hvdata";
+        if (piece->kind == PIECE_VARIABLES || piece->kind == PIECE_DATA) {
+            name = page->class == PAGES_DATA ? ".hvdata" : ".hvidata";
             break;
         }
         if (piece->kind != PIECE_SECTION || class_of(table->rewrite, piece) != page->class)

@@ -26,25 +26,55 @@ static bool check_slot(struct rewrite *rewrite, const struct slot_range *slot)
                           slot->field, slot->rva, slot->nbytes, section->name);
 }
 
+static bool choose_slots(struct rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->slot_count; i++) {
+        struct slot_range *slot = &rewrite->slots[i];
+        const struct atom *atom = atom_at(rewrite, slot->rva);
+        slot->leaves = rewrite->takes_slots_out && is_executable(rewrite, slot->rva) &&
+                       !(atom && atom->is_data_run && slot_stays_in(rewrite, slot, atom));
+        if (slot->leaves && !check_slot(rewrite, slot))
+            return false;
+    }
+    return true;
+}
+
+/* The runs of data of one section keep their distances. Returns the end of the last one. */
+static uint32_t place_runs(const struct rewrite *rewrite, bool is_writable, uint32_t end_rva,
+                           uint32_t *new_rvas)
+{
+    uint32_t section = NO_SECTION, delta = 0;
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        if (!atom->is_data_run || ((atom->needs & NEEDS_WRITE) != 0) != is_writable)
+            continue;
+        if (atom->section != section)
+            delta = page_of(end_rva + PAGE_NBYTES - 1) - page_of(atom->rva);
+        section = atom->section;
+        new_rvas[i] = atom->rva + delta;
+        end_rva = new_rvas[i] + atom->nbytes;
+    }
+    return end_rva;
+}
+
 bool place_append(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
     const struct image *image = rewrite->image;
-    for (size_t i = 0; i < rewrite->slot_count; i++) {
-        struct slot_range *slot = &rewrite->slots[i];
-        slot->leaves = rewrite->takes_slots_out && is_executable(rewrite, slot->rva);
-        if (slot->leaves && !check_slot(rewrite, slot))
-            return false;
-    }
+    uint32_t *new_rvas = arena_array(rewrite->arena, rewrite->atom_count, sizeof *new_rvas);
+    if (!new_rvas || !choose_slots(rewrite))
+        return false;
     const struct section *last = image->sections_by_rva[image->mapped_section_count - 1];
     uint32_t align = image->section_alignment, end_rva;
     if (!round_up_u32((uint64_t)last->rva + last->memory_nbytes, align, &end_rva))
         return rewrite_refuse(rewrite, last->rva, NO_FILE_OFFSET, "Link the image again.",
                               "There is no room behind section %s.", last->name);
-    end_rva = place_slots(rewrite, false, end_rva);
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        new_rvas[i] = rewrite->atoms[i].rva;
+    end_rva = place_runs(rewrite, false, place_slots(rewrite, false, end_rva), new_rvas);
     if (!round_up_u32(end_rva, align, &end_rva))
         return false;
-    (void)place_slots(rewrite, true, end_rva);
+    (void)place_runs(rewrite, true, place_slots(rewrite, true, end_rva), new_rvas);
 
     struct piece headers = {.nbytes = image->headers_nbytes,
                             .section = NO_SECTION,
@@ -53,9 +83,9 @@ bool place_append(struct rewrite *rewrite)
     if (!layout_add_piece(layout, rewrite->arena, &headers))
         return false;
     for (uint32_t i = 0; i < rewrite->atom_count; i++) {
-        if (!rewrite->atoms[i].why)
+        if (!rewrite->atoms[i].is_data_run)
             rewrite->atoms[i].why = "It stays.";
-        if (!place_atom(rewrite, &rewrite->atoms[i], rewrite->atoms[i].rva))
+        if (!place_atom(rewrite, &rewrite->atoms[i], new_rvas[i]))
             return false;
     }
     return straddle_plan(rewrite);

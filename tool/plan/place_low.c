@@ -49,7 +49,8 @@ static void take_group(struct rewrite *rewrite, uint32_t index, uint32_t group)
         last++;
     for (uint32_t i = first; i <= last; i++) {
         struct atom *atom = &rewrite->atoms[i];
-        atom->group = group;
+        if (atom->group == 0)
+            atom->group = group;
         if (!atom->why)
             atom->why = i == index
                             ? "It is writable and shared a page with code."
@@ -58,36 +59,45 @@ static void take_group(struct rewrite *rewrite, uint32_t index, uint32_t group)
     }
 }
 
-/* Neighbours that leave stay together: their groups are one. */
-static void choose_groups(struct rewrite *rewrite)
+static void join_groups(struct rewrite *rewrite, uint32_t a, uint32_t b)
 {
-    bool conflicts[MOST_SECTIONS];
     for (uint32_t i = 0; i < rewrite->atom_count; i++)
-        conflicts[i] = (rewrite->atoms[i].needs & NEEDS_WRITE) &&
-                       is_beside(rewrite, rewrite->atoms[i].rva, rewrite->atoms[i].nbytes, NEEDS_EXECUTE);
+        if (rewrite->atoms[i].group == b)
+            rewrite->atoms[i].group = a;
+}
+
+/* Groups are numbered by their sections, so that the runs of data of one section leave together; neighbours
+ * that leave stay together, too. */
+static bool choose_groups(struct rewrite *rewrite)
+{
+    bool *conflicts = arena_array(rewrite->arena, rewrite->atom_count, sizeof *conflicts);
+    if (!conflicts)
+        return false;
+    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        conflicts[i] = atom->is_data_run || ((atom->needs & NEEDS_WRITE) &&
+                                             is_beside(rewrite, atom->rva, atom->nbytes, NEEDS_EXECUTE));
+    }
     for (uint32_t i = 0; i < rewrite->atom_count; i++)
         if (conflicts[i])
-            take_group(rewrite, i, 1);
-    for (uint32_t i = 1, group = 1; i < rewrite->atom_count; i++) {
-        bool joins = rewrite->atoms[i - 1].group != 0;
-        if (rewrite->atoms[i].group != 0)
-            rewrite->atoms[i].group = joins ? rewrite->atoms[i - 1].group : ++group;
+            take_group(rewrite, i, rewrite->atoms[i].section + 1);
+    for (uint32_t i = 1; i < rewrite->atom_count; i++) {
+        uint32_t before = rewrite->atoms[i - 1].group, group = rewrite->atoms[i].group;
+        if (before != 0 && group != 0 && before != group)
+            join_groups(rewrite, before, group);
     }
+    return true;
 }
 
 static void choose_slots(struct rewrite *rewrite)
 {
     for (size_t i = 0; i < rewrite->slot_count; i++) {
         struct slot_range *slot = &rewrite->slots[i];
-        const struct section *section = image_section_at_rva(rewrite->image, slot->rva);
-        bool stays_put = false;
-        for (uint32_t k = 0; k < rewrite->atom_count; k++)
-            stays_put |= section && rewrite->atoms[k].section == section->index &&
-                         (rewrite->atoms[k].group != 0 || (rewrite->atoms[k].needs & NEEDS_WRITE));
+        const struct atom *atom = atom_at(rewrite, slot->rva);
         bool is_executable = is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_EXECUTE);
         bool lacks_write =
             slot->kind == PIECE_VARIABLES && !is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_WRITE);
-        slot->leaves = !stays_put && (is_executable || lacks_write);
+        slot->leaves = atom && !slot_stays_in(rewrite, slot, atom) && (is_executable || lacks_write);
     }
 }
 
@@ -102,6 +112,29 @@ static uint32_t congruent(uint32_t page_rva, uint32_t old_rva)
     return page_rva + old_rva % PAGE_NBYTES;
 }
 
+/* All atoms of a group keep their distances. Returns the end of the last one. */
+static uint32_t place_group(const struct rewrite *rewrite, uint32_t first, uint32_t page_rva,
+                            uint32_t *new_rvas)
+{
+    uint32_t delta = congruent(page_rva, rewrite->atoms[first].rva) - rewrite->atoms[first].rva, end_rva = 0;
+    for (uint32_t i = first; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        if (atom->group != rewrite->atoms[first].group)
+            continue;
+        new_rvas[i] = atom->rva + delta;
+        end_rva = new_rvas[i] + atom->nbytes;
+    }
+    return end_rva;
+}
+
+static bool is_first_of_group(const struct rewrite *rewrite, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (rewrite->atoms[i].group == rewrite->atoms[index].group)
+            return false;
+    return rewrite->atoms[index].group != 0;
+}
+
 /* New places of the atoms by index; the slots get theirs. Returns the end of all. */
 static uint32_t choose_places(struct rewrite *rewrite, uint32_t *new_rvas)
 {
@@ -114,15 +147,9 @@ static uint32_t choose_places(struct rewrite *rewrite, uint32_t *new_rvas)
     }
     end_rva = place_slots(rewrite, false, next_page(end_rva));
     end_rva = place_slots(rewrite, true, next_page(end_rva));
-    for (uint32_t i = 0; i < rewrite->atom_count; i++) {
-        const struct atom *atom = &rewrite->atoms[i];
-        if (atom->group == 0)
-            continue;
-        bool continues = i > 0 && rewrite->atoms[i - 1].group == atom->group;
-        new_rvas[i] = continues ? new_rvas[i - 1] + (atom->rva - rewrite->atoms[i - 1].rva)
-                                : congruent(next_page(end_rva), atom->rva);
-        end_rva = new_rvas[i] + atom->nbytes;
-    }
+    for (uint32_t i = 0; i < rewrite->atom_count; i++)
+        if (is_first_of_group(rewrite, i))
+            end_rva = place_group(rewrite, i, next_page(end_rva), new_rvas);
     for (uint32_t i = 0; i < rewrite->atom_count; i++)
         if (rewrite->atoms[i].is_relocations) {
             new_rvas[i] = congruent(next_page(end_rva), rewrite->atoms[i].rva);
@@ -193,13 +220,16 @@ static bool size_relocations(struct rewrite *rewrite)
 
 bool place_low(struct rewrite *rewrite)
 {
-    uint32_t new_rvas[MOST_SECTIONS];
-    if (rewrite->atom_count == 0 || rewrite->atom_count > MOST_SECTIONS)
+    uint32_t *new_rvas = arena_array(rewrite->arena, rewrite->atom_count, sizeof *new_rvas);
+    if (!new_rvas)
+        return false;
+    if (rewrite->whole_count == 0 || rewrite->whole_count > MOST_SECTIONS)
         return rewrite_refuse(rewrite, NO_RVA, NO_FILE_OFFSET, "Link the image again with fewer sections.",
-                              "It has %u sections; Windows loads 1 to %d.", rewrite->atom_count,
+                              "It has %u sections; Windows loads 1 to %d.", rewrite->whole_count,
                               MOST_SECTIONS);
     rewrite->layout->uniform_delta = choose_delta(rewrite);
-    choose_groups(rewrite);
+    if (!choose_groups(rewrite))
+        return false;
     choose_slots(rewrite);
     (void)choose_places(rewrite, new_rvas);
     return add_pieces(rewrite, new_rvas) && straddle_plan(rewrite) && size_relocations(rewrite);

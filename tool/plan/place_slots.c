@@ -3,6 +3,13 @@
  * Must not: change order or spacing inside a slot range. */
 #include "plan/rewrite.h"
 
+bool slot_stays_in(const struct rewrite *rewrite, const struct slot_range *slot, const struct atom *atom)
+{
+    if (atom->is_data_run)
+        return rewrite->runs_leave_whole || slot->kind == PIECE_VARIABLES;
+    return atom->group != 0 || (atom->needs & NEEDS_WRITE);
+}
+
 static bool collides(const struct rewrite *rewrite, const struct slot_range *slot, size_t before,
                      bool is_writable)
 {
@@ -39,7 +46,9 @@ static const char *why_slot(struct rewrite *rewrite, const struct slot_range *sl
 
 bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva)
 {
-    struct piece rest = {.section = atom->section, .kind = PIECE_SECTION, .why = atom->why};
+    struct piece rest = {.section = atom->section,
+                         .kind = (uint8_t)(atom->is_data_run ? PIECE_DATA : PIECE_SECTION),
+                         .why = atom->why};
     uint32_t at_rva = atom->rva, end_rva = atom->rva + atom->nbytes;
     for (size_t i = 0; i < rewrite->slot_count; i++) {
         const struct slot_range *slot = &rewrite->slots[i];

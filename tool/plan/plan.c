@@ -41,12 +41,38 @@ static bool refuse_finding(struct plan_context *context, const struct finding *f
     return finding_add(&context->plan->refusals, &refusal);
 }
 
+static bool is_asked_for(const struct plan_options *options, const struct finding *finding)
+{
+    return is_wanted(options, finding->code) && (finding->level == LEVEL_ERROR || options->only);
+}
+
 bool plan_asks_for_layout(const struct plan_options *options, const struct finding *finding)
 {
     bool is_moving =
         finding->code == HVCI2004_SECTION_NOT_PAGE_ALIGNED || finding->code == HVCI2005_IAT_EXECUTABLE ||
         finding->code == HVCI2006_LOADER_DATA_EXECUTABLE || finding->code == HVCI2101_RELOCATION_STRADDLES;
-    return is_moving && is_wanted(options, finding->code) && (finding->level == LEVEL_ERROR || options->only);
+    return is_moving && is_asked_for(options, finding);
+}
+
+bool plan_loses_write(const struct plan_context *context, uint32_t header_foff)
+{
+    for (size_t i = 0; i < context->findings->count; i++) {
+        const struct finding *finding = &context->findings->items[i];
+        if (finding->code == HVCI2003_SECTION_WRITABLE_EXECUTABLE && finding->file_offset == header_foff &&
+            is_asked_for(context->options, finding))
+            return true;
+    }
+    return false;
+}
+
+/* A section that is written has to be split, so that what is written leaves it. *needs_split: that is what
+ * the finding asks for. */
+static bool asks_for_split(struct plan_context *context, const struct finding *finding, bool *needs_split)
+{
+    *needs_split = false;
+    if (finding->code != HVCI2003_SECTION_WRITABLE_EXECUTABLE || !is_asked_for(context->options, finding))
+        return true;
+    return plan_is_written(context, finding, needs_split);
 }
 
 static bool plan_moves(struct plan_context *context)
@@ -54,6 +80,13 @@ static bool plan_moves(struct plan_context *context)
     for (size_t i = 0; i < context->findings->count; i++)
         if (plan_asks_for_layout(context->options, &context->findings->items[i]))
             return plan_layout(context);
+    for (size_t i = 0; i < context->findings->count; i++) {
+        bool needs_split;
+        if (!asks_for_split(context, &context->findings->items[i], &needs_split))
+            return false;
+        if (needs_split)
+            return plan_layout(context);
+    }
     return true;
 }
 

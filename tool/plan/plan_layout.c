@@ -97,7 +97,7 @@ static bool check_image(struct rewrite *rewrite)
 }
 
 /* The old bytes of one candidate are laid out and asked. */
-static bool try_cut(struct rewrite *rewrite)
+static bool try_candidate(struct rewrite *rewrite)
 {
     bool is_low = layout_is_low(rewrite->image);
     rewrite->layout = arena_alloc(rewrite->arena, sizeof *rewrite->layout);
@@ -107,34 +107,38 @@ static bool try_cut(struct rewrite *rewrite)
     if (is_low ? !place_low(rewrite) || !new_sections_low(rewrite)
                : !place_append(rewrite) || !new_sections_append(rewrite))
         return false;
-    if (!import_range_choose(rewrite) || !referents_choose(rewrite) || !base_judge(rewrite) ||
-        !enumerate_direct(rewrite) || !position_judge(rewrite))
+    if (!import_range_choose(rewrite) || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||
+        !base_judge(rewrite) || !enumerate_direct(rewrite) || !position_judge(rewrite))
         return false;
     straddle_retarget(rewrite);
     return true;
 }
 
-static bool try_cuts(struct rewrite *rewrite)
+/* Slots leave alone first, then with the data around them; writable sections alone first, then with their
+ * neighbours. */
+static bool try_candidates(struct rewrite *rewrite)
 {
-    struct atom *atoms = arena_array(rewrite->arena, rewrite->atom_count, sizeof *atoms);
     struct slot_range *slots = arena_array(rewrite->arena, rewrite->slot_count, sizeof *slots);
-    if (!atoms || !slots)
+    if (!slots)
         return false;
-    memcpy(atoms, rewrite->atoms, rewrite->atom_count * sizeof *atoms);
     if (rewrite->slot_count != 0)
         memcpy(slots, rewrite->slots, rewrite->slot_count * sizeof *slots);
     enum cut last = layout_is_low(rewrite->image) ? CUT_WITH_BOTH : CUT_WRITABLE_ALONE;
-    for (enum cut cut = CUT_WRITABLE_ALONE; cut <= last; cut++) {
-        rewrite->cut = cut;
-        rewrite->is_refused = false;
-        memcpy(rewrite->atoms, atoms, rewrite->atom_count * sizeof *atoms);
-        if (rewrite->slot_count != 0)
-            memcpy(rewrite->slots, slots, rewrite->slot_count * sizeof *slots);
-        if (try_cut(rewrite))
-            return true;
-        if (!rewrite->is_refused)
-            return false; /* memory ran out */
-    }
+    bool is_split = false;
+    for (uint32_t i = 0; i < rewrite->image->section_count; i++)
+        is_split |= rewrite->splits[i].kind != SPLIT_NONE;
+    for (int whole = 0; whole <= is_split; whole++)
+        for (enum cut cut = CUT_WRITABLE_ALONE; cut <= last; cut++) {
+            rewrite->cut = cut;
+            rewrite->runs_leave_whole = whole != 0;
+            rewrite->is_refused = false;
+            if (rewrite->slot_count != 0)
+                memcpy(rewrite->slots, slots, rewrite->slot_count * sizeof *slots);
+            if (atoms_make(rewrite) && try_candidate(rewrite))
+                return true;
+            if (!rewrite->is_refused)
+                return false; /* memory ran out */
+        }
     return false;
 }
 
@@ -152,6 +156,16 @@ static const char *describe_moves(struct rewrite *rewrite)
         rewrite->assumes_constants ? " That nobody writes to string literals is assumed." : "");
 }
 
+/* A page-aligned section that is written was split; it loses W as a change of its own. */
+static bool is_split_by(const struct rewrite *rewrite, const struct finding *finding)
+{
+    for (uint32_t i = 0; i < rewrite->image->section_count; i++)
+        if (rewrite->splits[i].kind == SPLIT_ALL && finding->code == HVCI2003_SECTION_WRITABLE_EXECUTABLE &&
+            rewrite->image->sections[i].header_foff == finding->file_offset)
+            return true;
+    return false;
+}
+
 /* One change for each finding that the layout cures. */
 static bool add_changes(struct rewrite *rewrite)
 {
@@ -160,7 +174,7 @@ static bool add_changes(struct rewrite *rewrite)
     for (size_t i = 0; i < context->findings->count; i++) {
         const struct finding *finding = &context->findings->items[i];
         bool is_straddling = finding->code == HVCI2101_RELOCATION_STRADDLES;
-        if (!plan_layout_cures(rewrite->image, finding->code) ||
+        if ((!plan_layout_cures(rewrite->image, finding->code) && !is_split_by(rewrite, finding)) ||
             (is_straddling && !rewrite->layout->straddles))
             continue;
         struct change change = {
@@ -193,6 +207,8 @@ bool plan_layout(struct plan_context *context)
                               .arena = context->arena};
     for (size_t i = 0; i < context->findings->count; i++) {
         const struct finding *finding = &context->findings->items[i];
+        if (plan_loses_write(context, (uint32_t)finding->file_offset))
+            rewrite.takes_slots_out = true;
         if (!plan_asks_for_layout(context->options, finding))
             continue;
         if (finding->code == HVCI2101_RELOCATION_STRADDLES)
@@ -204,7 +220,8 @@ bool plan_layout(struct plan_context *context)
         return false;
     if (context->plan->refusals.count != 0)
         return true;
-    if (check_image(&rewrite) && slots_collect(&rewrite) && atoms_collect(&rewrite) && try_cuts(&rewrite)) {
+    if (check_image(&rewrite) && slots_collect(&rewrite) && atoms_collect(&rewrite) &&
+        try_candidates(&rewrite)) {
         context->plan->layout = rewrite.layout;
         context->plan->new_file_nbytes = rewrite.layout->file_nbytes;
         return add_changes(&rewrite);

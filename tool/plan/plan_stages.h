@@ -3,6 +3,7 @@
 #ifndef HVCIFIX_PLAN_PLAN_STAGES_H
 #define HVCIFIX_PLAN_PLAN_STAGES_H
 
+#include "code/section_writes.h"
 #include "plan/plan.h"
 
 struct plan_context {
@@ -23,8 +24,19 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
  * it or the caller asked for it by name. */
 bool plan_asks_for_layout(const struct plan_options *options, const struct finding *finding);
 
-/* HVCI2004, HVCI2005, HVCI2006, HVCI2101: moves pieces of the image; called once, with the first of these findings. */
+/* HVCI2004, HVCI2005, HVCI2006, HVCI2101: moves pieces of the image; called once, with the first of these
+ * findings. */
 bool plan_layout(struct plan_context *context);
+
+/* Does anything write the section that `finding` names, as it is? */
+bool plan_is_written(struct plan_context *context, const struct finding *finding, bool *is_written);
+
+/* split_writes.c: section_writes_but() for what stays of the section in the layout (NULL: all of it). */
+bool split_writes_ask(const struct plan_context *context, const struct layout *layout, uint32_t section,
+                      enum write_answer *answer, struct finding *why, const char **summary);
+
+/* HVCI2003 is to be repaired in the section whose header lies at header_foff: it has to lose W. */
+bool plan_loses_write(const struct plan_context *context, uint32_t header_foff);
 
 /* A moving rewrite of this image cures findings of that code. */
 bool plan_layout_cures(const struct image *image, enum finding_code code);

@@ -2,7 +2,6 @@
  * is no longer writable. Takes: the finding, which names the section's header.  Gives: one change, or the
  * refusal that says what writes. Must not: clear anything but IMAGE_SCN_MEM_WRITE; DISCARDABLE and the others
  * stay as the linker set them. */
-#include "code/section_writes.h"
 #include "plan/plan_stages.h"
 
 static const struct section *section_of_finding(const struct image *image, const struct finding *finding)
@@ -11,21 +10,6 @@ static const struct section *section_of_finding(const struct image *image, const
         if (image->sections[i].header_foff == finding->file_offset)
             return &image->sections[i];
     return NULL;
-}
-
-/* What leaves the section, as far as the plan moves pieces: whoever writes it does not write the section. */
-static struct write_exception *leaving_ranges(struct plan_context *context, size_t *count)
-{
-    const struct layout *layout = context->plan->layout;
-    struct write_exception *ranges =
-        arena_array(context->arena, layout ? layout->piece_count : 0, sizeof *ranges);
-    *count = 0;
-    for (size_t i = 0; ranges && layout && i < layout->piece_count; i++) {
-        const struct piece *piece = &layout->pieces[i];
-        if (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES)
-            ranges[(*count)++] = (struct write_exception){piece->old_rva, piece->nbytes};
-    }
-    return ranges;
 }
 
 static bool refuse_undecoded(struct plan_context *context, const struct finding *finding, const char *summary)
@@ -40,6 +24,21 @@ static bool refuse_undecoded(struct plan_context *context, const struct finding 
     return finding_add(&context->plan->refusals, &refusal);
 }
 
+bool plan_is_written(struct plan_context *context, const struct finding *finding, bool *is_written)
+{
+    const struct section *section = section_of_finding(context->image, finding);
+    enum write_answer answer;
+    struct finding why;
+    const char *summary;
+    *is_written = false;
+    if (!section)
+        return true;
+    if (!split_writes_ask(context, NULL, section->index, &answer, &why, &summary))
+        return false;
+    *is_written = answer == WRITES_FOUND;
+    return true;
+}
+
 bool plan_write_right(struct plan_context *context, const struct finding *finding)
 {
     const struct section *section = section_of_finding(context->image, finding);
@@ -48,10 +47,7 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
     enum write_answer answer;
     struct finding why;
     const char *summary;
-    size_t leaving_count;
-    struct write_exception *leaving = leaving_ranges(context, &leaving_count);
-    if (!leaving || !section_writes_but(context->image, context->refs, context->code, section->index, leaving,
-                                        leaving_count, context->arena, &answer, &why, &summary))
+    if (!split_writes_ask(context, context->plan->layout, section->index, &answer, &why, &summary))
         return false;
     if (answer == WRITES_FOUND)
         return finding_add(&context->plan->refusals, &why);

@@ -11,15 +11,6 @@
 
 #include <inttypes.h>
 
-static bool data_leaves(const struct layout *layout)
-{
-    for (size_t i = 1; i < layout->piece_count; i++)
-        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
-            (layout->pieces[i].kind == PIECE_SECTION || layout->pieces[i].kind == PIECE_SHIFTED))
-            return true;
-    return false;
-}
-
 /* `mov r, [esp]; ret` and the same with rsp. */
 static bool returns_own_address(const struct rewrite *rewrite, uint32_t rva)
 {
@@ -40,6 +31,18 @@ static bool takes_own_address(const struct rewrite *rewrite, const struct ref *r
         return ref->target == ref->base_rva;
     return ref->access == ACCESS_CALL && (ref->flags & REF_FLAG_CODE_TARGET) &&
            (ref->target == ref->base_rva || returns_own_address(rewrite, ref->target));
+}
+
+/* Import slots and the tables that name imports hold RVAs of names. */
+static bool is_import_table(const struct rewrite *rewrite, uint32_t rva)
+{
+    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
+        const struct extent *extent = &rewrite->refs->extents[i];
+        if ((extent->kind == EXTENT_IAT || extent->kind == EXTENT_IMPORT_LOOKUP) &&
+            rva - extent->rva < extent->nbytes)
+            return true;
+    }
+    return false;
 }
 
 static const struct extent *jump_table_at(const struct rewrite *rewrite, uint32_t rva)
@@ -67,7 +70,7 @@ static bool is_unknown_table(const struct rewrite *rewrite, const struct ref *re
     const struct layout *layout = rewrite->layout;
     if (ref->source != SOURCE_CODE || ref->access != ACCESS_ADDRESS || ref->state != REF_RESOLVED ||
         piece_delta(layout_piece_at(layout, ref->target)) == layout->uniform_delta ||
-        !leads_to_code(rewrite, ref->target, ref->target))
+        !leads_to_code(rewrite, ref->target, ref->target) || is_import_table(rewrite, ref->target))
         return false;
     const struct extent *table = jump_table_at(rewrite, ref->target);
     return !table || leads_to_code(rewrite, table->rva, table->rva + table->nbytes);
@@ -75,7 +78,7 @@ static bool is_unknown_table(const struct rewrite *rewrite, const struct ref *re
 
 bool position_judge(struct rewrite *rewrite)
 {
-    if (!data_leaves(rewrite->layout))
+    if (!layout_data_leaves(rewrite->layout))
         return true;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
         const struct ref *ref = &rewrite->refs->refs[i];

@@ -30,7 +30,7 @@ static bool is_table_source(uint8_t source)
 }
 
 /* Fields that hold the address behind the last byte. */
-static bool names_end(const struct rewrite *rewrite, const struct ref *ref)
+bool ref_names_end(const struct image *image, const struct ref *ref)
 {
     switch (ref->source) {
     case SOURCE_EXCEPTION:
@@ -40,7 +40,7 @@ static bool names_end(const struct rewrite *rewrite, const struct ref *ref)
     case SOURCE_HANDLER_DATA:
         return ref->detail == DETAIL_SCOPE_END;
     case SOURCE_TLS:
-        return ref->detail == image_pick(rewrite->image, TLS_END_32, TLS_END_64);
+        return ref->detail == image_pick(image, TLS_END_32, TLS_END_64);
     default:
         return false;
     }
@@ -62,8 +62,16 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
 {
     const struct layout *layout = choice->rewrite->layout;
     *target = ref->target;
-    if (layout->uniform_delta == 0 || is_table_source(ref->source))
+    if (is_table_source(ref->source))
         return true;
+    if (layout->uniform_delta == 0) {
+        /* Tables of RVAs that code adds to the image base are nobody's references. */
+        if (!layout_data_leaves(layout) || ref->target != 0 || ref->encoding == REF_PCREL)
+            return true;
+        return refuse_ref(choice->rewrite, ref,
+                          "Do not take the address of __ImageBase, or keep variables out of code sections.",
+                          "is the address of the image base, and code may reach from it what has to leave");
+    }
     if (ref->encoding == REF_PCREL && ref->access == ACCESS_ADDRESS && ref->target == 0) {
         *target = layout->uniform_delta;
         return true;
@@ -80,14 +88,17 @@ static bool choose_table(struct referents *choice, const struct ref *ref, uint32
     if (ref->state == REF_HEADERS)
         return choose_in_headers(choice, ref, target);
     if (ref->state == REF_OUTSIDE || ref->state == REF_GAP) {
-        if (ref->source == SOURCE_COFF_SYMBOLS ||
+        /* An absolute symbol that the linker has exported: a number that leads nowhere. */
+        bool is_number = ref->source == SOURCE_EXPORTS && ref->state == REF_OUTSIDE;
+        if (is_number || ref->source == SOURCE_COFF_SYMBOLS ||
             (ref->source == SOURCE_DEBUG && layout->uniform_delta == 0)) {
             *target = ref->target;
             return true;
         }
         return refuse_ref(choice->rewrite, ref, cure_damage, "leads to no section");
     }
-    bool is_end = (ref->state == REF_SECTION_END || names_end(choice->rewrite, ref)) && ref->target != 0;
+    bool is_end =
+        (ref->state == REF_SECTION_END || ref_names_end(choice->rewrite->image, ref)) && ref->target != 0;
     *target = is_end ? layout_map_rva(layout, ref->target - 1) + 1 : layout_map_rva(layout, ref->target);
     return true;
 }
@@ -206,12 +217,6 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     return true;
 }
 
-/* RVAs that code adds to the image base, as it forms it, keep their distance to it. */
-static bool is_used_with_base(const struct ref *ref)
-{
-    return ref->source == SOURCE_CODE && (ref->encoding == REF_IMAGE_REL || ref->encoding == REF_RVA);
-}
-
 static bool is_debug_pointer(const struct ref *ref)
 {
     return ref->source == SOURCE_DEBUG && ref->encoding == REF_FOFF;
@@ -244,7 +249,7 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
         return choose_table(choice, ref, target);
     if (!choose_address(choice, ref, target))
         return false;
-    if (is_used_with_base(ref) && ref->state != REF_HEADERS)
+    if (ref_is_used_with_base(ref) && ref->state != REF_HEADERS)
         *target -= layout->uniform_delta;
     return true;
 }

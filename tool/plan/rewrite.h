@@ -2,15 +2,17 @@
  * Private to tool/plan.
  *
  *     plan_layout.c    the story: which findings ask for moves, and in which order the steps run
- *     atoms.c          the sections with the rights that they need
+ *     atoms.c          the sections with the rights that they need, and which of them are split
+ *     runs.c           where data lies between the code of a section
  *     loader_slots.c   what the loader writes
  *     place_low.c      low-aligned images: everything moves by one distance, what must not share a page
  * leaves place_slots.c    where what leaves a section by itself goes place_append.c   page-aligned images:
  * what leaves goes behind the last section import_range.c   directory 12 new_sections.c   from placed pieces
  * to the section table and the file edges.c          near the border of two pieces: which of them does an
- * address mean? referents.c      the new target of every reference enumerate.c      x64: every byte position
- * that could refer to what leaves base_judge.c     x64: what code does with the image base position.c code
- * that computes with its own address; tables of distances
+ * address mean? referents.c      the new target of every reference split_writes.c   does anything write what
+ * stays of a section that was split? enumerate.c      x64: every byte position that could refer to what
+ * leaves base_judge.c     x64: what code does with the image base position.c       code that computes with
+ * its own address; tables of distances
  *
  * Each step returns true to go on. False: the rewrite is refused (rewrite_refuse() has said why), or memory
  * ran out. */
@@ -21,19 +23,21 @@
 
 enum {
     MOST_SECTIONS = 96,   /* what Windows loads */
+    MOST_ATOMS = 1024,    /* more runs of data between code are no linker's work */
     MOST_NEW_SECTIONS = 5 /* slots, variables, base relocations; code and flag of straddling relocations */
 };
 
 /* Rights that the bytes of an atom need. */
 enum { NEEDS_WRITE = 1, NEEDS_EXECUTE = 2 };
 
-/* A section of the old image. */
+/* A section of the old image, or a run of bytes of one that is split. */
 struct atom {
     uint32_t section; /* index */
     uint32_t rva, nbytes;
     uint32_t end_rva; /* the next atom's rva, or the image's end */
     uint8_t needs;
     bool is_relocations; /* nothing but the base relocation table, which is written anew */
+    bool is_data_run;    /* data between the code of a section: it leaves with the section's other runs */
     uint32_t group;      /* atoms that leave together share a number; 0: it stays */
     const char *why;
 };
@@ -45,6 +49,25 @@ struct slot_range {
     bool leaves;  /* decided by the placing step, and where it goes: */
     uint32_t new_rva;
     const char *field; /* what it is, for messages */
+};
+
+/* Data between the code of an executable section. */
+struct data_run {
+    uint32_t rva, nbytes;
+    bool holds_slots, holds_variables; /* something that the loader, or the loader and code write */
+};
+
+/* How a section is split into code that stays and data that leaves. */
+enum split {
+    SPLIT_NONE,
+    SPLIT_SLOTS, /* when the runs leave as a whole: those in which slots lie */
+    SPLIT_ALL    /* every run: something writes the section */
+};
+
+struct section_split {
+    uint8_t kind; /* enum split */
+    struct data_run *runs;
+    size_t run_count;
 };
 
 /* How writable atoms leave executable pages in low-aligned images; tried in this order. */
@@ -63,11 +86,17 @@ struct rewrite {
     const struct code_map *code;
     struct arena *arena;
 
+    struct atom *wholes; /* the sections as atoms, by ascending RVA */
+    uint32_t whole_count;
+    struct section_split *splits; /* by index of the section */
+
+    /* One candidate: */
+    bool runs_leave_whole; /* slots leave with the run of data that they lie in, not by themselves */
+    enum cut cut;
     struct atom *atoms; /* by ascending RVA */
     uint32_t atom_count;
     struct slot_range *slots; /* by ascending RVA, apart from each other */
     size_t slot_count, slot_capacity;
-    enum cut cut;
 
     bool takes_slots_out;   /* what the loader writes leaves executable sections */
     bool takes_off_borders; /* relocations that straddle a page boundary are repaired */
@@ -75,6 +104,7 @@ struct rewrite {
     bool assumes_constants; /* a section loses the write right, and addresses of constants in it escape */
 
     struct site_set base_displacements; /* file offsets of displacements that are added to the image base */
+    bool base_is_followed;              /* they are all of them: the base never went out of sight */
 
     struct layout *layout; /* being built */
     struct finding refusal;
@@ -86,8 +116,19 @@ struct rewrite {
 bool rewrite_refuse(struct rewrite *rewrite, uint32_t rva, uint64_t foff, const char *cure,
                     const char *format, ...) HVCIFIX_PRINTF(5, 6);
 
-/* atoms.c */
+/* atoms.c: the sections, and how they have to be split; then the atoms of one candidate. */
 bool atoms_collect(struct rewrite *rewrite);
+bool atoms_make(struct rewrite *rewrite);
+
+/* The atom that rva belongs to, with the fill behind it; NULL: none. */
+struct atom *atom_at(const struct rewrite *rewrite, uint32_t rva);
+
+/* runs.c: the runs of data of an executable section that hold something that anything refers to, ascending,
+ * in the arena. A run reaches from the first byte behind code that is not fill to the next code. */
+bool runs_find(struct rewrite *rewrite, const struct section *section, struct data_run **runs, size_t *count);
+
+/* split_writes.c: nothing writes what stays executable of the sections that were split. */
+bool split_writes_judge(struct rewrite *rewrite);
 
 /* loader_slots.c */
 bool slots_collect(struct rewrite *rewrite);
@@ -108,6 +149,9 @@ bool new_sections_append(struct rewrite *rewrite);
  * leaves. */
 uint32_t place_slots(struct rewrite *rewrite, bool is_writable, uint32_t first_rva);
 
+/* The slot does not leave the atom in which it lies: the atom is writable or leaves as a whole. */
+bool slot_stays_in(const struct rewrite *rewrite, const struct slot_range *slot, const struct atom *atom);
+
 /* Adds the pieces of an atom: itself at new_rva, and apart from it the slots that leave it. */
 bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva);
 
@@ -119,6 +163,9 @@ struct edges *edges_new(struct rewrite *rewrite);
 const struct piece *edges_decide(const struct edges *edges, uint32_t t);
 /* False when every piece near t moves by the same distance: then it does not matter which is meant. */
 bool edges_matter(const struct edges *edges, uint32_t t);
+
+/* The field holds the address behind the last byte of what it names. */
+bool ref_names_end(const struct image *image, const struct ref *ref);
 
 /* referents.c: layout->targets. */
 bool referents_choose(struct rewrite *rewrite);
@@ -147,6 +194,13 @@ bool base_judge(struct rewrite *rewrite);
 
 /* position.c */
 bool position_judge(struct rewrite *rewrite);
+
+/* RVAs that code adds to the image base, as it forms it, keep their distance to it: their new targets are
+ * given as code uses them, less the uniform delta. */
+static inline bool ref_is_used_with_base(const struct ref *ref)
+{
+    return ref->source == SOURCE_CODE && (ref->encoding == REF_IMAGE_REL || ref->encoding == REF_RVA);
+}
 
 static inline bool layout_is_low(const struct image *image)
 {
