@@ -106,9 +106,10 @@ static bool refuse_writable_code(struct rewrite *rewrite, const struct finding *
     return false;
 }
 
-/* The verifier does not follow splits yet: without this, they are refused. */
-#ifndef HVCIFIX_SPLITS
-#define HVCIFIX_SPLITS 0
+/* The verifier does not follow runs of constants that leave a read-only section yet: without this, such plans
+ * are not tried. */
+#ifndef HVCIFIX_SPLIT_CONSTANTS
+#define HVCIFIX_SPLIT_CONSTANTS 0
 #endif
 
 /* From now on the section is code that stays and runs of data that leave. False when it has none, or memory
@@ -119,8 +120,8 @@ static bool split_section(struct rewrite *rewrite, uint32_t section, enum split 
     if (!split->runs &&
         !runs_find(rewrite, &rewrite->image->sections[section], &split->runs, &split->run_count))
         return false;
-    split->kind = (uint8_t)(HVCIFIX_SPLITS ? kind : SPLIT_NONE);
-    return HVCIFIX_SPLITS && split->run_count != 0;
+    split->kind = (uint8_t)(kind == SPLIT_SLOTS && !HVCIFIX_SPLIT_CONSTANTS ? SPLIT_NONE : kind);
+    return split->run_count != 0;
 }
 
 /* Marked writable and executable: is the former needed? */
