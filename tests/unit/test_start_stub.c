@@ -104,7 +104,7 @@ static void test_relocations(void **state)
 enum { FLAG = 0x3000, TABLE = 0x2050, FUNCTION = 0x1000, FIRST = 0x3FFA, SECOND = 0x4FFF };
 
 /* Calls the stub as Windows calls an entry point; F is `lea rax, [rcx + rdx]; ret` of Windows' arguments. */
-static uint64_t call_stub(uint8_t *image, uint64_t first, uint64_t second)
+static uint64_t call_stub(const uint8_t *image, uint64_t first, uint64_t second)
 {
     uint64_t result;
     __asm__ volatile("call *%[stub]"
