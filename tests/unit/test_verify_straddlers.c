@@ -204,6 +204,8 @@ static const struct mutation mutations[] = {
      "content of the old image"},
     {"the flag not aligned", PLAIN, STUB(7, 7), 4, true, 2, 0, "no place of its own"},
     {"the flag outside the image", PLAIN, STUB(7, 7), 4, true, 0x100000, 0, "no place of its own"},
+    {"the flag behind its section's size", PLAIN, STUB(7, 7), 4, true, 0x100,
+     REPAIR_FLAG_RVA + 0x100 - (int32_t)REPAIR_STUB_RVA - 7, "not in one section"},
     {"another flag", TWO, STUB_2(7, 7), 4, true, 4, 0, "another flag"},
     {"the flag is set", PLAIN, BOTH(REPAIR_FLAG_RVA), 1, false, 1, 0, "is not zero"},
     {"something beside the flag", PLAIN, BOTH(REPAIR_FLAG_RVA + 4), 1, false, 1, 0, "comes from nowhere"},

@@ -81,7 +81,9 @@ bool verify_stays_there(struct verify_moves *moves, uint32_t rva, uint64_t nbyte
 {
     const struct verify_section *section = verify_section_at(&moves->judged->new_image, rva);
     uint32_t limits = SCN_MEM_EXECUTE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_DISCARDABLE;
-    if (!section || !range_fits(section->memory_nbytes, rva - section->rva, nbytes))
+    uint32_t used_nbytes = section && section->virtual_nbytes != 0 ? section->virtual_nbytes : UINT32_MAX;
+    if (!section || !range_fits(section->memory_nbytes, rva - section->rva, nbytes) ||
+        !range_fits(used_nbytes, rva - section->rva, nbytes))
         return verify_refute(moves->judged, verify_spot_rva(moves->judged, rva),
                              "%s at RVA 0x%X of the new image is not in one section.", what, (unsigned)rva);
     if ((section->characteristics & limits & (rights | no_rights)) != rights || is_paged_name(section))
