@@ -105,8 +105,9 @@ static inline void low_expect_refused(const struct low_case *driver, uint32_t rv
     assert_non_null(refusal->cure);
 }
 
-/* The 4 bytes at a new RVA, read by the section table of the output alone. */
-static inline uint32_t low_new_u32(const struct low_case *driver, uint32_t rva)
+/* Header of the section of the output that has file bytes for 4 bytes at a new RVA, read from its table
+ * alone. */
+static inline const uint8_t *low_new_section(const struct low_case *driver, uint32_t rva)
 {
     const uint8_t *file = driver->done.output.bytes;
     uint32_t count = load_u16(file + made_coff_foff() + COFF_NUMBER_OF_SECTIONS);
@@ -114,10 +115,22 @@ static inline uint32_t low_new_u32(const struct low_case *driver, uint32_t rva)
         const uint8_t *header = file + made_section_header_foff(&driver->made, i);
         uint32_t section_rva = load_u32(header + SECTION_VIRTUAL_ADDRESS);
         if (rva >= section_rva && rva - section_rva + 4 <= load_u32(header + SECTION_SIZE_OF_RAW_DATA))
-            return load_u32(file + load_u32(header + SECTION_POINTER_TO_RAW_DATA) + (rva - section_rva));
+            return header;
     }
     fail_msg("no section has RVA 0x%X", rva);
-    return 0;
+    return file;
+}
+
+static inline uint32_t low_new_u32(const struct low_case *driver, uint32_t rva)
+{
+    const uint8_t *header = low_new_section(driver, rva);
+    return load_u32(driver->done.output.bytes + load_u32(header + SECTION_POINTER_TO_RAW_DATA) +
+                    (rva - load_u32(header + SECTION_VIRTUAL_ADDRESS)));
+}
+
+static inline uint32_t low_new_characteristics(const struct low_case *driver, uint32_t rva)
+{
+    return load_u32(low_new_section(driver, rva) + SECTION_CHARACTERISTICS);
 }
 
 #endif

@@ -142,11 +142,37 @@ static void test_store_into_code_is_refused(void **state)
     (void)state;
     struct low_case driver;
     low_begin(&driver, MACHINE_I386);
-    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA3"); /* mov [text + 0x80], eax */
-    at = low_put_va(&driver, at, LOW_TEXT_RVA + 0x80);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA3"); /* mov [the ret], eax */
+    at = low_put_va(&driver, at, LOW_TEXT_RVA + 5);
     LOW_PUT(&driver, at, "\xC3");
     low_rewrite(&driver);
     low_expect_refused(&driver, LOW_TEXT_RVA, "in executable section .text");
+    low_end(&driver);
+}
+
+/* A variable among code leaves it; its old place is filled. */
+static void test_store_beside_code_splits(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t variable_rva = LOW_TEXT_RVA + 0x80;
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA3"); /* mov [variable], eax */
+    at = low_put_va(&driver, at, variable_rva);
+    LOW_PUT(&driver, at, "\xC3");
+    low_put_u32(&driver, variable_rva, 0x12345678);
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    uint32_t new_rva =
+        low_new_u32(&driver, LOW_TEXT_RVA + PAGE_NBYTES + 1) - (uint32_t)driver.made.image_base_va;
+    assert_int_equal(new_rva % PAGE_NBYTES, variable_rva % PAGE_NBYTES);
+    assert_int_equal(low_new_u32(&driver, new_rva), 0x12345678);
+    assert_int_equal(low_new_characteristics(&driver, new_rva) & (SCN_MEM_WRITE | SCN_MEM_EXECUTE),
+                     SCN_MEM_WRITE);
+    assert_int_equal(low_new_u32(&driver, variable_rva + PAGE_NBYTES), 0xCCCCCCCC);
+    assert_int_equal(low_new_characteristics(&driver, LOW_TEXT_RVA + PAGE_NBYTES) &
+                         (SCN_MEM_WRITE | SCN_MEM_EXECUTE),
+                     SCN_MEM_EXECUTE);
     low_end(&driver);
 }
 
@@ -249,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_end_of_array_or_function),
         cmocka_unit_test(test_header_address_is_refused),
         cmocka_unit_test(test_store_into_code_is_refused),
+        cmocka_unit_test(test_store_beside_code_splits),
         cmocka_unit_test(test_own_address_is_refused),
         cmocka_unit_test(test_x64_operand_moves),
         cmocka_unit_test(test_x64_unexplained_bytes_are_refused),
