@@ -176,7 +176,7 @@ static void test_x86_branch_into_the_middle(void **state)
     relocate(driver, 0x1FFD, DATA);
     relocate(driver, 0x3010, TEXT);
     rewrite(driver);
-    expect_refused(driver, "leads into the middle");
+    expect_refused(driver, "into the middle of it");
     end(driver);
 }
 

@@ -56,45 +56,20 @@ static bool check_flow(struct straddle_plan *plan, const struct relocation *fiel
     return true;
 }
 
-/* Nothing but the relocations themselves leads into the bytes behind the first one; nobody but code and
- * tables of functions may know the first one. */
-static bool check_labels(struct straddle_plan *plan, const struct relocation *field,
-                         const struct instruction *instruction)
-{
-    const struct refset *refs = plan->rewrite->refs;
-    for (size_t i = 0; i < refs->ref_count; i++) {
-        const struct ref *ref = &refs->refs[i];
-        if (ref->encoding == REF_FOFF || ref->encoding == REF_SECTION_INDEX || ref->encoding == REF_SIZE ||
-            ref->state != REF_RESOLVED || ref->source == SOURCE_BASERELOCS)
-            continue;
-        uint32_t offset = ref->target - instruction->rva;
-        if (offset >= instruction->nbytes)
-            continue;
-        if (ref->source == SOURCE_DVRT)
-            return refuse_code(plan, field, "a dynamic relocation names the instruction there");
-        if (offset != 0)
-            return refuse_code(plan, field,
-                               arena_printf(plan->rewrite->arena,
-                                            "the reference at RVA 0x%" PRIX32
-                                            " leads into the middle of the instruction there",
-                                            ref->site_rva));
-    }
-    return true;
-}
-
 bool straddle_copy_instruction(struct straddle_plan *plan, size_t index)
 {
     struct rewrite *rewrite = plan->rewrite;
     const struct relocation *field = &plan->relocations[index];
     struct straddle_repair *repair = plan->repair;
     uint32_t begin_rva = code_instruction_begin(rewrite->code, field->old_rva);
-    struct decoder *decoder = decoder_new(rewrite->arena, false);
     struct span bytes = image_run_at_rva(rewrite->image, begin_rva);
     struct instruction instruction;
-    if (!decoder)
+    if (!plan->decoder)
+        plan->decoder = decoder_new(rewrite->arena, false);
+    if (!plan->decoder)
         return false;
     if (code_class_at(rewrite->code, begin_rva) != BYTE_INSTRUCTION ||
-        !decode(decoder, bytes.bytes, bytes.nbytes, begin_rva, &instruction) ||
+        !decode(plan->decoder, bytes.bytes, bytes.nbytes, begin_rva, &instruction) ||
         field->old_rva - begin_rva >= instruction.nbytes)
         return refuse_code(plan, field,
                            "it is not an operand of code that is decoded; data in an executable section can "
@@ -102,10 +77,30 @@ bool straddle_copy_instruction(struct straddle_plan *plan, size_t index)
     if (layout_piece_at(rewrite->layout, begin_rva) !=
         layout_piece_at(rewrite->layout, instruction_end_rva(&instruction) - 1))
         return refuse_code(plan, field, "the image is cut inside the instruction there");
-    if (!check_flow(plan, field, &instruction) || !check_operands(plan, index, &instruction) ||
-        !check_labels(plan, field, &instruction))
+    if (!check_flow(plan, field, &instruction) || !check_operands(plan, index, &instruction))
         return false;
     repair->copies[repair->copy_count++] = (struct code_copy){
         .old_rva = begin_rva, .nbytes = instruction.nbytes, .comes_back = !flow_ends(instruction.flow)};
+    return true;
+}
+
+/* Nothing may lead into the bytes behind an instruction's first one. */
+bool straddle_check_copies(struct straddle_plan *plan)
+{
+    const struct refset *refs = plan->rewrite->refs;
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        if (ref->encoding == REF_FOFF || ref->encoding == REF_SECTION_INDEX || ref->encoding == REF_SIZE ||
+            ref->state != REF_RESOLVED || ref->source == SOURCE_BASERELOCS)
+            continue;
+        const struct code_copy *copy = straddle_copy_at(plan->repair, ref->target);
+        if (copy && (ref->source == SOURCE_DVRT || ref->target != copy->old_rva))
+            return rewrite_refuse(
+                plan->rewrite, copy->old_rva, ref->site_foff, cure_code,
+                "A base relocation in the instruction at RVA 0x%" PRIX32
+                " crosses a page boundary, and the reference at RVA 0x%" PRIX32 " (%s) leads %s.",
+                copy->old_rva, ref->site_rva, ref_source_name(ref->source),
+                ref->source == SOURCE_DVRT ? "to it, so that Windows changes it" : "into the middle of it");
+    }
     return true;
 }

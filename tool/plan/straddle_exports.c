@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-enum { LONGEST_NAME_NBYTES = 4096 };
+enum { LONGEST_OWN_NAME_NBYTES = 16 }; /* with its end */
 
 /* Names that Windows asks for itself, or that nobody imports. */
 static const char *const own_names[] = {"DllInitialize", "DllUnload",     "DriverEntry",
@@ -71,9 +71,9 @@ bool straddle_read_exports(struct straddle_plan *plan, struct export_facts *fact
         struct span name;
         uint32_t slot = load_u16(tables.ordinals.bytes + 2 * (size_t)i), foff;
         uint32_t name_rva = load_u32(tables.names.bytes + 4 * (size_t)i);
-        if (slot >= tables.slot_count || !image_string_at_rva(image, name_rva, LONGEST_NAME_NBYTES, &name))
+        if (slot >= tables.slot_count)
             return refuse_table(plan, directory->rva);
-        if (!is_own(name)) {
+        if (!image_string_at_rva(image, name_rva, LONGEST_OWN_NAME_NBYTES, &name) || !is_own(name)) {
             facts->has_others = true;
             continue;
         }

@@ -21,11 +21,14 @@ struct relocation {
     uint8_t nbytes;
 };
 
+struct decoder;
+
 struct straddle_plan {
     struct rewrite *rewrite;
     struct straddle_repair *repair;
     struct relocation *relocations; /* all of them, by ascending old_rva, apart from each other */
     size_t relocation_count;
+    struct decoder *decoder; /* NULL until an instruction is looked at */
 };
 
 /* straddle_shift.c: gives the section a place where none of its relocations crosses a page. False with
@@ -34,6 +37,9 @@ bool straddle_shift(struct straddle_plan *plan, const struct piece *found, const
 
 /* straddle_copies.c: the instruction with relocations[index] in it gets a copy. */
 bool straddle_copy_instruction(struct straddle_plan *plan, size_t index);
+
+/* straddle_copies.c: refuses a copy when something leads into the original but to its first byte. */
+bool straddle_check_copies(struct straddle_plan *plan);
 
 /* straddle_fields.c: refuses the fields in repair->applied_rvas that are read before the stub runs. */
 bool straddle_check_fields(struct straddle_plan *plan);

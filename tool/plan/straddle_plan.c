@@ -182,6 +182,8 @@ bool straddle_plan(struct rewrite *rewrite)
         return rewrite_refuse(rewrite, plan.relocations[0].old_rva, NO_FILE_OFFSET, cure_data,
                               "Every base relocation of the image crosses a page boundary; Windows would not "
                               "relocate an image whose table is empty.");
+    if (!straddle_check_copies(&plan))
+        return false;
     if (plan.repair->applied_count != 0 && (!straddle_check_fields(&plan) || !straddle_wrap_start(&plan)))
         return false;
     if (!straddle_arrange(&plan))

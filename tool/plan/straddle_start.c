@@ -80,10 +80,14 @@ static bool read_guard_table(struct straddle_plan *plan)
         return true;
     uint32_t stride_nbytes = GUARD_ENTRY_NBYTES + (uint32_t)(flags >> GUARD_FLAG_STRIDE_SHIFT);
     struct span table;
+    uint32_t count_rva =
+        directory->rva + image_pick(image, LC_GUARD_CF_FUNCTION_COUNT_32, LC_GUARD_CF_FUNCTION_COUNT_64);
     if (count > image->image_nbytes / stride_nbytes || !image_va_to_rva(image, va, &rva) ||
         !image_bytes_at_rva(image, rva, (uint32_t)count * stride_nbytes, &table) ||
         layout_piece_at(plan->rewrite->layout, rva) !=
             layout_piece_at(plan->rewrite->layout, rva + (uint32_t)table.nbytes - 1) ||
+        layout_piece_at(plan->rewrite->layout, count_rva) !=
+            layout_piece_at(plan->rewrite->layout, count_rva + width - 1) ||
         !image_rva_to_foff(image, directory->rva, (uint32_t)config.nbytes, &foff))
         return refuse_start(plan, directory->rva, "the table of guarded functions cannot be read whole");
     plan->repair->guard = (struct guard_copy){
