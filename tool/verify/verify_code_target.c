@@ -52,7 +52,7 @@ bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_liste
     if (!section)
         return false;
     struct verify_function *function = verify_function_at(code, rva);
-    if (function)
+    if (function && !function->is_gap) /* what lies between functions may be data that decodes */
         return rva == function->rva ||
                (verify_function_is_clean(code, function) && verify_bit(section->starts, rva - section->rva));
     return (is_listed || is_marked(code, section, rva)) &&

@@ -1,10 +1,15 @@
 /* verify_gaps.c - finds clean code between functions.
- * Takes: struct verify_moves.  Gives: more functions in its code.  Must not: join code across a table. */
+ * Takes: struct verify_code.  Gives: more functions in its code.  Must not: join code across a table. */
 #include "verify/verify_gaps.h"
 
 #include <stdlib.h>
 
 enum { START_ALIGN_NBYTES = 16, NEAR_JUMP_NBYTES = 0x200 };
+
+struct gap_search {
+    struct verify_code *code;
+    struct arena *arena;
+};
 
 struct gap_list {
     struct verify_function *items;
@@ -23,10 +28,10 @@ static int compare_ranges(const void *left, const void *right)
     return a->rva < b->rva ? -1 : a->rva > b->rva;
 }
 
-static bool append_gap(struct verify_moves *moves, struct gap_list *list, struct verify_function gap)
+static bool append_gap(struct gap_search *search, struct gap_list *list, struct verify_function gap)
 {
-    struct verify_function *grown = arena_grow(moves->judged->arena, list->items, list->count,
-                                               &list->capacity, list->count + 1, sizeof *list->items);
+    struct verify_function *grown = arena_grow(search->arena, list->items, list->count, &list->capacity,
+                                               list->count + 1, sizeof *list->items);
     if (!grown)
         return false;
     list->items = grown;
@@ -46,13 +51,13 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
 }
 
 /* From `at` to the first return or jump that no branch leads past; 0 when the bytes are not such a run. */
-static size_t run_end(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
+static size_t run_end(struct gap_search *search, const struct verify_code_section *section, size_t at,
                       size_t end)
 {
     struct verify_instruction instruction;
     size_t farthest = at;
     while (at < end) {
-        if (!verify_code_decode(&moves->code, section, at, &instruction) || instruction.is_unlikely ||
+        if (!verify_code_decode(search->code, section, at, &instruction) || instruction.is_unlikely ||
             instruction.nbytes > end - at || section->bytes.bytes[at] == 0xCC)
             return 0;
         int64_t target = (int64_t)at + instruction.target;
@@ -70,7 +75,7 @@ static size_t run_end(struct verify_moves *moves, const struct verify_code_secti
 }
 
 /* Each start is tried once and each byte belongs to one run: linear. */
-static bool add_gap(struct verify_moves *moves, struct gap_list *list,
+static bool add_gap(struct gap_search *search, struct gap_list *list,
                     const struct verify_code_section *section, uint64_t rva, uint64_t end_rva)
 {
     size_t first = rva - section->rva, end = end_rva - section->rva, at = first;
@@ -87,17 +92,17 @@ static bool add_gap(struct verify_moves *moves, struct gap_list *list,
                                     FUNCTION_UNSEEN, true};
     if (whole_end <= at)
         return true;
-    if (verify_function_is_clean(&moves->code, &whole))
-        return append_gap(moves, list, whole);
+    if (verify_function_is_clean(search->code, &whole))
+        return append_gap(search, list, whole);
     for (size_t i = at; i < whole_end; i++) /* of a try that failed */
         section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
     while (at < end && spent_nbytes < 64 * (uint64_t)(end_rva - rva)) {
-        size_t next = is_start(section, at, first) ? run_end(moves, section, at, end) : 0;
+        size_t next = is_start(section, at, first) ? run_end(search, section, at, end) : 0;
         struct verify_function gap = {(uint32_t)(section->rva + at), (uint32_t)(section->rva + next),
                                       FUNCTION_UNSEEN, true};
         spent_nbytes += 64;
-        if (next != 0 && verify_function_is_clean(&moves->code, &gap)) {
-            if (!append_gap(moves, list, gap))
+        if (next != 0 && verify_function_is_clean(search->code, &gap)) {
+            if (!append_gap(search, list, gap))
                 return false;
             at = next;
             first = at;
@@ -112,7 +117,7 @@ static bool add_gap(struct verify_moves *moves, struct gap_list *list,
     return true;
 }
 
-static bool mark_section(struct verify_moves *moves, const struct verify_range *taken, size_t taken_count,
+static bool mark_section(struct gap_search *search, const struct verify_range *taken, size_t taken_count,
                          const struct verify_code_section *section, struct gap_list *list)
 {
     uint64_t rva = section->rva, end_rva = (uint64_t)section->rva + section->bytes.nbytes;
@@ -121,33 +126,32 @@ static bool mark_section(struct verify_moves *moves, const struct verify_range *
             continue;
         if (taken[i].rva >= end_rva)
             break;
-        if (taken[i].rva > rva && !add_gap(moves, list, section, rva, taken[i].rva))
+        if (taken[i].rva > rva && !add_gap(search, list, section, rva, taken[i].rva))
             return false;
         rva = taken[i].end_rva;
     }
-    return rva >= end_rva || add_gap(moves, list, section, rva, end_rva);
+    return rva >= end_rva || add_gap(search, list, section, rva, end_rva);
 }
 
-bool verify_gaps_mark(struct verify_moves *moves)
+bool verify_gaps_mark(struct verify_code *code, const struct verify_range_list *inert, struct arena *arena)
 {
-    struct verify_code *code = &moves->code;
-    struct arena *arena = moves->judged->arena;
+    const struct verify_range_list *typed = &code->tables->typed;
+    struct gap_search search = {code, arena};
     struct gap_list list = {0};
-    size_t taken_count = code->function_count + moves->inert.count + moves->old_tables.typed.count;
+    size_t taken_count = code->function_count + (inert ? inert->count : 0) + typed->count, k = 0;
     struct verify_range *taken = arena_array(arena, taken_count, sizeof *taken);
     if (!taken)
         return false;
-    size_t k = 0;
     for (size_t i = 0; i < code->function_count; i++)
         taken[k++] = (struct verify_range){code->functions[i].rva, code->functions[i].end_rva, "a function"};
-    for (size_t i = 0; i < moves->inert.count; i++)
-        taken[k++] = moves->inert.items[i];
-    for (size_t i = 0; i < moves->old_tables.typed.count; i++)
-        taken[k++] = moves->old_tables.typed.items[i];
+    for (size_t i = 0; inert && i < inert->count; i++)
+        taken[k++] = inert->items[i];
+    for (size_t i = 0; i < typed->count; i++)
+        taken[k++] = typed->items[i];
     if (taken_count > 1)
         qsort(taken, taken_count, sizeof *taken, compare_ranges);
     for (uint32_t i = 0; i < code->section_count; i++)
-        if (!mark_section(moves, taken, taken_count, &code->sections[i], &list))
+        if (!mark_section(&search, taken, taken_count, &code->sections[i], &list))
             return false;
     if (list.count == 0)
         return true;

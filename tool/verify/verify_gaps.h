@@ -4,9 +4,10 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_GAPS_H
 #define HVCIFIX_VERIFY_VERIFY_GAPS_H
 
-#include "verify/verify_inventory.h"
+#include "verify/verify_code.h"
 
-/* x64 only. Asked after the tables' ranges are known. False when memory ran out. */
-bool verify_gaps_mark(struct verify_moves *moves);
+/* `inert` are more ranges that are no code, or NULL. On x86 all code lies between functions. False when
+ * memory ran out. */
+bool verify_gaps_mark(struct verify_code *code, const struct verify_range_list *inert, struct arena *arena);
 
 #endif

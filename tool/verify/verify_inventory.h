@@ -30,7 +30,8 @@ struct verify_moves {
     uint8_t *inert_sides; /* one for each piece, see verify_sides.h */
     uint32_t *bases;      /* addresses near edges that code indexes, ascending */
     size_t base_count, base_capacity;
-    uint64_t budget_count; /* table entries that may still be walked */
+    const struct verify_section *unwritten_section; /* the last that was shown to be written by nothing */
+    uint64_t budget_count;                          /* table entries that may still be walked */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
     uint32_t *base_sites; /* instructions that take the image base, ascending */

@@ -10,4 +10,10 @@
 bool verify_moved_headers(struct verify_moves *moves);
 bool verify_moved_sections(struct verify_moves *moves);
 
+/* Data that left executable sections is no code. */
+bool verify_moved_split(struct verify_moves *moves);
+
+/* Nothing writes what stays of a section that lost its write right. */
+bool verify_loses_write(struct verify_moves *moves, const struct verify_section *section);
+
 #endif

@@ -98,12 +98,34 @@ static uint32_t entry_count(struct verify_moves *moves, const struct verify_code
     return count;
 }
 
+/* Differences to what moved with the table stay what they were, however they are used. The table ends at the
+ * latest with a number that leads out of the image; what follows it may look like more of it. */
+static bool leads_to_its_own(struct verify_moves *moves, uint32_t table_rva)
+{
+    const struct verify_piece *table = verify_piece_at(&moves->map, table_rva);
+    uint64_t entry;
+    for (uint32_t i = 0; table && i < ENTRY_MAX_COUNT; i++) {
+        uint64_t entry_rva = (uint64_t)table_rva + (uint64_t)i * 4;
+        moves->judged->verdict->step_count++;
+        if (entry_rva + 4 > table->end_rva ||
+            !verify_read_at(&moves->judged->old_image, entry_rva, 4, &entry))
+            return true;
+        int64_t target_rva = (int64_t)table_rva + (int32_t)entry;
+        if (target_rva < 0 || target_rva >= moves->judged->old_image.image_nbytes)
+            return i > 0;
+        const struct verify_piece *target = verify_piece_at(&moves->map, (uint64_t)target_rva);
+        if (!target || target->delta != table->delta)
+            return false;
+    }
+    return false;
+}
+
 bool verify_label_table(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
                         uint32_t table_rva)
 {
     bool loads;
     if (!is_label_jump(moves, section, at, &loads))
-        return !loads ||
+        return !loads || leads_to_its_own(moves, table_rva) ||
                verify_moves_unproved(moves, section->rva + (uint32_t)at,
                                      "The instruction at RVA 0x%X takes the address of a table of label "
                                      "differences; its use is not followed.",

@@ -92,18 +92,20 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     return true;
 }
 
+/* Judged once for each section. */
 static bool allows_missing_write(struct verify_moves *moves, const struct verify_piece *piece)
 {
-    struct verify_unwritten found;
     if (piece->is_slots)
         return true; /* judged by check_slots */
-    /* The section as it was, with the proof that is asked when only the right goes. */
-    struct verify_case old_case = *moves->judged;
-    old_case.new_image = moves->judged->old_image;
-    bool proved = verify_nothing_writes(&old_case, &piece->section->index, 1, false, &found);
-    if (!proved)
-        moves->judged->verdict->right_not_shown = true;
-    return proved;
+    if (piece->is_data_run)
+        return verify_moves_unproved(moves, piece->rva,
+                                     "Data at RVA 0x%X, in a section that was writable, can no longer be "
+                                     "written.",
+                                     (unsigned)piece->rva);
+    if (moves->unwritten_section == piece->section)
+        return true;
+    moves->unwritten_section = piece->section;
+    return verify_loses_write(moves, piece->section);
 }
 
 /* Each section of the new image that holds a byte of the piece gives at least the rights that it needs. */
@@ -124,12 +126,17 @@ static bool check_piece(struct verify_moves *moves, const struct verify_piece *p
                                  "RVA 0x%llX, where RVA 0x%X of the old image went, is in no section.",
                                  (unsigned long long)rva, (unsigned)piece->rva);
         uint32_t has = section->characteristics;
-        if (!piece->is_slots && (had & SCN_MEM_EXECUTE) && !(has & SCN_MEM_EXECUTE))
+        bool has_left = piece->is_slots || piece->is_data_run;
+        if (piece->is_data_run && (has & SCN_MEM_EXECUTE))
+            return verify_refute(judged, spot_of(moves, section),
+                                 "Section %s is executable, but holds data that left an executable section.",
+                                 section->name);
+        if (!has_left && (had & SCN_MEM_EXECUTE) && !(has & SCN_MEM_EXECUTE))
             return verify_refute(
                 judged, spot_of(moves, section),
                 "Section %s is not executable, but holds code from RVA 0x%X of the old image.", section->name,
                 (unsigned)piece->rva);
-        if (!piece->is_slots && !(had & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) && (had & SCN_MEM_WRITE) &&
+        if (!has_left && !(had & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) && (had & SCN_MEM_WRITE) &&
             (has & SCN_MEM_EXECUTE))
             return verify_refute(judged, spot_of(moves, section),
                                  "Section %s is executable, but holds writable data from RVA 0x%X of the old "

@@ -224,13 +224,13 @@ bool verify_moved(struct verify_case *judged)
         /* ... and what repairs of straddling relocations added. */
         verify_repairs_find(&moves) &&
         /* 3. All fields that hold an address: in tables, relocated, in code. */
-        inventory(&moves) && verify_gaps_mark(&moves) && verify_edges_begin(&moves) &&
-        verify_moved_relocations(&moves) && verify_copies_judge(&moves) && verify_moved_code(&moves) &&
-        verify_base_uses(&moves) && judge_unrelocated(&moves) &&
+        inventory(&moves) && verify_gaps_mark(&moves.code, &moves.inert, judged->arena) &&
+        verify_edges_begin(&moves) && verify_moved_relocations(&moves) && verify_copies_judge(&moves) &&
+        verify_moved_code(&moves) && verify_base_uses(&moves) && judge_unrelocated(&moves) &&
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
-        verify_moved_sections(&moves) && verify_checksum(judged) && explain(&moves) &&
-        verify_repairs_explain(&moves);
+        verify_moved_sections(&moves) && verify_moved_split(&moves) && verify_checksum(judged) &&
+        explain(&moves) && verify_repairs_explain(&moves);
     judged->verdict->step_count += moves.code.step_count;
     /* With another map the bytes might be right: what was found speaks against the guess only. */
     struct verify_verdict *verdict = judged->verdict;

@@ -99,7 +99,7 @@ bool verify_sections(struct verify_case *judged, const uint32_t *section_indices
             (is_assumed && !may_be_assumed(judged, &judged->new_image.sections[index])))
             return false;
     }
-    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, &found)) {
+    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, NULL, &found)) {
         judged->verdict->right_not_shown =
             true; /* the bytes are as explained; a right could not be shown useless */
         return false;

@@ -73,12 +73,23 @@ static bool is_typed_through(const struct verify_moves *moves, uint64_t rva, uin
     return true;
 }
 
-/* One instruction after the other from `rva`, int3 between them, typed ranges skipped, zeros only at the end.
- */
+/* Assemblers may align functions of sections other than .text with zeros. */
+static bool skip_alignment(const struct verify_moves *moves, uint64_t *rva)
+{
+    uint64_t next_rva = (*rva + SMALL_GAP_NBYTES - 1) / SMALL_GAP_NBYTES * SMALL_GAP_NBYTES;
+    if (next_rva == *rva || !is_filled(moves, *rva, next_rva, 0))
+        return false;
+    *rva = next_rva;
+    return true;
+}
+
+/* One instruction after the other from `rva`, int3 between them, typed ranges skipped; zeros at the end, or
+ * where code does not go on. */
 static bool decodes_through(struct verify_moves *moves, uint64_t rva, uint64_t end_rva)
 {
     const struct verify_code_section *section = verify_code_at(&moves->code, rva);
     struct verify_instruction instruction;
+    bool has_ended = false;
     while (section && rva < end_rva) {
         uint64_t next_rva = inert_end(&moves->inert, rva);
         size_t at = rva - section->rva;
@@ -88,12 +99,15 @@ static bool decodes_through(struct verify_moves *moves, uint64_t rva, uint64_t e
         }
         if (at >= section->bytes.nbytes || is_filled(moves, rva, end_rva, 0))
             return true;
+        if (has_ended && skip_alignment(moves, &rva))
+            continue;
         if (section->bytes.bytes[at] == 0xCC) {
             rva++;
             continue;
         }
         if (!verify_code_decode(&moves->code, section, at, &instruction) || instruction.is_unlikely)
             return false;
+        has_ended = instruction.flow == FLOW_STOP || instruction.flow == FLOW_JUMP;
         rva += instruction.nbytes;
     }
     return section != NULL;

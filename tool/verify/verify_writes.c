@@ -2,6 +2,7 @@
  * Takes: sections of the new image.  Gives: what was examined, or a counter-example.
  * Must not: say "proved" where a table or a byte of code could not be read. */
 #include "verify/verify_writes.h"
+#include "verify/verify_gaps.h"
 #include "verify/verify_scan.h"
 
 bool verify_decodes_machine(const struct verify_image *image)
@@ -34,6 +35,25 @@ static bool is_among(uint32_t index, const uint32_t *indices, size_t count)
     return false;
 }
 
+/* Ranges of one section; the first and the last reach as far as the section's would. */
+static bool collect_parts(struct verify_write_search *search, const struct verify_range_list *parts)
+{
+    struct verify_target whole = search->targets[0];
+    uint64_t section_end_rva = (uint64_t)whole.section->rva + whole.section->memory_nbytes;
+    struct verify_target *targets = arena_array(search->judged->arena, parts->count, sizeof *targets);
+    if (!targets)
+        return false;
+    for (size_t i = 0; i < parts->count; i++) {
+        const struct verify_range *part = &parts->items[i];
+        bool is_first = i == 0 && part->rva == whole.section->rva, is_last = part->end_rva >= section_end_rva;
+        targets[i] = (struct verify_target){whole.section, is_first ? whole.rva : part->rva,
+                                            is_last ? whole.end_rva : part->end_rva};
+    }
+    search->targets = targets;
+    search->target_count = parts->count;
+    return true;
+}
+
 /* The targets in ascending order. */
 static bool collect_targets(struct verify_write_search *search, const uint32_t *section_indices, size_t count)
 {
@@ -47,6 +67,29 @@ static bool collect_targets(struct verify_write_search *search, const uint32_t *
     return true;
 }
 
+/* The first target that ends behind rva, or NULL. */
+static const struct verify_target *first_target_behind(const struct verify_write_search *search, uint64_t rva)
+{
+    size_t low = 0, high = search->target_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (search->targets[middle].end_rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < search->target_count ? &search->targets[low] : NULL;
+}
+
+/* The padding around a section counts for addresses only. */
+static bool reaches_into(const struct verify_range *range, const struct verify_target *target)
+{
+    uint64_t section_end_rva = (uint64_t)target->section->rva + target->section->memory_nbytes;
+    uint64_t begin_rva = target->rva > target->section->rva ? target->rva : target->section->rva;
+    uint64_t end_rva = target->end_rva < section_end_rva ? target->end_rva : section_end_rva;
+    return range->rva < end_rva && range->end_rva > begin_rva;
+}
+
 static bool judge_tables(struct verify_write_search *search, const struct verify_tables *tables)
 {
     if (tables->problem)
@@ -54,16 +97,16 @@ static bool judge_tables(struct verify_write_search *search, const struct verify
             search->judged, verify_spot_rva(search->judged, tables->problem_rva),
             "Section %s loses MEM_WRITE, but it is not known what the loader writes: %s (RVA 0x%X).",
             search->targets[0].section->name, tables->problem, (unsigned)tables->problem_rva);
-    for (size_t i = 0; i < search->target_count; i++) {
-        const struct verify_section *section = search->targets[i].section;
-        uint64_t end_rva = (uint64_t)section->rva + section->memory_nbytes;
-        const struct verify_range *range = verify_written_in(tables, section->rva, end_rva);
-        uint64_t rva = range && range->rva > section->rva ? range->rva : section->rva;
-        if (range)
-            return verify_refute(
-                search->judged, verify_spot_rva(search->judged, (uint32_t)rva),
-                "Section %s loses MEM_WRITE, but %s lies in it (RVA 0x%X) and is written at load.",
-                section->name, range->what, (unsigned)rva);
+    for (size_t i = 0; i < tables->written.count; i++) {
+        const struct verify_range *range = &tables->written.items[i];
+        const struct verify_target *target = first_target_behind(search, range->rva);
+        if (!target || !reaches_into(range, target))
+            continue;
+        uint64_t rva = range->rva > target->section->rva ? range->rva : target->section->rva;
+        return verify_refute(
+            search->judged, verify_spot_rva(search->judged, (uint32_t)rva),
+            "Section %s loses MEM_WRITE, but %s lies in it (RVA 0x%X) and is written at load.",
+            target->section->name, range->what, (unsigned)rva);
     }
     return true;
 }
@@ -147,7 +190,9 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
             judged, verify_spot_foff(judged, problem_foff),
             "Section %s loses MEM_WRITE, but it is not known which fields are addresses: %s.",
             search->targets[0].section->name, problem);
-    bool is_proved = is_read && scan_code(search);
+    /* x86 has no unwind data that says where functions are. */
+    bool is_proved =
+        is_read && (code->image->is_64 || verify_gaps_mark(code, NULL, judged->arena)) && scan_code(search);
     judged->verdict->step_count += code->step_count;
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
@@ -164,13 +209,14 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
 }
 
 bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
-                           bool tables_only, struct verify_unwritten *found)
+                           bool tables_only, const struct verify_range_list *parts,
+                           struct verify_unwritten *found)
 {
     struct verify_code code;
     struct verify_write_search search = {.judged = judged, .code = &code};
     struct verify_tables tables;
     *found = (struct verify_unwritten){.summary = "no loader-written table lies in it"};
-    if (!collect_targets(&search, section_indices, count) ||
+    if (!collect_targets(&search, section_indices, count) || (parts && !collect_parts(&search, parts)) ||
         !verify_tables_read(&judged->new_image, judged->arena, &tables))
         return false;
     judged->verdict->step_count += tables.step_count;

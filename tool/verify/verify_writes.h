@@ -12,17 +12,20 @@
 #define HVCIFIX_VERIFY_VERIFY_WRITES_H
 
 #include "verify/verify_case.h"
+#include "verify/verify_tables.h"
 
 /* True when the verifier decodes the machine's instructions. */
 bool verify_decodes_machine(const struct verify_image *image);
 
-/* Judges the sections (indices into the section table) together. False when refuted or out of memory. With
- * `tables_only` code is not looked at: only that the loader writes nothing there. */
+/* Judges the sections (indices into the section table) together, or with `parts` (ascending; else NULL) only
+ * these ranges of the one section. False when refuted or out of memory. With `tables_only` code is not looked
+ * at: only that the loader writes nothing there. */
 struct verify_unwritten {
     const char *summary; /* the sentence */
     bool is_assumed;     /* it rests on what kernel functions are documented to leave alone */
 };
 bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_indices, size_t count,
-                           bool tables_only, struct verify_unwritten *found);
+                           bool tables_only, const struct verify_range_list *parts,
+                           struct verify_unwritten *found);
 
 #endif
