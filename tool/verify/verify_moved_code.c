@@ -222,8 +222,9 @@ bool verify_moved_code(struct verify_moves *moves)
             moves->judged->verdict->step_count++;
             if (!scan.site || rva < scan.site->rva || rva >= scan.site->end_rva)
                 scan.site = verify_piece_at(&moves->map, rva);
-            if (!scan.site)
-                continue; /* padding behind the content, or the old base relocations */
+            /* Padding behind the content, the old base relocations, or what is shown to be data. */
+            if (!scan.site || scan.site->is_data_run || scan.site->is_slots)
+                continue;
             if (!judge_position(&scan, at))
                 return false;
         }
