@@ -91,8 +91,9 @@ static bool judge_base(struct code_scan *scan, const struct verify_field_in_code
         return true;
     if (target_rva == 0 && uses.is_unanimous && uses.uses == USE_ADDRESS)
         return add_base_site(scan, uses.operand_at);
+    /* Headers that did not move are read where they are. */
     if (!moves->map.moves_headers_distance)
-        return add_base_site(scan, uses.operand_at);
+        return (uses.is_unanimous && !(uses.uses & USE_ADDRESS)) || add_base_site(scan, uses.operand_at);
     return verify_moves_unproved(
         moves, field_rva,
         "The field at RVA 0x%X may lead to the headers, at RVA 0x%llX, whose distance "
