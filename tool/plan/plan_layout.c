@@ -52,6 +52,20 @@ static bool limit_is_harmless(const struct rewrite *rewrite, const struct ref_pr
     }
 }
 
+/* New sections lie behind the old image; nothing that the headers name may reach there. */
+static bool check_directories(struct rewrite *rewrite)
+{
+    const struct image *image = rewrite->image;
+    for (unsigned i = 0; i < image->directory_count; i++) {
+        const struct directory *directory = &image->directories[i];
+        if (i != DIR_SECURITY && directory->rva != 0 &&
+            !range_fits(image->image_nbytes, directory->rva, directory->nbytes))
+            return rewrite_refuse(rewrite, directory->rva, directory->entry_foff, "Link the image again.",
+                                  "Data directory %u reaches out of the image, which would grow.", i);
+    }
+    return true;
+}
+
 static bool check_image(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
@@ -89,11 +103,19 @@ static bool check_image(struct rewrite *rewrite)
                                   "Section %s says that base relocations were taken out of the table before; "
                                   "what it holds cannot be moved again.",
                                   section->name);
+        if (section->relocation_count != 0 || section->relocations_foff != 0 ||
+            section->linenumbers_foff != 0)
+            return rewrite_refuse(
+                rewrite, section->rva, section->header_foff,
+                "Link the image again, without line numbers of the old COFF kind.",
+                "Section %s has COFF relocations or line numbers, which nothing says how to "
+                "move.",
+                section->name);
         if (section->characteristics & SCN_MEM_SHARED)
             return rewrite_refuse(rewrite, section->rva, section->header_foff, "Do not share sections.",
                                   "Section %s is shared between processes.", section->name);
     }
-    return true;
+    return check_directories(rewrite);
 }
 
 /* The old bytes of one candidate are laid out and asked. */

@@ -22,6 +22,12 @@ static const char *obstacle(const struct straddle_plan *plan, const struct piece
         return "only a part of it would stay where it is";
     if (section->file_nbytes < section->memory_nbytes)
         return "not all of it lies in the file";
+    struct span behind; /* the rest of the last page, as far as it is in the file */
+    if (section->file_nbytes > section->memory_nbytes &&
+        (!image_bytes_at_rva(rewrite->image, section->rva + section->memory_nbytes,
+                             section->file_nbytes - section->memory_nbytes, &behind) ||
+         !span_is_filled(behind, 0)))
+        return "bytes that are not zero lie behind it, and they would not come along";
     for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
         const struct extent *extent = &rewrite->refs->extents[i];
         if (extent->kind != EXTENT_JUMP_TABLE &&
