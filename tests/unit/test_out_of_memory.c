@@ -45,6 +45,7 @@ static void failing_release(void *context, void *block)
 struct trial {
     char folder[40], path[64], output_path[64];
     struct image_list *images;
+    enum windows_target target;
     struct pipeline_options options;
     struct arena arena; /* of the texts and bytes below */
     struct text text, json;
@@ -197,7 +198,7 @@ static void try_image(struct trial *trial)
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         trial->options = runs[i];
-        trial->options.target = TARGET_DEFAULT;
+        trial->options.target = trial->target;
         if (runs[i].drop_signature && !runs[i].dry_run)
             trial->options.output_path = trial->output_path;
         try_goal(trial);
@@ -243,10 +244,12 @@ static void test_the_pipeline(void **state)
     while (image_list_next(&images)) {
         const char *name = strrchr(images.path, '/');
         bool is_wanted = strstr(images.path, "/fixtures/") && name &&
-                         (strstr(name, "_x64.sys") || strncmp(name, "/init_rwx_", 10) == 0);
+                         (strstr(name, "_x64.sys") || strncmp(name, "/init_rwx_", 10) == 0 ||
+                          strncmp(name, "/straddle_few_", 14) == 0);
         if (!is_wanted || images.nbytes > LARGEST_IMAGE_NBYTES)
             continue;
         image_count++;
+        trial.target = strstr(name, "/straddle_") ? TARGET_1607 : TARGET_DEFAULT; /* from 1703 on a note */
         try_image(&trial);
     }
     end(&trial);

@@ -180,6 +180,23 @@ static void test_x86_branch_into_the_middle(void **state)
     end(driver);
 }
 
+/* Kernels for one processor overwrite the prefixes that this list names. */
+static void test_x86_lock_prefix(void **state)
+{
+    (void)state;
+    struct straddle_case *driver = begin(MACHINE_I386);
+    CODE(driver, 0x1000, "\xE9\xF6\x0F\x00\x00"); /* jmp 1FFB */
+    CODE(driver, 0x1FFB, "\xF0\xFF\x05....\xC3"); /* lock inc dword [data]; ret */
+    relocate(driver, 0x1FFE, DATA);
+    store_u32(driver->data + 0x100 + LC_SIZE, 0x48);
+    relocate(driver, DATA + 0x100 + LC_LOCK_PREFIX_TABLE_32, DATA + 0x200);
+    relocate(driver, DATA + 0x200, 0x1FFB); /* a 0 ends the list */
+    make_directory(&driver->made, DIR_LOAD_CONFIG, DATA + 0x100, 0x48);
+    rewrite(driver);
+    expect_refused(driver, "so that Windows changes it");
+    end(driver);
+}
+
 static void test_x86_data_in_code(void **state)
 {
     (void)state;
@@ -384,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_x86_copies),
         cmocka_unit_test(test_x86_jump_does_not_come_back),
         cmocka_unit_test(test_x86_branch_into_the_middle),
+        cmocka_unit_test(test_x86_lock_prefix),
         cmocka_unit_test(test_x86_data_in_code),
         cmocka_unit_test(test_x64_stub),
         cmocka_unit_test(test_x86_stub),

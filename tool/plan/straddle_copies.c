@@ -84,7 +84,8 @@ bool straddle_copy_instruction(struct straddle_plan *plan, size_t index)
     return true;
 }
 
-/* Nothing may lead into the bytes behind an instruction's first one. */
+/* Nothing may lead into the bytes behind an instruction's first one. Windows itself changes what dynamic
+ * relocations and the list of lock prefixes name. */
 bool straddle_check_copies(struct straddle_plan *plan)
 {
     const struct refset *refs = plan->rewrite->refs;
@@ -94,13 +95,14 @@ bool straddle_check_copies(struct straddle_plan *plan)
             ref->state != REF_RESOLVED || ref->source == SOURCE_BASERELOCS)
             continue;
         const struct code_copy *copy = straddle_copy_at(plan->repair, ref->target);
-        if (copy && (ref->source == SOURCE_DVRT || ref->target != copy->old_rva))
-            return rewrite_refuse(
-                plan->rewrite, copy->old_rva, ref->site_foff, cure_code,
-                "A base relocation in the instruction at RVA 0x%" PRIX32
-                " crosses a page boundary, and the reference at RVA 0x%" PRIX32 " (%s) leads %s.",
-                copy->old_rva, ref->site_rva, ref_source_name(ref->source),
-                ref->source == SOURCE_DVRT ? "to it, so that Windows changes it" : "into the middle of it");
+        bool is_changed = ref->source == SOURCE_DVRT || (ref->flags & REF_FLAG_LOADER_WRITES);
+        if (copy && (is_changed || ref->target != copy->old_rva))
+            return rewrite_refuse(plan->rewrite, copy->old_rva, ref->site_foff, cure_code,
+                                  "A base relocation in the instruction at RVA 0x%" PRIX32
+                                  " crosses a page boundary, and the reference at RVA 0x%" PRIX32
+                                  " (%s) leads %s.",
+                                  copy->old_rva, ref->site_rva, ref_source_name(ref->source),
+                                  is_changed ? "to it, so that Windows changes it" : "into the middle of it");
     }
     return true;
 }

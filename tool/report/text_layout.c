@@ -75,7 +75,7 @@ static void add_straddles(struct text *text, const struct image *image, const st
                 start_stub_nbytes(image->is_64));
         layout_labelled(
             text, "  why",
-            arena_printf(image->arena, "It stands in front of %s and relocates %zu field%s, once a load.",
+            arena_printf(text->arena, "It stands in front of %s and relocates %zu field%s, once a load.",
                          stub->what, repair->applied_count, repair->applied_count == 1 ? "" : "s"));
     }
 }
