@@ -2,9 +2,11 @@
  * Takes: image, references, code map, a section.  Gives: the answer.
  * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
 #include "code/base_uses.h"
+#include "code/literals.h"
 #include "code/section_writes_internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum { FUNCTION_ALIGNMENT = 16 };
 
@@ -63,6 +65,17 @@ bool judge_is_code(const struct judge *judge, uint32_t rva)
     return !is_lone || !is_named_by_address || is_set_apart(judge, rva);
 }
 
+/* A string literal in INIT. Other sections that are writable and executable hold variables too, by some
+ * /MERGE. */
+static bool is_literal(const struct judge *judge, uint32_t rva)
+{
+    uint32_t nbytes;
+    return strcmp(judge->section->raw_name, "INIT") == 0 &&
+           (judge->section->characteristics & SCN_MEM_DISCARDABLE) != 0 &&
+           image_section_at_rva(judge->image, rva) == judge->section &&
+           code_literal_at(judge->image, judge->code, rva, &nbytes);
+}
+
 void judge_access(struct judge *judge, enum ref_access access, uint32_t target_rva, uint32_t rva,
                   uint64_t file_offset)
 {
@@ -92,7 +105,7 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
             judge_follow(judge, rva, target_rva);
             return;
         }
-        if (judge_is_literal(judge, target_rva)) {
+        if (is_literal(judge, target_rva)) {
             judge->literal_count++;
             judge_follow(judge, rva, target_rva);
             return;
@@ -121,7 +134,7 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
         judge->code_address_count++;
         return;
     }
-    if (judge_is_literal(judge, target_rva)) {
+    if (is_literal(judge, target_rva)) {
         judge->literal_count++;
         return;
     }

@@ -6,8 +6,12 @@
  * `&array[N]` as the one behind it. So an address may mean every piece that has a datum within NEAR_NBYTES of
  * it (stated assumption: none is folded further across a border). Bytes in which no such datum can lie do not
  * count: decoded code, tables that only the loader and its like read, and fill. What is known by its own
- * address, the begin of a function or of such a table, means itself. */
+ * address, the begin of a function, of such a table or of a string literal, means itself; nothing is folded
+ * forwards over the end of a literal. */
+#include "code/literals.h"
 #include "plan/rewrite.h"
+
+#include <string.h>
 
 enum { NEAR_NBYTES = 0x100, MOST_ZERO_FILL_NBYTES = 16, FILL_CODE = 0xCC };
 
@@ -15,13 +19,16 @@ enum { NEAR_NBYTES = 0x100, MOST_ZERO_FILL_NBYTES = 16, FILL_CODE = 0xCC };
 struct zone {
     bool has_data;
     uint32_t first_rva, last_rva; /* first and last byte of it */
+    bool reaches_on;              /* some of it may be meant by an address behind the piece, */
+    uint32_t last_reaching_rva;   /* up to this byte: literals behind it are not */
 };
 
 struct edges {
     const struct rewrite *rewrite;
     struct site_set inert;  /* file offsets of bytes that are no datum of code */
     struct site_set begins; /* file offsets where a table begins that others than code read */
-    struct zone *zones;     /* one a piece */
+    struct site_set literals, literal_begins; /* file offsets of string literals between code */
+    struct zone *zones;                       /* one a piece */
 };
 
 /* Tables that code does not index: their readers take their addresses from headers. */
@@ -84,6 +91,20 @@ static bool is_zero_fill(uint32_t nbytes, uint64_t foff, const struct site_set *
     return nbytes < MOST_ZERO_FILL_NBYTES;
 }
 
+/* link.exe /FUNCTIONPADMIN leaves room for a patch in front of every function. Before the first one in a
+ * section the linker makes a whole 16 bytes of it, of zeros. */
+static bool is_patch_room(const struct code_section *section, uint32_t begin, uint32_t end, uint64_t foff,
+                          const struct image *image, const struct site_set *targets)
+{
+    if (begin != 0 || end != MOST_ZERO_FILL_NBYTES || end >= section->nbytes ||
+        section->classes[end] != BYTE_INSTRUCTION)
+        return false;
+    for (uint32_t i = 0; i < end; i++)
+        if (image->file.bytes[foff + i] != 0 || site_set_has(targets, foff + i))
+            return false;
+    return true;
+}
+
 /* How many bytes at the begin of a run of padding are fill: what assemblers fill with, and zeros around it.
  */
 static uint32_t fill_nbytes(const uint8_t *bytes, uint32_t nbytes, uint64_t foff,
@@ -121,7 +142,9 @@ static bool mark_code(struct edges *edges)
                      span_is_filled((struct span){image->file.bytes + foff, end - i}, FILL_CODE))
                 inert_nbytes = end - i; /* fill that an operand names: a folded address */
             else if (class == BYTE_PADDING)
-                inert_nbytes = fill_nbytes(image->file.bytes + foff, end - i, foff, &targets);
+                inert_nbytes = is_patch_room(section, i, end, foff, image, &targets)
+                                   ? end
+                                   : fill_nbytes(image->file.bytes + foff, end - i, foff, &targets);
             for (uint32_t k = 0; k < inert_nbytes; k++)
                 site_set_add(&edges->inert, foff + k);
         }
@@ -129,10 +152,42 @@ static bool mark_code(struct edges *edges)
     return true;
 }
 
+/* The linker's place for code alone: not writable, but for INIT, which older linkers leave so. */
+static bool is_code_only(const struct rewrite *rewrite, uint32_t rva)
+{
+    const struct section *section = image_section_at_rva(rewrite->image, rva);
+    return section && (section->characteristics & SCN_CNT_CODE) &&
+           (!(section->characteristics & SCN_MEM_WRITE) || strcmp(section->raw_name, "INIT") == 0);
+}
+
+/* Literals that some address names, in code that is not written. */
+static void mark_literals(struct edges *edges)
+{
+    const struct rewrite *rewrite = edges->rewrite;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        uint32_t nbytes, foff;
+        if ((ref->source != SOURCE_CODE && ref->source != SOURCE_RELOCATED) || ref->state != REF_RESOLVED ||
+            !image_rva_to_foff(rewrite->image, ref->target, 1, &foff) ||
+            site_set_has(&edges->literals, foff) || !is_code_only(rewrite, ref->target) ||
+            !code_literal_at(rewrite->image, rewrite->code, ref->target, &nbytes))
+            continue;
+        site_set_add(&edges->literal_begins, foff);
+        for (uint32_t k = 0; k < nbytes; k++)
+            site_set_add(&edges->literals, (uint64_t)foff + k);
+    }
+}
+
 static bool is_inert(const struct edges *edges, uint32_t rva)
 {
     uint32_t foff;
     return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->inert, foff);
+}
+
+static bool is_literal(const struct edges *edges, uint32_t rva)
+{
+    uint32_t foff;
+    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->literals, foff);
 }
 
 static void find_zone(struct edges *edges, size_t index)
@@ -150,7 +205,13 @@ static void find_zone(struct edges *edges, size_t index)
     uint32_t last = piece->nbytes - 1;
     while (last > first && last < backed && is_inert(edges, piece->old_rva + last))
         last--;
-    *zone = (struct zone){true, piece->old_rva + first, piece->old_rva + last};
+    uint32_t reaching = last;
+    while (reaching > first && reaching < backed &&
+           (is_inert(edges, piece->old_rva + reaching) || is_literal(edges, piece->old_rva + reaching)))
+        reaching--;
+    bool reaches_on = reaching >= backed || !is_literal(edges, piece->old_rva + reaching);
+    *zone = (struct zone){true, piece->old_rva + first, piece->old_rva + last, reaches_on,
+                          piece->old_rva + reaching};
 }
 
 struct edges *edges_new(struct rewrite *rewrite)
@@ -161,9 +222,12 @@ struct edges *edges_new(struct rewrite *rewrite)
     edges->rewrite = rewrite;
     edges->zones = arena_array(rewrite->arena, rewrite->layout->piece_count, sizeof *edges->zones);
     if (!edges->zones || !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes))
+        !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes) ||
+        !site_set_init(&edges->literals, rewrite->arena, rewrite->image->file.nbytes) ||
+        !site_set_init(&edges->literal_begins, rewrite->arena, rewrite->image->file.nbytes))
         return NULL;
     mark_extents(edges);
+    mark_literals(edges);
     if (!mark_code(edges))
         return NULL;
     for (size_t i = 0; i < rewrite->layout->piece_count; i++)
@@ -210,6 +274,8 @@ static bool may_mean(const struct edges *edges, size_t index, uint32_t t)
         return false;
     if (t < zone->first_rva)
         return zone->first_rva - t <= NEAR_NBYTES;
+    if (t >= piece_end_rva(piece))
+        return t == zone->last_rva + 1 || (zone->reaches_on && t - zone->last_reaching_rva <= NEAR_NBYTES);
     return t <= zone->last_rva || t - zone->last_rva <= NEAR_NBYTES;
 }
 
@@ -220,13 +286,18 @@ static uint32_t data_end_rva(const struct edges *edges, size_t index)
     return edges->zones[index].has_data ? edges->zones[index].last_rva + 1 : piece_end_rva(piece);
 }
 
-/* t is known by itself: the first byte of a function or of a table that only others than code read. */
+/* t is known by itself: the first byte of a function, of a table that only others than code read, or of a
+ * string literal. */
 static bool is_known_begin(const struct edges *edges, uint32_t t)
 {
     const struct rewrite *rewrite = edges->rewrite;
+    uint32_t foff;
+    if (image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->literal_begins, foff))
+        return true;
+    if (!is_inert(edges, t))
+        return false;
     if (code_class_at(rewrite->code, t) == BYTE_INSTRUCTION)
         return code_function_at(rewrite->code, t) != NULL;
-    uint32_t foff;
     return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
 }
 
@@ -253,12 +324,12 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t)
         return own;
     /* Some other piece may be meant. */
     bool is_in_own_fill = t >= piece_end_rva(own);
-    if (!is_behind_other && !is_in_own_fill && is_inert(edges, t) && is_known_begin(edges, t))
+    if (!is_behind_other && !is_in_own_fill && is_known_begin(edges, t))
         return own;
     if (is_ambiguous || (is_behind_other && own_may))
         return NULL;
     /* Only the other has data here; it is meant, unless t is known to be something of its own. */
-    if (is_behind_other && is_inert(edges, t) && is_known_begin(edges, t))
+    if (is_behind_other && is_known_begin(edges, t))
         return NULL;
     return meant;
 }

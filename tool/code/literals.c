@@ -1,14 +1,6 @@
-/* section_writes_literal.c - is there a string literal at an address of the section?
- * Takes: the address.  Gives: yes, or no.  Must not: take a variable that holds text for a literal where the
- * bytes tell them apart.
- *
- * Compilers for drivers put the literals of a function beside its code (the driver kits' -cbstring), and so
- * into INIT. The C language forbids to write to them, and the decoded code that takes the address is followed
- * as far as it can be seen; that nobody writes to one behind it is assumed (docs/ASSUMPTIONS.md). A variable
- * is mostly larger than its text, or is written by a decoded store. */
-#include "code/section_writes_internal.h"
-
-#include <string.h>
+/* literals.c - reading text between code.
+ * Takes and gives: see literals.h. */
+#include "code/literals.h"
 
 enum {
     LEAST_CHARACTERS = 2,
@@ -55,34 +47,27 @@ static bool is_full(struct span bytes, size_t end)
     return false;
 }
 
-/* Other sections that are writable and executable hold variables too, by some /MERGE. */
-static bool holds_start_code(const struct section *section)
+bool code_literal_at(const struct image *image, const struct code_map *code, uint32_t rva, uint32_t *nbytes)
 {
-    return strcmp(section->raw_name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) &&
-           (section->characteristics & SCN_CNT_CODE);
-}
-
-bool judge_is_literal(const struct judge *judge, uint32_t rva)
-{
-    const struct section *section = judge->section;
-    const struct code_section *code = code_section_at(judge->code, rva);
+    const struct code_section *place = code_section_at(code, rva);
     struct span bytes;
-    if (!code || code->rva != section->rva || !holds_start_code(section) ||
-        !image_bytes_at_rva(judge->image, code->rva, code->nbytes, &bytes))
+    if (!place || !image_bytes_at_rva(image, place->rva, place->nbytes, &bytes))
         return false;
     /* The file's padding behind the section is no content. */
+    const struct section *section = &image->sections[place->section];
     if (section->virtual_size != 0 && section->virtual_size < bytes.nbytes)
         bytes.nbytes = section->virtual_size;
-    size_t at = rva - code->rva;
+    size_t at = rva - place->rva;
     for (unsigned width = 1; width <= 2; width++) {
         uint32_t length = text_length(bytes, at, width);
         size_t end = at + ((size_t)length + 1) * width;
-        if (length < LEAST_CHARACTERS || continues_text(bytes, code->classes, at, width) ||
+        if (length < LEAST_CHARACTERS || continues_text(bytes, place->classes, at, width) ||
             !is_full(bytes, end))
             continue;
         bool is_data = true;
         for (size_t i = at; i < end; i++)
-            is_data &= code->classes[i] != BYTE_INSTRUCTION && code->classes[i] != BYTE_INSTRUCTION_TAIL;
+            is_data &= place->classes[i] != BYTE_INSTRUCTION && place->classes[i] != BYTE_INSTRUCTION_TAIL;
+        *nbytes = (uint32_t)(end - at);
         if (is_data)
             return true;
     }
