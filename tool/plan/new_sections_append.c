@@ -195,7 +195,10 @@ static bool lay_out_file(struct rewrite *rewrite)
     for (uint32_t i = 0; i < layout->section_count; i++) {
         struct new_section *section = &layout->sections[i];
         if (section->old_section == NO_SECTION) {
-            end_foff = align_up(end_foff, layout->file_alignment);
+            /* Windows rounds places in the file down to 0x200, whatever the header says. */
+            end_foff =
+                align_up(end_foff, layout->file_alignment > RAW_ALIGNMENT_NBYTES ? layout->file_alignment
+                                                                                 : RAW_ALIGNMENT_NBYTES);
             section->raw_foff = end_foff;
         } else if (section->raw_nbytes != 0) {
             section->raw_foff += shift_nbytes;
