@@ -58,8 +58,7 @@ static bool check_directories(struct rewrite *rewrite)
     const struct image *image = rewrite->image;
     for (unsigned i = 0; i < image->directory_count; i++) {
         const struct directory *directory = &image->directories[i];
-        if (i != DIR_SECURITY && directory->rva != 0 &&
-            !range_fits(image->image_nbytes, directory->rva, directory->nbytes))
+        if (i != DIR_SECURITY && !range_fits(image->image_nbytes, directory->rva, directory->nbytes))
             return rewrite_refuse(rewrite, directory->rva, directory->entry_foff, "Link the image again.",
                                   "Data directory %u reaches out of the image, which would grow.", i);
     }
@@ -104,7 +103,7 @@ static bool check_image(struct rewrite *rewrite)
                                   "what it holds cannot be moved again.",
                                   section->name);
         if (section->relocation_count != 0 || section->relocations_foff != 0 ||
-            section->linenumbers_foff != 0)
+            section->linenumbers_foff != 0 || section->linenumber_count != 0)
             return rewrite_refuse(
                 rewrite, section->rva, section->header_foff,
                 "Link the image again, without line numbers of the old COFF kind.",
