@@ -110,7 +110,7 @@ static bool place_relocations(struct rewrite *rewrite)
     if (!reloc_table_build(rewrite->refs, layout, rewrite->arena, &table))
         return false;
     const struct section *section = image_section_at_rva(rewrite->image, directory->rva);
-    if (table.nbytes == 0 || !section)
+    if (table.nbytes <= BASERELOC_BLOCK_HEADER_NBYTES || !section)
         return true; /* nothing to relocate: the directory stays as it is */
     layout->relocations_rva = directory->rva;
     layout->relocations_nbytes = (uint32_t)table.nbytes;

@@ -200,10 +200,6 @@ static bool size_relocations(struct rewrite *rewrite)
     layout->relocations_rva = piece->new_rva + (directory->rva - piece->old_rva);
     layout->relocations_nbytes = (uint32_t)table.nbytes;
     layout->relocations_room_nbytes = directory->nbytes;
-    if (table.nbytes == 0)
-        return rewrite_refuse(rewrite, directory->rva, directory->entry_foff,
-                              "Link the image with the relocations that it needs (no /FIXED).",
-                              "Its base relocation directory has no entry.");
     if (piece->kind == PIECE_RELOCATIONS) {
         piece->nbytes = directory->rva - piece->old_rva + (uint32_t)table.nbytes;
         layout->relocations_room_nbytes = (uint32_t)table.nbytes;

@@ -66,7 +66,8 @@ bool reloc_table_build(const struct refset *refs, const struct layout *layout, s
         count += is_entry(&refs->refs[i]);
     struct places all = {arena_array(arena, count, sizeof *all.items), 0};
     /* At worst every entry has a block of its own. */
-    uint8_t *bytes = arena_array(arena, count, BASERELOC_BLOCK_HEADER_NBYTES + 2 * BASERELOC_ENTRY_NBYTES);
+    uint8_t *bytes =
+        arena_array(arena, count + 1, BASERELOC_BLOCK_HEADER_NBYTES + 2 * BASERELOC_ENTRY_NBYTES);
     if (!all.items || !bytes)
         return false;
     for (size_t i = 0; i < refs->ref_count; i++) {
@@ -87,6 +88,13 @@ bool reloc_table_build(const struct refset *refs, const struct layout *layout, s
             if ((places[end].rva ^ places[first].rva) >= PAGE_NBYTES)
                 break;
         nbytes += write_block(places + first, end - first, bytes + nbytes);
+    }
+    /* Linkers write one block without entries when there is nothing to relocate: the image may be loaded
+     * anywhere, and its section of relocations must not be empty. */
+    if (nbytes == 0) {
+        store_u32(bytes + BASERELOC_PAGE_RVA, 0);
+        store_u32(bytes + BASERELOC_BLOCK_SIZE, BASERELOC_BLOCK_HEADER_NBYTES);
+        nbytes = BASERELOC_BLOCK_HEADER_NBYTES;
     }
     *table = (struct span){bytes, nbytes};
     return true;

@@ -8,7 +8,8 @@
 
 /* The old entries at their mapped places with their types; one block for each page, ascending, as Windows
  * demands. With layout->straddles: those in copied instructions lie in the copies, those that a stub applies
- * are not there, and the stub has its own. *table lies in the arena. False when memory ran out. */
+ * are not there, and the stub has its own. Without any entry, one empty block. *table lies in the arena.
+ * False when memory ran out. */
 bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
                        struct span *table);
 
