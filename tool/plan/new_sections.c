@@ -71,14 +71,6 @@ bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_fo
     return true;
 }
 
-/* Offset behind the last byte that is not zero in [begin, end) of the file; begin when all are. */
-static uint32_t content_end(const struct image *image, uint32_t begin_foff, uint32_t end_foff)
-{
-    while (end_foff > begin_foff && image->file.bytes[end_foff - 1] == 0)
-        end_foff--;
-    return end_foff;
-}
-
 bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *end_foff)
 {
     const struct image *image = rewrite->image;
@@ -92,21 +84,17 @@ bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *en
     }
     if (slack_end_foff > image->file.nbytes)
         slack_end_foff = (uint32_t)image->file.nbytes;
-    uint32_t content_end_foff =
-        slack_end_foff > old_end_foff ? content_end(image, old_end_foff, slack_end_foff) : old_end_foff;
     uint32_t first_foff = old_end_foff; /* of what lies behind the table */
-    while (first_foff < content_end_foff && image->file.bytes[first_foff] == 0)
+    while (first_foff < slack_end_foff && image->file.bytes[first_foff] == 0)
         first_foff++;
-    if (first_foff < content_end_foff && first_foff < new_end_foff)
+    if (first_foff < slack_end_foff)
         return rewrite_refuse(
             rewrite, NO_RVA, first_foff,
             "Link the image without binding it (no bind.exe, no /ALLOWBIND data), or start from "
             "the linker's own output.",
-            "Another section header is needed, but the bytes at file offset 0x%X behind the "
-            "section table are in use.",
+            "The bytes at file offset 0x%X behind the section table are in use, and the repaired image has "
+            "other headers.",
             first_foff);
-    *end_foff = content_end_foff > new_end_foff ? content_end_foff : new_end_foff;
-    return layout_add_copy(rewrite->layout, rewrite->arena, 0, 0, image->section_table_foff) &&
-           layout_add_copy(rewrite->layout, rewrite->arena, first_foff, first_foff,
-                           content_end_foff - first_foff);
+    *end_foff = new_end_foff;
+    return layout_add_copy(rewrite->layout, rewrite->arena, 0, 0, image->section_table_foff);
 }

@@ -21,9 +21,8 @@ unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece);
  * strings) from new file offset *end_foff on; refuses what nothing names, unless it is zero. */
 bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_foff);
 
-/* Header bytes in front of and behind the section table, for a table of `section_count` entries. Refuses when
- * what lies behind the old table would be overwritten. *end_foff is the end of what must lie below
- * SizeOfHeaders. */
+/* Header bytes in front of the section table, for a table of `section_count` entries. Refuses when anything
+ * but zeros lies behind the old one. *end_foff is the end of what must lie below SizeOfHeaders. */
 bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *end_foff);
 
 #endif
