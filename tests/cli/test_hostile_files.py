@@ -102,6 +102,13 @@ class Files(unittest.TestCase):
         with open(path, "rb") as file:
             self.assertEqual(file.read(), data)
 
+    def test_rights_of_the_owner_are_not_handed_on(self):
+        """The repaired file belongs to who repairs it, so it must not run as its owner."""
+        path = self.path("a.sys", seeds.repairable("x64"))
+        os.chmod(path, 0o6755)
+        self.assertEqual(self.call("fix", "--in-place", path).returncode, 0)
+        self.assertEqual(os.stat(path).st_mode & 0o7777, 0o755)
+
     def test_output_to_what_is_no_file(self):
         path = self.path("a.sys", seeds.repairable("x64"))
         os.mkfifo(self.path("pipe"))

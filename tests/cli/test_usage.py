@@ -123,6 +123,56 @@ class Usage(unittest.TestCase):
                 self.assertEqual(file.read(), before)
             self.assertFalse(os.path.exists(out))
 
+    def test_report_and_image_are_two_new_files(self):
+        """However the one new file is spelled, it is not both."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(fixture("init_rwx_x64"), os.path.join(folder, "a.sys"))
+            names = [("out.sys", "./out.sys"), ("./out.sys", "out.sys")]
+            if not tool.IS_WINDOWS:  # Wine shows no link to a file that is not there
+                os.symlink("out.sys", os.path.join(folder, "link"))
+                names += [("link", "out.sys"), ("out.sys", "link")]
+            before = sorted(os.listdir(folder))
+            for out, report in names:
+                self.assert_usage_error(tool.run("fix", "a.sys", "-o", out, "--output", report, cwd=folder),
+                                        "--output names an image")
+                self.assertEqual(sorted(os.listdir(folder)), before)
+
+    def test_complaints_quote_safely(self):
+        """Words of the command line start no line of their own and do not control the terminal."""
+        words = "\x1b[2J\nx.c(1) : error C1: forged"
+        for arguments in ([words], ["explain", words], ["check", "--target", words, "x"],
+                          ["check", "--output", words + "/none/x", fixture("clean_x64")]):
+            done = tool.run(*arguments)
+            self.assertIn(done.returncode, (2, 4))
+            self.assertNotIn(b"\x1b", done.stderr)
+            self.assertIn(b"\\x1B[2J\\x0Ax.c(1)", done.stderr)
+            self.assertFalse([line for line in done.stderr.splitlines() if line.startswith(b"x.c")])
+
+    def test_only_named_many_times(self):
+        """Each rule is kept once: the memory is not that of the square of the names."""
+        with tempfile.TemporaryDirectory() as folder:
+            response = os.path.join(folder, "r.rsp")
+            with open(response, "w") as file:
+                file.write("fix --dry-run " + "--only HVCI2102 " * 200_000)
+            done = tool.run("@" + response, fixture("init_rwx_x64"), timeout=20)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_temporary_files_are_passed_over(self):
+        """What another run is writing, or a kill has left, is no image of the folder; named, it is judged."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(fixture("clean_x64"), "rb") as file:
+                data = file.read()
+            kept = [".hvcifix-1-.tmp", ".hvcifix-1-2.tmp.sys", "x.hvcifix-1-2.tmp", "x.sys"]
+            left = os.path.join(folder, ".hvcifix-123-0.tmp")
+            for name in kept:
+                shutil.copy(fixture("clean_x64"), os.path.join(folder, name))
+            with open(left, "wb") as file:
+                file.write(data[: len(data) // 2])
+            code, images = tool.report("check", folder)
+            self.assertEqual((code, [image["path"] for image in images]),
+                             (0, [tool.listed(folder, name) for name in kept]))
+            self.assertEqual(tool.run("check", left).returncode, 3)
+
     def test_folder_speaks_of_files_named_like_images(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(fixture("clean_x64"), os.path.join(folder, "good.sys"))

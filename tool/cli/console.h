@@ -14,6 +14,9 @@ int cli_main(int argc, char **argv);
 /* A stream that writes bytes as they are; NULL when the file cannot be opened. */
 FILE *console_open_report(const char *path);
 
+/* Removes the file that console_open_report() has just made. */
+void console_remove_report(const char *path);
+
 /* Writes to the stream; false when that failed, and then ferror() holds for the stream. Bytes go to files and
  * pipes as they are. A console of Windows gets characters, whatever its code page, which stays as it is. */
 bool console_write(FILE *stream, const char *chars, size_t nbytes);

@@ -5,11 +5,20 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 FILE *console_open_report(const char *path)
 {
     return fopen(path, "wb");
+}
+
+void console_remove_report(const char *path)
+{
+    char *file = realpath(path, NULL); /* a link that the user made stays */
+    if (file)
+        (void)unlink(file);
+    free(file);
 }
 
 bool console_write(FILE *stream, const char *chars, size_t nbytes)

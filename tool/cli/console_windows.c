@@ -29,6 +29,16 @@ FILE *console_open_report(const char *path)
     return stream;
 }
 
+void console_remove_report(const char *path)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    const wchar_t *wide_path = wide_file_path(path, &arena);
+    if (wide_path)
+        DeleteFileW(wide_path);
+    arena_free(&arena);
+}
+
 /* The console behind a stream; NULL when it is something else. */
 static HANDLE console_of(FILE *stream)
 {

@@ -3,6 +3,7 @@
  * runs the pipeline and the report. This folder is the only one that prints. */
 #include "cli/console.h"
 #include "cli/verbs.h"
+#include "report/safe_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +20,23 @@ static bool wants_color(const struct cli_options *options)
     return !options->report_path && (!no_color || !*no_color) && console_shows_color();
 }
 
-/* Usage errors go to standard error in the form that build tools recognise. */
-static int usage_error(const char *message)
-{
-    console_complain("hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n", message);
-    return EXIT_USAGE;
-}
-
 /* Memory is not the user's mistake. */
 static int out_of_memory(void)
 {
     console_complain("hvcifix : error HVCI9008: There was not enough memory for the command line.\n");
     return EXIT_INPUT;
+}
+
+/* Usage errors go to standard error in the form that build tools recognise. They quote the command line. */
+static int usage_error(struct arena *arena, const char *message)
+{
+    struct text text = {.arena = arena};
+    safe_add(&text, message);
+    if (arena->exhausted)
+        return out_of_memory();
+    console_complain("hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n",
+                     text.chars);
+    return EXIT_USAGE;
 }
 
 static int print(struct arena *arena, void (*write)(struct text *, const enum verb *), const enum verb *verb)
@@ -80,6 +86,15 @@ static bool report_hits_image(const struct cli_options *options)
     return is_image(options->report_path); /* it may lie in a folder that is judged */
 }
 
+/* A report and an image that are both new can be seen to be one file only when one of them is there. */
+static bool report_is_output(const struct cli_options *options)
+{
+    struct file_identity report, output;
+    return options->report_path && options->output_path && file_identify(options->report_path, &report) &&
+           file_identify(options->output_path, &output) && report.volume == output.volume &&
+           report.number == output.number;
+}
+
 static int run(int argc, char **argv, struct arena *arena)
 {
     struct cli_options options;
@@ -87,21 +102,31 @@ static int run(int argc, char **argv, struct arena *arena)
     const char *message;
     if (!options_expand_response_files(&argc, &argv, arena, &message) ||
         !options_parse(argc, argv, arena, &options, &verb_given, &message))
-        return arena->exhausted ? out_of_memory() : usage_error(message);
+        return arena->exhausted ? out_of_memory() : usage_error(arena, message);
     if (options.version)
         return print(arena, write_version, NULL);
     if (options.help)
         return print(arena, options_help, verb_given ? &options.verb : NULL);
 
+    static const char hits_image[] = "--output names an image; the report would be written over it.";
     if (report_hits_image(&options))
-        return usage_error("--output names an image; the report would be written over it.");
+        return usage_error(arena, hits_image);
     FILE *stream = stdout;
     if (options.report_path) {
         stream = console_open_report(options.report_path);
         if (!stream) {
+            struct text path = {.arena = arena};
+            safe_add_path(&path, options.report_path);
+            if (arena->exhausted)
+                return out_of_memory();
             console_complain("%s : error HVCI9007: The report file cannot be opened for writing.\n",
-                             options.report_path);
+                             path.chars);
             return EXIT_WRITE;
+        }
+        if (report_is_output(&options)) {
+            fclose(stream);
+            console_remove_report(options.report_path);
+            return usage_error(arena, hits_image);
         }
     }
     struct report_style style = {.color = wants_color(&options), .quiet = options.quiet};

@@ -58,6 +58,9 @@ static bool add_only(struct parser *parser, const char *word)
     const struct rule *rule = rule_find(options_code(word));
     if (!rule)
         return fail(parser, "\"%s\" is no rule; \"hvcifix rules\" lists them.", word);
+    for (size_t i = 0; i < options->only_count; i++)
+        if (options->only[i] == rule->code)
+            return true;
     enum finding_code *only = arena_array(parser->arena, options->only_count + 1, sizeof *only);
     if (!only)
         return fail(parser, "There was not enough memory for %s.", word);

@@ -5,6 +5,7 @@
 
 #include "cli/console.h"
 #include "cli/run_images.h"
+#include "report/safe_text.h"
 #include "rules/rules_markdown.h"
 
 /* Puts out a text that is whole; when memory has run out, says so instead. Returns the exit code, which is
@@ -71,8 +72,12 @@ static enum exit_code run_texts(const struct cli_options *options, const struct 
         else
             report_text_rules(&text, style);
     } else if (!report_text_explain(&text, options_code(options->paths[0]), style)) {
-        console_complain("hvcifix : error HVCI9010: There is no rule \"%s\"; \"hvcifix rules\" lists them.\n",
-                         options->paths[0]);
+        struct text code = {.arena = &arena};
+        safe_add(&code, options->paths[0]);
+        if (!arena.exhausted)
+            console_complain(
+                "hvcifix : error HVCI9010: There is no rule \"%s\"; \"hvcifix rules\" lists them.\n",
+                code.chars);
         exit_code = EXIT_USAGE;
     }
     exit_code = put(stream, &text, exit_code);

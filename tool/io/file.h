@@ -57,7 +57,8 @@ static inline bool file_is_same(const char *a, const char *b)
 }
 
 /* Lists what is at `path`: the path itself when it is a file; all regular files below it, sorted by name,
- * when it is a folder (links to folders are not followed). False with *error set. */
+ * when it is a folder (links to folders are not followed, and temporary files of file_replace() are passed
+ * over). False with *error set. */
 struct path_list {
     const char **paths;
     size_t count, capacity;

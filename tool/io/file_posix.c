@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PERMISSION_BITS = 07777, WRITE_BITS = 0222, TEMPORARY_TRIES = 1000 /* more than there are threads */ };
+enum { PERMISSION_BITS = 0777, WRITE_BITS = 0222, TEMPORARY_TRIES = 1000 /* more than there are threads */ };
 
 static enum trouble trouble_of(int system_error)
 {

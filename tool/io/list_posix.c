@@ -26,7 +26,8 @@ static bool folder_names(const char *folder, struct arena *arena, struct path_li
             done = errno == 0;
             break;
         }
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            path_is_temporary(entry->d_name))
             continue;
         if (!path_list_add(arena, names, arena_printf(arena, "%s%s%s", folder, separator, entry->d_name)) ||
             arena->exhausted) {

@@ -34,7 +34,10 @@ static bool folder_names(const char *folder, struct arena *arena, struct path_li
                                 (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
         if (is_linked_folder || wcscmp(found.cFileName, L".") == 0 || wcscmp(found.cFileName, L"..") == 0)
             continue;
-        const char *path = wide_child_path(folder, folder_path, found.cFileName, arena);
+        const char *name = wide_to_utf8(found.cFileName, arena);
+        if (name && path_is_temporary(name))
+            continue;
+        const char *path = name ? wide_child_path(folder, folder_path, found.cFileName, arena) : NULL;
         if (!path || !path_list_add(arena, names, path)) {
             FindClose(search);
             SetLastError(ERROR_NOT_ENOUGH_MEMORY);

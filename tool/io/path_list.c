@@ -3,6 +3,7 @@
 #include "io/path_list.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 bool path_list_add(struct arena *arena, struct path_list *list, const char *path)
 {
@@ -29,6 +30,20 @@ void path_list_sort(struct path_list *list)
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool path_is_temporary(const char *name)
+{
+    static const char digits[] = "0123456789", begin[] = ".hvcifix-";
+    if (strncmp(name, begin, sizeof begin - 1) != 0)
+        return false;
+    name += sizeof begin - 1;
+    size_t process_count = strspn(name, digits);
+    if (process_count == 0 || name[process_count] != '-')
+        return false;
+    name += process_count + 1;
+    size_t number_count = strspn(name, digits);
+    return number_count != 0 && strcmp(name + number_count, ".tmp") == 0;
 }
 
 bool path_has_suffix(const char *path, const char *suffix)

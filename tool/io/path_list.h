@@ -11,6 +11,10 @@ bool path_list_add(struct arena *arena, struct path_list *list, const char *path
 /* In ascending order of bytes, the same on every system. */
 void path_list_sort(struct path_list *list);
 
+/* Is that the name of a temporary file of file_replace(): another run's, or left behind by one that was
+ * killed? */
+bool path_is_temporary(const char *name);
+
 /* Does `path` end with `suffix` (ASCII), letters compared without case? */
 bool path_has_suffix(const char *path, const char *suffix);
 

@@ -33,10 +33,25 @@ static unsigned type_width_nbytes(unsigned type)
     }
 }
 
+/* Types that the specification does not give to this machine: every loader refuses the image. */
+static bool is_unknown(const struct image *image, unsigned type)
+{
+    switch (type) {
+    case BASERELOC_ARM_MOV32:
+    case BASERELOC_THUMB_MOV32:
+        return image->machine != MACHINE_ARM && image->machine != MACHINE_THUMB &&
+               image->machine != MACHINE_ARMNT;
+    case BASERELOC_IA64_IMM64:
+        return image->machine != MACHINE_IA64;
+    default:
+        return type == 6 || type == 8 || type > BASERELOC_DIR64;
+    }
+}
+
 static const char *type_words(const struct image *image, unsigned type)
 {
-    bool is_arm =
-        image->machine == MACHINE_ARM || image->machine == MACHINE_THUMB || image->machine == MACHINE_ARMNT;
+    if (is_unknown(image, type))
+        return "that no loader of this machine knows";
     switch (type) {
     case BASERELOC_HIGH:
         return "HIGH (the upper half of an address)";
@@ -45,13 +60,11 @@ static const char *type_words(const struct image *image, unsigned type)
     case BASERELOC_HIGHADJ:
         return "HIGHADJ (the upper half of an address, adjusted)";
     case BASERELOC_ARM_MOV32:
-        return is_arm ? "ARM_MOV32 (an address inside two ARM instructions)" : "5";
+        return "ARM_MOV32 (an address inside two ARM instructions)";
     case BASERELOC_THUMB_MOV32:
-        return is_arm ? "THUMB_MOV32 (an address inside two Thumb instructions)" : "7";
-    case BASERELOC_IA64_IMM64:
-        return image->machine == MACHINE_IA64 ? "IA64_IMM64 (an address inside an instruction bundle)" : "9";
+        return "THUMB_MOV32 (an address inside two Thumb instructions)";
     default:
-        return "that no loader of this machine knows";
+        return "IA64_IMM64 (an address inside an instruction bundle)";
     }
 }
 
@@ -188,12 +201,6 @@ static bool collect_blocks(struct refset *refs, struct reloc_walk *walk)
     return true;
 }
 
-/* Types that the specification gives to no machine that Windows runs on: every loader refuses the image. */
-static bool is_unknown(unsigned type)
-{
-    return type == 6 || type == 8 || type > BASERELOC_DIR64;
-}
-
 static bool tell_unread_types(struct refset *refs, const struct reloc_walk *walk)
 {
     static const char words[] =
@@ -201,7 +208,7 @@ static bool tell_unread_types(struct refset *refs, const struct reloc_walk *walk
     for (unsigned type = 0; type < RELOC_TYPE_COUNT; type++) {
         if (walk->unread_counts[type] == 0)
             continue;
-        bool is_told = (is_unknown(type) ? refset_problem : refset_limit)(
+        bool is_told = (is_unknown(refs->image, type) ? refset_problem : refset_limit)(
             refs, SOURCE_RELOCATED, walk->first_unread_rva[type], NO_FILE_OFFSET, words,
             walk->unread_counts[type], type_words(refs->image, type));
         if (!is_told)
