@@ -50,25 +50,30 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
            (before == 0xCC || before == 0x90 || before == 0xC3 || before == 0);
 }
 
-/* From `at` to the first return or jump that no branch leads past; 0 when the bytes are not such a run. */
+/* From `at` to the first return or jump that no branch leads past; 0 when the bytes are not such a run. A
+ * jump forward that is not conditional may lead to another function: behind padding it does. */
 static size_t run_end(struct gap_search *search, const struct verify_code_section *section, size_t at,
                       size_t end)
 {
     struct verify_instruction instruction;
-    size_t farthest = at;
+    size_t farthest = at, farthest_jump = at;
+    bool ends = false;
     while (at < end) {
+        if (ends && farthest < at && section->bytes.bytes[at] == 0xCC)
+            return at;
         if (!verify_code_decode(search->code, section, at, &instruction) || instruction.is_unlikely ||
             instruction.nbytes > end - at || section->bytes.bytes[at] == 0xCC)
             return 0;
         int64_t target = (int64_t)at + instruction.target;
-        if (instruction.has_target && instruction.flow != FLOW_CALL && target > (int64_t)farthest &&
-            target < (int64_t)end &&
-            (instruction.flow == FLOW_BRANCH ||
-             target - (int64_t)at < NEAR_JUMP_NBYTES)) /* not a tail call */
+        bool is_inside = instruction.has_target && target < (int64_t)end;
+        if (is_inside && instruction.flow == FLOW_BRANCH && target > (int64_t)farthest)
             farthest = (size_t)target;
+        if (is_inside && instruction.flow == FLOW_JUMP && target > (int64_t)farthest_jump &&
+            target - (int64_t)at < NEAR_JUMP_NBYTES)
+            farthest_jump = (size_t)target;
         at += instruction.nbytes;
-        bool ends = instruction.flow == FLOW_STOP || instruction.flow == FLOW_JUMP;
-        if (ends && farthest < at)
+        ends = instruction.flow == FLOW_STOP || instruction.flow == FLOW_JUMP;
+        if (ends && farthest < at && farthest_jump < at)
             return at;
     }
     return 0;

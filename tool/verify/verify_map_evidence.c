@@ -98,7 +98,7 @@ static bool rights_fit(const struct map_search *search, const struct verify_sect
 
 uint64_t map_cost(const struct evidence *found)
 {
-    return found->fits ? (uint64_t)found->mismatch_count * 4 + found->gone_count : UINT64_MAX;
+    return found->fits ? (uint64_t)found->mismatch_count * 4 + (uint64_t)found->gone_count * 3 : UINT64_MAX;
 }
 
 /* One byte of the new image; *at is the section of the byte before, which mostly has this one too. */
@@ -131,9 +131,16 @@ struct evidence map_evidence(const struct map_search *search, const struct verif
         uint8_t old_byte = section->bytes.bytes[rva - section->rva], new_byte = 0;
         bool is_alike = new_byte_at(new_image, (uint64_t)((int64_t)rva + delta), &new_section, &new_byte) &&
                         new_byte == old_byte;
+        /* What left an executable section is not looked for in its place. */
+        bool is_elsewhere =
+            new_section && (section->characteristics & ~new_section->characteristics & SCN_MEM_EXECUTE);
         search->judged->verdict->step_count++;
         if ((is_alike && old_byte == 0) || is_rebuilt(old_image, rva))
             continue;
+        if (is_elsewhere) {
+            found.mismatch_count++;
+            continue;
+        }
         uint64_t site_rva = site_around(search, rva);
         bool is_site = site_rva != UINT64_MAX &&
                        map_has_site(new_image, search->new_sites, (uint64_t)((int64_t)site_rva + delta));

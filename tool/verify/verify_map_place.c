@@ -32,6 +32,18 @@ static void collect_candidates(struct map_search *search)
                                         (int64_t)(a->sections[i].rva / PAGE_NBYTES * PAGE_NBYTES));
 }
 
+/* The entry point says where its section went, unless it leads elsewhere now. */
+static bool entry_delta(const struct map_search *search, const struct verify_section *section,
+                        uint64_t end_rva, int64_t *delta)
+{
+    const struct verify_image *a = &search->judged->old_image, *b = &search->judged->new_image;
+    *delta = (int64_t)b->entry_rva - a->entry_rva;
+    if (a->entry_rva < section->rva || a->entry_rva >= end_rva || *delta % PAGE_NBYTES != 0)
+        return false;
+    struct evidence found = map_evidence(search, section, section->rva, end_rva, *delta, UINT64_MAX);
+    return found.fits && found.match_count > found.mismatch_count;
+}
+
 /* A directory that begins in the section says where it went: of another section than an executable one, whose
  * tables may have left it. */
 static bool directory_delta(const struct map_search *search, const struct verify_section *section,
@@ -149,6 +161,7 @@ static bool place_section(struct map_search *search, const struct verify_section
     int64_t named = 0;
     bool is_named = directory_delta(search, section, &named) &&
                     map_evidence(search, section, section->rva, end_rva, named, 0).fits;
+    is_named = is_named || entry_delta(search, section, end_rva, &named);
     if (!is_named && is_kept(search, section, end_rva, choice.cost)) {
         is_named = true;
         named = 0;

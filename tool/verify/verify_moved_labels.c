@@ -73,12 +73,14 @@ static bool is_label_jump(struct verify_moves *moves, const struct verify_code_s
 }
 
 /* The last comparison with a constant that a `ja` follows, before the table's address is taken. */
-static uint32_t entry_count(struct verify_moves *moves, const struct verify_code_section *section, size_t at)
+static uint32_t entry_count(struct verify_moves *moves, const struct verify_code_section *section,
+                            const struct verify_function *function, size_t at)
 {
     struct instruction step;
     uint32_t count = 0, compared = 0;
     bool is_compared = false;
-    size_t first = at > BEHIND_NBYTES ? at - BEHIND_NBYTES : 0;
+    size_t begin = function->rva - section->rva;
+    size_t first = at > begin + BEHIND_NBYTES ? at - BEHIND_NBYTES : begin;
     while (first < at && !verify_bit(section->starts, first))
         first++;
     for (size_t i = first; i < at; i += step.decoded.length) {
@@ -132,8 +134,10 @@ bool verify_label_table(struct verify_moves *moves, const struct verify_code_sec
                                      (unsigned)(section->rva + at));
     const struct verify_piece *table = verify_piece_at(&moves->map, table_rva);
     struct verify_function *function = verify_function_at(&moves->code, section->rva + (uint32_t)at);
-    uint32_t count = entry_count(moves, section, at);
-    if (!table || !function || count == 0 || count > ENTRY_MAX_COUNT)
+    /* Asked first: it marks where instructions begin. */
+    bool is_clean = function && verify_function_is_clean(&moves->code, function);
+    uint32_t count = is_clean ? entry_count(moves, section, function, at) : 0;
+    if (!table || count == 0 || count > ENTRY_MAX_COUNT)
         return verify_moves_unproved(moves, section->rva + (uint32_t)at,
                                      "The length of the jump table at RVA 0x%X is not known.",
                                      (unsigned)table_rva);

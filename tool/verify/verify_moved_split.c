@@ -5,6 +5,7 @@
 #include "verify/verify_moved_headers.h"
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
+#include "verify/verify_text_literal.h"
 #include "verify/verify_writes.h"
 
 /* The run of data that holds rva, when it can no longer be executed there. */
@@ -32,7 +33,9 @@ static bool judge_functions(struct verify_moves *moves)
 
 static bool judge_pointer(struct verify_moves *moves, uint32_t pointer_rva, uint64_t rva)
 {
-    if (!run_at(moves, rva) || !verify_is_code_target(&moves->code, (uint32_t)rva, false))
+    struct verify_code *code = &moves->code;
+    if (!run_at(moves, rva) || verify_is_text_literal(code->image, rva, &code->step_count) ||
+        !verify_is_code_target(code, (uint32_t)rva, false))
         return true;
     return verify_moves_unproved(
         moves, pointer_rva,
