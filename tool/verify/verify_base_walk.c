@@ -5,20 +5,31 @@
 
 enum { PASS_MAX_COUNT = 8, FUNCTION_MAX_COUNT = 20000 };
 
-static bool takes_base(const struct verify_moves *moves, uint32_t rva)
+bool verify_base_add_site(struct verify_base_sites *sites, struct arena *arena, uint32_t rva)
 {
-    size_t low = 0, high = moves->base_site_count;
+    uint32_t *grown =
+        arena_grow(arena, sites->rvas, sites->count, &sites->capacity, sites->count + 1, sizeof *sites->rvas);
+    if (!grown)
+        return false;
+    sites->rvas = grown;
+    sites->rvas[sites->count++] = rva;
+    return true;
+}
+
+static bool takes_base(const struct verify_base_sites *sites, uint32_t rva)
+{
+    size_t low = 0, high = sites->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (moves->base_sites[middle] < rva)
+        if (sites->rvas[middle] < rva)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < moves->base_site_count && moves->base_sites[low] == rva;
+    return low < sites->count && sites->rvas[low] == rva;
 }
 
-bool verify_base_is_copy(const struct verify_base_step *step)
+static bool is_copy(const struct verify_base_step *step)
 {
     const struct verify_full *full = &step->full;
     return full->decoded.mnemonic == ZYDIS_MNEMONIC_MOV &&
@@ -52,10 +63,10 @@ static struct state after(const struct verify_base_walk *walk, const struct veri
                  ? verify_register_number(full->operands[0].reg.value)
                  : -1;
     uint16_t bit = to >= 0 ? (uint16_t)(1u << to) : 0;
-    if (takes_base(walk->moves, step->rva)) {
+    if (takes_base(walk->sites, step->rva)) {
         out.may |= bit;
         out.must |= bit;
-    } else if (verify_base_is_copy(step)) {
+    } else if (is_copy(step)) {
         if (verify_holds(step->may, full->operands[1].reg.value))
             out.may |= bit;
         if (verify_holds(step->must, full->operands[1].reg.value))
@@ -78,7 +89,7 @@ static bool join(struct verify_base_step *step, struct state in)
     return changed;
 }
 
-struct verify_base_step *verify_base_step_at(const struct verify_base_walk *walk, int64_t rva)
+static struct verify_base_step *step_at(const struct verify_base_walk *walk, int64_t rva)
 {
     size_t low = 0, high = walk->count;
     while (low < high) {
@@ -99,7 +110,7 @@ static bool spread(struct verify_base_walk *walk)
     for (size_t i = 0; i < walk->count; i++) {
         struct verify_base_step *step = &walk->steps[i];
         int64_t target;
-        walk->moves->judged->verdict->step_count++;
+        walk->code->step_count++;
         /* Between functions of unwind data stand leaf functions, one after the other. */
         bool is_aligned =
             walk->is_gap && i > 0 && step->rva % 16 == 0 && !verify_falls_through(&step[-1].full);
@@ -117,30 +128,32 @@ static bool spread(struct verify_base_walk *walk)
         any |= out.may;
         if (verify_falls_through(&step->full) && i + 1 < walk->count)
             changed |= join(&walk->steps[i + 1], out);
-        struct verify_base_step *to = verify_direct_jump(&step->full, &target)
-                                          ? verify_base_step_at(walk, (int64_t)step->rva + target)
-                                          : NULL;
+        struct verify_base_step *to =
+            verify_direct_jump(&step->full, &target) ? step_at(walk, (int64_t)step->rva + target) : NULL;
         if (to)
             changed |= join(to, out);
     }
     return changed;
 }
 
-bool verify_base_walk(struct verify_moves *moves, const struct verify_function *function,
-                      struct verify_base_walk *walk)
+bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *sites, struct arena *arena,
+                      const struct verify_function *function, struct verify_base_walk *walk,
+                      const char **problem)
 {
-    *walk = (struct verify_base_walk){.moves = moves,
-                                      .section = verify_code_at(&moves->code, function->rva),
-                                      .site = verify_piece_at(&moves->map, function->rva),
+    *walk = (struct verify_base_walk){.code = code,
+                                      .sites = sites,
+                                      .section = verify_code_at(code, function->rva),
                                       .is_gap = function->is_gap};
     size_t nbytes = function->end_rva - function->rva, at = function->rva - walk->section->rva,
            end = at + nbytes, count = 0;
-    if (!walk->site || nbytes > FUNCTION_MAX_COUNT)
-        return verify_moves_unproved(moves, function->rva, "The function at RVA 0x%X is too large to follow.",
-                                     (unsigned)function->rva);
+    *problem = NULL;
+    if (nbytes > FUNCTION_MAX_COUNT) {
+        *problem = "is too large to follow";
+        return false;
+    }
     for (size_t i = at; i < end; i++)
         count += verify_bit(walk->section->starts, i);
-    walk->steps = arena_array(moves->judged->arena, count, sizeof *walk->steps);
+    walk->steps = arena_array(arena, count, sizeof *walk->steps);
     if (!walk->steps)
         return false;
     for (size_t i = at; i < end; i++) {
@@ -148,16 +161,76 @@ bool verify_base_walk(struct verify_moves *moves, const struct verify_function *
             continue;
         struct verify_base_step *step = &walk->steps[walk->count++];
         step->rva = walk->section->rva + (uint32_t)i;
-        if (!verify_decode_full(&moves->code, walk->section, i, &step->full))
-            return verify_moves_unproved(moves, step->rva, "The instruction at RVA 0x%X is not decoded.",
-                                         (unsigned)step->rva);
+        if (!verify_decode_full(code, walk->section, i, &step->full)) {
+            *problem = "is not decoded";
+            return false;
+        }
     }
     unsigned pass = 0;
     while (spread(walk))
-        if (++pass == PASS_MAX_COUNT)
-            return verify_moves_unproved(
-                moves, function->rva,
-                "The uses of the image base in the function at RVA 0x%X are not followed.",
-                (unsigned)function->rva);
+        if (++pass == PASS_MAX_COUNT) {
+            *problem = "has more loops than are followed";
+            return false;
+        }
     return true;
+}
+
+bool verify_base_operand(const struct verify_base_step *step, const ZydisDecodedOperand *operand,
+                         uint64_t *rva)
+{
+    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
+        return false;
+    bool is_base = verify_holds(step->may, operand->mem.base);
+    bool is_index = verify_holds(step->may, operand->mem.index);
+    ZydisRegister reg = is_base ? operand->mem.base : operand->mem.index;
+    if (is_base == is_index || !verify_holds(step->must, reg) || (is_index && operand->mem.scale > 1) ||
+        step->full.decoded.raw.disp.size != 32 || operand->mem.disp.value <= 0)
+        return false;
+    *rva = (uint64_t)operand->mem.disp.value;
+    return true;
+}
+
+/* add x, base with x from a table, and then jmp x. */
+static bool is_table_jump(const struct verify_base_walk *walk, const struct verify_base_step *step)
+{
+    const struct verify_base_step *next = step + 1;
+    if (step->full.decoded.mnemonic != ZYDIS_MNEMONIC_ADD || next >= walk->steps + walk->count ||
+        step->full.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        step->full.operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+        return false;
+    ZydisRegister a = step->full.operands[0].reg.value, b = step->full.operands[1].reg.value;
+    bool adds = (verify_holds(step->rva_values, a) && verify_holds(step->must, b)) ||
+                (verify_holds(step->rva_values, b) && verify_holds(step->must, a));
+    return adds && next->full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
+           next->full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           next->full.operands[0].reg.value == a;
+}
+
+const char *verify_base_escape(const struct verify_base_walk *walk, const struct verify_base_step *step)
+{
+    bool is_call = step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
+    bool is_ret = step->full.decoded.meta.category == ZYDIS_CATEGORY_RET;
+    int64_t target;
+    bool leaves = verify_direct_jump(&step->full, &target) && !step_at(walk, (int64_t)step->rva + target);
+    if (step->may == 0)
+        return NULL;
+    if ((is_call || leaves) && (step->may & REGISTERS_ARGUMENT_64))
+        return "which may pass it on";
+    if (is_ret && (step->may & REGISTER_AX))
+        return "which may return it";
+    for (unsigned i = 0; i < step->full.decoded.operand_count; i++) {
+        const ZydisDecodedOperand *operand = &step->full.operands[i];
+        bool is_memory = operand->type == ZYDIS_OPERAND_TYPE_MEMORY;
+        bool is_used = is_memory && (verify_holds(step->may, operand->mem.base) ||
+                                     verify_holds(step->may, operand->mem.index));
+        uint64_t rva;
+        if (is_used && !verify_base_operand(step, operand, &rva))
+            return "which does not plainly add an RVA to it";
+        bool reads = operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                     (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ);
+        if (reads && verify_holds(step->may, operand->reg.value) && !is_copy(step) &&
+            !is_table_jump(walk, step))
+            return "which does something else with it";
+    }
+    return NULL;
 }

@@ -4,8 +4,13 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_BASE_WALK_H
 #define HVCIFIX_VERIFY_VERIFY_BASE_WALK_H
 
-#include "verify/verify_inventory.h"
 #include "verify/verify_registers.h"
+
+/* Instructions that take the image base into a register, ascending. */
+struct verify_base_sites {
+    uint32_t *rvas;
+    size_t count, capacity;
+};
 
 struct verify_base_step {
     uint32_t rva;
@@ -16,26 +21,31 @@ struct verify_base_step {
 };
 
 struct verify_base_walk {
-    struct verify_moves *moves;
+    struct verify_code *code;
+    const struct verify_base_sites *sites;
     const struct verify_code_section *section;
-    const struct verify_piece *site;
     struct verify_base_step *steps; /* ascending */
     size_t count;
     bool is_gap;
 };
 
-/* Walks the function. False when it cannot be followed (then that is refuted as not shown) or memory ran out.
- */
-bool verify_base_walk(struct verify_moves *moves, const struct verify_function *function,
-                      struct verify_base_walk *walk);
+/* Walks the function. False with *problem (what the function is or has) when it cannot be followed, or NULL
+ * there when memory ran out. */
+bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *sites, struct arena *arena,
+                      const struct verify_function *function, struct verify_base_walk *walk,
+                      const char **problem);
 
-/* The step at rva, or NULL. */
-struct verify_base_step *verify_base_step_at(const struct verify_base_walk *walk, int64_t rva);
+/* The operand is memory at base + *rva, perhaps with an index. */
+bool verify_base_operand(const struct verify_base_step *step, const ZydisDecodedOperand *operand,
+                         uint64_t *rva);
 
-/* A move of a whole register into another. */
-bool verify_base_is_copy(const struct verify_base_step *step);
+/* Why the base gets out of sight at this step, as the end of a sentence, or NULL. */
+const char *verify_base_escape(const struct verify_base_walk *walk, const struct verify_base_step *step);
 
 /* A 4-byte load through the base: an entry of a table of RVAs, perhaps. */
 bool verify_base_is_table_load(const struct verify_base_step *step);
+
+/* Appends a site. False when memory ran out. */
+bool verify_base_add_site(struct verify_base_sites *sites, struct arena *arena, uint32_t rva);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_INVENTORY_H
 #define HVCIFIX_VERIFY_VERIFY_INVENTORY_H
 
+#include "verify/verify_base_walk.h"
 #include "verify/verify_code.h"
 #include "verify/verify_map.h"
 #include "verify/verify_repairs_state.h"
@@ -34,8 +35,7 @@ struct verify_moves {
     uint64_t budget_count;                          /* table entries that may still be walked */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
-    uint32_t *base_sites; /* instructions that take the image base, ascending */
-    size_t base_site_count, base_site_capacity;
+    struct verify_base_sites base_sites;
     struct verify_repairs repairs; /* of straddling relocations */
 };
 

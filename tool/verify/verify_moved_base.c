@@ -7,106 +7,66 @@
 #include "verify/verify_base_walk.h"
 #include "verify/verify_references.h"
 
-static bool unproved_at(const struct verify_base_walk *walk, const struct verify_base_step *step,
-                        const char *what)
+static bool unproved_at(struct verify_moves *moves, const struct verify_base_step *step, const char *what)
 {
-    return verify_moves_unproved(walk->moves, step->rva,
-                                 "The image base reaches the instruction at RVA 0x%X, %s.",
+    return verify_moves_unproved(moves, step->rva, "The image base reaches the instruction at RVA 0x%X, %s.",
                                  (unsigned)step->rva, what);
 }
 
 /* [base + index * scale + displacement]: the displacement is an RVA. */
-static bool judge_memory(const struct verify_base_walk *walk, const struct verify_base_step *step,
-                         const ZydisDecodedOperand *operand)
+static bool judge_memory(struct verify_moves *moves, const struct verify_piece *site,
+                         const struct verify_base_step *step, const ZydisDecodedOperand *operand,
+                         uint64_t rva)
 {
-    bool is_base = verify_holds(step->may, operand->mem.base),
-         is_index = verify_holds(step->may, operand->mem.index);
-    if (!is_base && !is_index)
-        return true;
-    ZydisRegister reg = is_base ? operand->mem.base : operand->mem.index;
-    if (is_base == is_index || !verify_holds(step->must, reg) || (is_index && operand->mem.scale > 1))
-        return unproved_at(walk, step, "which may or may not use it");
-    if (step->full.decoded.raw.disp.size != 32 || operand->mem.disp.value <= 0)
-        return unproved_at(walk, step, "which adds no RVA of its own to it");
-    uint64_t rva = (uint64_t)operand->mem.disp.value;
     int64_t delta;
     bool is_address = operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN;
-    ZydisRegister other = is_base ? operand->mem.index : operand->mem.base;
-    bool is_still = !walk->moves->map.moves_headers_distance;
-    if (rva < walk->moves->map.pieces[0].rva)
-        return is_still || unproved_at(walk, step, "which reads the headers");
-    bool is_direct = !is_address && other == ZYDIS_REGISTER_NONE;
+    bool is_indexed = operand->mem.base != ZYDIS_REGISTER_NONE && operand->mem.index != ZYDIS_REGISTER_NONE;
+    bool is_still = !moves->map.moves_headers_distance;
+    if (rva < moves->map.pieces[0].rva)
+        return is_still || unproved_at(moves, step, "which reads the headers");
     enum verify_meaning meaning =
-        verify_meaning(walk->moves, rva, is_direct ? ADDRESS_DIRECT : ADDRESS_INDEXED, &delta);
+        verify_meaning(moves, rva, is_address || is_indexed ? ADDRESS_INDEXED : ADDRESS_DIRECT, &delta);
     if (meaning == MEANING_OPEN)
-        return unproved_at(walk, step, "with an RVA whose meaning is not shown");
+        return unproved_at(moves, step, "with an RVA whose meaning is not shown");
     if ((operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-        !verify_store_is_allowed(walk->moves, step->rva, rva, true))
+        !verify_store_is_allowed(moves, step->rva, rva, true))
         return false;
-    if (!is_still && verify_base_is_table_load(step) &&
-        verify_is_typed(&walk->moves->old_tables, rva, rva + 4))
-        return unproved_at(walk, step, "which reads a loader's table");
-    int64_t change = delta - walk->site->delta;
+    if (!is_still && verify_base_is_table_load(step) && verify_is_typed(&moves->old_tables, rva, rva + 4))
+        return unproved_at(moves, step, "which reads a loader's table");
+    int64_t change = delta - site->delta;
     if (change == 0 && meaning == MEANING_SURE)
         return true;
-    if (!verify_moves_field(walk->moves, step->rva + step->full.decoded.raw.disp.offset, 4,
+    if (!verify_moves_field(moves, step->rva + step->full.decoded.raw.disp.offset, 4,
                             (uint64_t)((int64_t)rva + change), "an RVA added to the image base"))
         return false;
     if (meaning == MEANING_INFERRED)
-        verify_moves_inferred(walk->moves);
-    return true;
-}
-
-/* add x, base with x from a table, and then jmp x. */
-static bool is_table_jump(const struct verify_base_walk *walk, const struct verify_base_step *step)
-{
-    const struct verify_base_step *next = step + 1;
-    if (step->full.decoded.mnemonic != ZYDIS_MNEMONIC_ADD || next >= walk->steps + walk->count ||
-        step->full.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
-        step->full.operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
-        return false;
-    ZydisRegister a = step->full.operands[0].reg.value, b = step->full.operands[1].reg.value;
-    bool adds = (verify_holds(step->rva_values, a) && verify_holds(step->must, b)) ||
-                (verify_holds(step->rva_values, b) && verify_holds(step->must, a));
-    return adds && next->full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
-           next->full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-           next->full.operands[0].reg.value == a;
-}
-
-static bool judge_step(const struct verify_base_walk *walk, const struct verify_base_step *step)
-{
-    bool is_call = step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
-    bool is_ret = step->full.decoded.meta.category == ZYDIS_CATEGORY_RET;
-    int64_t target;
-    bool leaves =
-        verify_direct_jump(&step->full, &target) && !verify_base_step_at(walk, (int64_t)step->rva + target);
-    if (step->may == 0)
-        return true;
-    if ((is_call || leaves) && (step->may & REGISTERS_ARGUMENT_64))
-        return unproved_at(walk, step, "which may pass it on");
-    if (is_ret && (step->may & REGISTER_AX))
-        return unproved_at(walk, step, "which may return it");
-    for (unsigned i = 0; i < step->full.decoded.operand_count; i++) {
-        const ZydisDecodedOperand *operand = &step->full.operands[i];
-        if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && !judge_memory(walk, step, operand))
-            return false;
-        bool reads = operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-                     (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ);
-        if (reads && verify_holds(step->may, operand->reg.value) && !verify_base_is_copy(step) &&
-            !is_table_jump(walk, step))
-            return unproved_at(walk, step, "which does something else with it");
-    }
+        verify_moves_inferred(moves);
     return true;
 }
 
 static bool judge_function(struct verify_moves *moves, const struct verify_function *function)
 {
     struct verify_base_walk walk;
-    if (!verify_base_walk(moves, function, &walk))
-        return false;
-    for (size_t i = 0; i < walk.count; i++)
-        if (!judge_step(&walk, &walk.steps[i]))
-            return false;
+    const char *problem;
+    const struct verify_piece *site = verify_piece_at(&moves->map, function->rva);
+    if (!site)
+        return verify_moves_unproved(moves, function->rva, "The function at RVA 0x%X is in no section.",
+                                     (unsigned)function->rva);
+    if (!verify_base_walk(&moves->code, &moves->base_sites, moves->judged->arena, function, &walk, &problem))
+        return problem && verify_moves_unproved(moves, function->rva,
+                                                "The function at RVA 0x%X takes the image base and %s.",
+                                                (unsigned)function->rva, problem);
+    for (size_t i = 0; i < walk.count; i++) {
+        const struct verify_base_step *step = &walk.steps[i];
+        const char *escape = verify_base_escape(&walk, step);
+        uint64_t rva;
+        if (escape)
+            return unproved_at(moves, step, escape);
+        for (unsigned k = 0; step->may != 0 && k < step->full.decoded.operand_count; k++)
+            if (verify_base_operand(step, &step->full.operands[k], &rva) &&
+                !judge_memory(moves, site, step, &step->full.operands[k], rva))
+                return false;
+    }
     return true;
 }
 
@@ -153,19 +113,19 @@ static bool moves_data(const struct verify_moves *moves)
 bool verify_base_uses(struct verify_moves *moves)
 {
     const struct verify_function *last = NULL;
-    if (moves->base_site_count == 0)
+    if (moves->base_sites.count == 0)
         return true;
     /* Slots alone: nobody reaches them but through constants. */
     if (!moves_data(moves))
         return judge_constants(moves);
-    for (size_t i = 0; i < moves->base_site_count; i++) {
-        struct verify_function *function = verify_function_at(&moves->code, moves->base_sites[i]);
+    for (size_t i = 0; i < moves->base_sites.count; i++) {
+        struct verify_function *function = verify_function_at(&moves->code, moves->base_sites.rvas[i]);
         if (!function || !verify_function_is_clean(&moves->code, function))
             return verify_moves_unproved(
-                moves, moves->base_sites[i],
+                moves, moves->base_sites.rvas[i],
                 "The instruction at RVA 0x%X takes the image base outside a function that "
                 "is known; its uses are not followed.",
-                (unsigned)moves->base_sites[i]);
+                (unsigned)moves->base_sites.rvas[i]);
         if (function != last && !judge_function(moves, function))
             return false;
         last = function;

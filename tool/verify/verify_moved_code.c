@@ -66,15 +66,8 @@ static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, in
 
 static bool add_base_site(struct code_scan *scan, size_t operand_at)
 {
-    struct verify_moves *moves = scan->moves;
-    uint32_t *grown =
-        arena_grow(moves->judged->arena, moves->base_sites, moves->base_site_count,
-                   &moves->base_site_capacity, moves->base_site_count + 1, sizeof *moves->base_sites);
-    if (!grown)
-        return false;
-    moves->base_sites = grown;
-    moves->base_sites[moves->base_site_count++] = scan->section->rva + (uint32_t)operand_at;
-    return true;
+    return verify_base_add_site(&scan->moves->base_sites, scan->moves->judged->arena,
+                                scan->section->rva + (uint32_t)operand_at);
 }
 
 /* An operand that leads to the headers. */

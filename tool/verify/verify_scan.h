@@ -12,7 +12,11 @@ bool verify_scan_absolute(struct verify_write_search *search);
 /* RIP-relative fields of x64 code, at every byte position. Sets forms_image_base. */
 bool verify_scan_rip_relative(struct verify_write_search *search);
 
-/* Displacements that are RVAs of the sections, at every byte position; asked when forms_image_base. */
+/* RVAs added to the image base, asked when forms_image_base: in the functions that take it, when each of
+ * their uses of it is understood and none lets it out of sight; else as below. */
+bool verify_scan_base(struct verify_write_search *search);
+
+/* Displacements that are RVAs of the sections, at every byte position. */
 bool verify_scan_base_relative(struct verify_write_search *search);
 
 /* Calls in the sections themselves that give code its own address. */

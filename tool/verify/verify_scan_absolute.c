@@ -27,7 +27,7 @@ static bool judge_address(struct verify_write_search *search, uint32_t field_rva
     if (va < image->base_va || rva > UINT32_MAX)
         return true;
     if (rva < image->headers_nbytes)
-        search->forms_image_base = true;
+        search->forms_image_base = search->loses_image_base = true;
     const struct verify_target *target = verify_target_at(search, rva);
     if (!target)
         return true;

@@ -11,6 +11,24 @@ static bool is_rip_modrm(uint8_t byte)
     return (byte & 0xC7) == 0x05;
 }
 
+/* A field that may lead to the headers. False when memory ran out. */
+static bool note_image_base(struct verify_write_search *search, const struct verify_field_in_code *field,
+                            int64_t target_rva)
+{
+    if (!(verify_uses_possible(search->code, field).uses & (USE_ADDRESS | USE_WRITE)))
+        return true;
+    struct verify_uses uses = verify_uses_resolved(search->code, field);
+    if (!uses.is_operand || !(uses.uses & (USE_ADDRESS | USE_WRITE)))
+        return true;
+    search->forms_image_base = true;
+    if (target_rva != 0 || !uses.is_unanimous || uses.uses != USE_ADDRESS) {
+        search->loses_image_base = true;
+        return true;
+    }
+    return verify_base_add_site(&search->base_sites, search->judged->arena,
+                                field->section->rva + (uint32_t)uses.operand_at);
+}
+
 static bool judge_rip_field(struct verify_write_search *search, const struct verify_code_section *section,
                             size_t at)
 {
@@ -23,9 +41,8 @@ static bool judge_rip_field(struct verify_write_search *search, const struct ver
                                              trailing_nbytes[i]};
         if (target_rva < 0)
             continue;
-        if (target_rva < search->code->image->headers_nbytes &&
-            (verify_uses_possible(search->code, &field).uses & (USE_ADDRESS | USE_WRITE)))
-            search->forms_image_base = true;
+        if (target_rva < search->code->image->headers_nbytes && !note_image_base(search, &field, target_rva))
+            return false;
         const struct verify_target *target = verify_target_at(search, (uint64_t)target_rva);
         if (target && !verify_judge_code_field(search, target, &field, (uint32_t)target_rva, false))
             return false;
@@ -57,6 +74,48 @@ static bool may_be_base_displacement(const uint8_t *bytes, size_t at)
         return false;
     uint8_t mod = bytes[at - 2] & 0xC0;
     return mod == 0x80 || (mod == 0x00 && (before & 0x07) == 5);
+}
+
+/* RVAs that a function adds to the base. *is_lost when the base gets out of sight. */
+static bool scan_function(struct verify_write_search *search, const struct verify_function *function,
+                          bool *is_lost)
+{
+    struct verify_base_walk walk;
+    const char *problem;
+    if (!verify_base_walk(search->code, &search->base_sites, search->judged->arena, function, &walk,
+                          &problem)) {
+        *is_lost = true;
+        return problem != NULL;
+    }
+    for (size_t i = 0; i < walk.count && !*is_lost; i++) {
+        const struct verify_base_step *step = &walk.steps[i];
+        *is_lost = verify_base_escape(&walk, step) != NULL;
+        for (unsigned k = 0; step->may != 0 && k < step->full.decoded.operand_count; k++) {
+            uint64_t rva;
+            const struct verify_target *target = verify_base_operand(step, &step->full.operands[k], &rva)
+                                                     ? verify_target_at(search, rva)
+                                                     : NULL;
+            size_t at = step->rva - walk.section->rva + step->full.decoded.raw.disp.offset;
+            struct verify_field_in_code field = {walk.section, at, DISP32_NBYTES, FIELD_BASE_RELATIVE, 0};
+            if (target && !verify_judge_code_field(search, target, &field, (uint32_t)rva, false))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool verify_scan_base(struct verify_write_search *search)
+{
+    const struct verify_function *last = NULL;
+    bool is_lost = search->loses_image_base;
+    for (size_t i = 0; i < search->base_sites.count && !is_lost; i++) {
+        struct verify_function *function = verify_function_at(search->code, search->base_sites.rvas[i]);
+        is_lost = !function || !verify_function_is_clean(search->code, function);
+        if (!is_lost && function != last && !scan_function(search, function, &is_lost))
+            return false;
+        last = function;
+    }
+    return !is_lost || verify_scan_base_relative(search);
 }
 
 bool verify_scan_base_relative(struct verify_write_search *search)

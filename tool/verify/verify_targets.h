@@ -4,6 +4,7 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_TARGETS_H
 #define HVCIFIX_VERIFY_VERIFY_TARGETS_H
 
+#include "verify/verify_base_walk.h"
 #include "verify/verify_case.h"
 #include "verify/verify_operand.h"
 
@@ -19,11 +20,13 @@ struct verify_write_search {
     struct verify_code *code;
     struct verify_target *targets; /* ascending */
     size_t target_count;
-    uint64_t field_count;             /* fields that led into a target */
-    uint64_t resolved_count;          /* of them, those that needed the code around them */
-    uint64_t text_count;              /* addresses of string literals */
-    uint64_t constant_argument_count; /* addresses that a kernel function only reads through */
-    bool forms_image_base;            /* some field may take the address of RVA 0 */
+    uint64_t field_count;                /* fields that led into a target */
+    uint64_t resolved_count;             /* of them, those that needed the code around them */
+    uint64_t text_count;                 /* addresses of string literals */
+    uint64_t constant_argument_count;    /* addresses that a kernel function only reads through */
+    bool forms_image_base;               /* some field may take the address of RVA 0 */
+    bool loses_image_base;               /* and not by an instruction that plainly puts it into a register */
+    struct verify_base_sites base_sites; /* the instructions that do */
 };
 
 /* The target that holds rva, or NULL. */

@@ -161,7 +161,7 @@ static bool scan_code(struct verify_write_search *search)
 {
     return verify_scan_exports(search) && verify_scan_absolute(search) &&
            (!search->code->image->is_64 || verify_scan_rip_relative(search)) &&
-           (!search->code->image->is_64 || !search->forms_image_base || verify_scan_base_relative(search)) &&
+           (!search->code->image->is_64 || !search->forms_image_base || verify_scan_base(search)) &&
            verify_scan_own_address(search);
 }
 
@@ -190,9 +190,8 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
             judged, verify_spot_foff(judged, problem_foff),
             "Section %s loses MEM_WRITE, but it is not known which fields are addresses: %s.",
             search->targets[0].section->name, problem);
-    /* x86 has no unwind data that says where functions are. */
-    bool is_proved =
-        is_read && (code->image->is_64 || verify_gaps_mark(code, NULL, judged->arena)) && scan_code(search);
+    /* x86 has no unwind data that says where functions are, and x64 leaf functions have none. */
+    bool is_proved = is_read && verify_gaps_mark(code, NULL, judged->arena) && scan_code(search);
     judged->verdict->step_count += code->step_count;
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
