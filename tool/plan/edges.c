@@ -7,8 +7,10 @@
  * it (stated assumption: none is folded further across a border). Bytes in which no such datum can lie do not
  * count: decoded code, tables that only the loader and its like read, and fill. What is known by its own
  * address, the begin of a function, of such a table or of a string literal, means itself; nothing is folded
- * forwards over the end of a literal. */
+ * forwards over the end of a literal. An address that nothing computes with is as the source has it: nobody
+ * forms one in front of a literal. */
 #include "code/literals.h"
+#include "plan/literal_bytes.h"
 #include "plan/rewrite.h"
 
 #include <string.h>
@@ -28,7 +30,8 @@ struct edges {
     struct site_set inert;  /* file offsets of bytes that are no datum of code */
     struct site_set begins; /* file offsets where a table begins that others than code read */
     struct site_set literals, literal_begins; /* file offsets of string literals between code */
-    struct zone *zones;                       /* one a piece */
+    struct literal_bytes texts;               /* of all literals, named or not */
+    struct zone *zones[2];                    /* one a piece: all data, and data but for literals */
 };
 
 /* Tables that code does not index: their readers take their addresses from headers. */
@@ -190,20 +193,28 @@ static bool is_literal(const struct edges *edges, uint32_t rva)
     return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->literals, foff);
 }
 
-static void find_zone(struct edges *edges, size_t index)
+/* The byte is no datum, or (but_literals) one of a string literal. */
+static bool does_not_count(const struct edges *edges, uint32_t rva, bool but_literals)
+{
+    uint32_t foff;
+    return is_inert(edges, rva) || (but_literals && image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) &&
+                                    site_set_has(&edges->texts.bytes, foff));
+}
+
+static void find_zone(struct edges *edges, size_t index, bool but_literals)
 {
     const struct piece *piece = &edges->rewrite->layout->pieces[index];
-    struct zone *zone = &edges->zones[index];
+    struct zone *zone = &edges->zones[but_literals][index];
     if (piece->kind == PIECE_HEADERS || piece->kind == PIECE_RELOCATIONS || piece->nbytes == 0)
         return;
     struct span run = image_run_at_rva(edges->rewrite->image, piece->old_rva);
     uint32_t backed = run.nbytes < piece->nbytes ? (uint32_t)run.nbytes : piece->nbytes, first = 0;
-    while (first < backed && is_inert(edges, piece->old_rva + first))
+    while (first < backed && does_not_count(edges, piece->old_rva + first, but_literals))
         first++;
     if (first == piece->nbytes)
         return;
     uint32_t last = piece->nbytes - 1;
-    while (last > first && last < backed && is_inert(edges, piece->old_rva + last))
+    while (last > first && last < backed && does_not_count(edges, piece->old_rva + last, but_literals))
         last--;
     uint32_t reaching = last;
     while (reaching > first && reaching < backed &&
@@ -220,18 +231,23 @@ struct edges *edges_new(struct rewrite *rewrite)
     if (!edges)
         return NULL;
     edges->rewrite = rewrite;
-    edges->zones = arena_array(rewrite->arena, rewrite->layout->piece_count, sizeof *edges->zones);
-    if (!edges->zones || !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
+    for (int i = 0; i < 2; i++)
+        edges->zones[i] = arena_array(rewrite->arena, rewrite->layout->piece_count, sizeof *edges->zones[i]);
+    if (!edges->zones[0] || !edges->zones[1] ||
+        !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
         !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes) ||
         !site_set_init(&edges->literals, rewrite->arena, rewrite->image->file.nbytes) ||
         !site_set_init(&edges->literal_begins, rewrite->arena, rewrite->image->file.nbytes))
         return NULL;
     mark_extents(edges);
     mark_literals(edges);
-    if (!mark_code(edges))
+    if (!mark_code(edges) ||
+        !literal_bytes_find(&edges->texts, rewrite->image, rewrite->arena, &edges->inert))
         return NULL;
-    for (size_t i = 0; i < rewrite->layout->piece_count; i++)
-        find_zone(edges, i);
+    for (size_t i = 0; i < rewrite->layout->piece_count; i++) {
+        find_zone(edges, i, false);
+        find_zone(edges, i, true);
+    }
     return edges;
 }
 
@@ -263,9 +279,9 @@ bool edges_matter(const struct edges *edges, uint32_t t)
 
 /* Does the piece have data so near to t that t can be an address in or beside it? A slot's own address may be
  * taken, but nothing is folded across slots. */
-static bool may_mean(const struct edges *edges, size_t index, uint32_t t)
+static bool may_mean(const struct edges *edges, size_t index, uint32_t t, bool but_literals)
 {
-    const struct zone *zone = &edges->zones[index];
+    const struct zone *zone = &edges->zones[but_literals][index];
     const struct piece *piece = &edges->rewrite->layout->pieces[index];
     bool is_slots = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
     if (is_slots && t >= piece->old_rva && t < piece_end_rva(piece))
@@ -283,7 +299,8 @@ static bool may_mean(const struct edges *edges, size_t index, uint32_t t)
 static uint32_t data_end_rva(const struct edges *edges, size_t index)
 {
     const struct piece *piece = &edges->rewrite->layout->pieces[index];
-    return edges->zones[index].has_data ? edges->zones[index].last_rva + 1 : piece_end_rva(piece);
+    const struct zone *zone = &edges->zones[0][index];
+    return zone->has_data ? zone->last_rva + 1 : piece_end_rva(piece);
 }
 
 /* t is known by itself: the first byte of a function, of a table that only others than code read, or of a
@@ -301,7 +318,7 @@ static bool is_known_begin(const struct edges *edges, uint32_t t)
     return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
 }
 
-const struct piece *edges_decide(const struct edges *edges, uint32_t t)
+const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_as_is)
 {
     const struct layout *layout = edges->rewrite->layout;
     const struct piece *own = layout_piece_at(layout, t), *meant = NULL;
@@ -310,7 +327,7 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t)
     find_near(layout, t, &first, &end);
     for (size_t i = first; i < end; i++) {
         const struct piece *piece = &layout->pieces[i];
-        if (!may_mean(edges, i, t))
+        if (!may_mean(edges, i, t, is_as_is && piece != own))
             continue;
         own_may |= piece == own;
         is_behind_other |= piece_delta(piece) != piece_delta(own) && data_end_rva(edges, i) == t;

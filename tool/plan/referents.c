@@ -5,18 +5,19 @@
  * Fields of loader tables, direct branches, and sized accesses to a fixed address mean the byte that they
  * name. Every other address may be folded. A field that several sources name is judged once, by the one that
  * knows most of it. */
-#include "code/code_decode.h"
+#include "code/address_uses.h"
 #include "plan/rewrite.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255 };
+enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255, STEPS_PER_BYTE = 16 };
 
 struct referents {
     struct rewrite *rewrite;
     struct edges *edges;
     struct decoder *decoder;
+    uint64_t steps_left; /* for following uses */
 };
 
 static const char cure_border[] =
@@ -173,6 +174,26 @@ static bool is_plain_import_call(const struct referents *choice, const struct re
            (ref->target - piece->old_rva) % image_pointer_nbytes(choice->rewrite->image) == 0;
 }
 
+/* What is done with an address that is taken, or stored in data. */
+static struct address_uses uses_of(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    if (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS && ref->encoding != REF_IMAGE_REL)
+        return address_uses_follow(rewrite->image, rewrite->code, choice->decoder, ref->site_rva,
+                                   &choice->steps_left);
+    uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->site_rva);
+    bool is_in_data = byte_class == BYTE_DATA || !code_section_at(rewrite->code, ref->site_rva);
+    return (struct address_uses){.is_as_is = ref->source == SOURCE_RELOCATED && is_in_data};
+}
+
+/* All bytes that are accessed through the address lie in the piece that it lies in. */
+static bool is_within_own(const struct layout *layout, uint32_t t, const struct address_uses *uses)
+{
+    const struct piece *own = layout_piece_at(layout, t);
+    int64_t first = (int64_t)t + uses->first, end = (int64_t)t + uses->end;
+    return first >= own->old_rva && end <= (int64_t)own->old_rva + own->nbytes;
+}
+
 /* Past the image's end: one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
@@ -207,7 +228,10 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             return true;
         return refuse_ref(rewrite, ref, cure_border, "is an access across a border where the image is cut");
     }
-    const struct piece *piece = edges_decide(choice->edges, ref->target);
+    struct address_uses uses = uses_of(choice, ref);
+    if (uses.is_decided && is_within_own(layout, ref->target, &uses))
+        return true;
+    const struct piece *piece = edges_decide(choice->edges, ref->target, uses.is_as_is);
     if (!piece)
         return refuse_ref(
             rewrite, ref, cure_border,
@@ -289,7 +313,9 @@ bool referents_choose(struct rewrite *rewrite)
 {
     const struct refset *refs = rewrite->refs;
     struct layout *layout = rewrite->layout;
-    struct referents choice = {.rewrite = rewrite, .edges = edges_new(rewrite)};
+    struct referents choice = {.rewrite = rewrite,
+                               .edges = edges_new(rewrite),
+                               .steps_left = STEPS_PER_BYTE * (uint64_t)rewrite->image->file.nbytes};
     choice.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
     struct by_site *order = arena_array(rewrite->arena, refs->ref_count, sizeof *order);
     layout->targets = arena_array(rewrite->arena, refs->ref_count, sizeof *layout->targets);

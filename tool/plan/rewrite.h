@@ -159,8 +159,8 @@ bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_r
 struct edges;
 struct edges *edges_new(struct rewrite *rewrite);
 /* An address of what lies near t was taken, or t is indexed: which piece is meant? NULL when more than one
- * may be. */
-const struct piece *edges_decide(const struct edges *edges, uint32_t t);
+ * may be. is_as_is: nothing computes with the address. */
+const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_as_is);
 /* False when every piece near t moves by the same distance: then it does not matter which is meant. */
 bool edges_matter(const struct edges *edges, uint32_t t);
 

@@ -1,0 +1,245 @@
+/* address_uses.c - following an address through registers, along all paths.
+ * Each instruction is looked at with the registers that may hold the address before it, and again when there
+ * are more of them. Must not: follow what was computed from the address. */
+#include "code/address_uses.h"
+
+enum { MOST_INSTRUCTIONS = 1024, HASH_COUNT = 4096, STEPS_TO_BEGIN = 256 };
+
+enum { RAX = 0, RSI = 6, RDI = 7 };
+
+/* RCX, RDX, R8, R9; ECX and EDX of fast calls are among them. */
+#define ARGUMENT_REGISTERS UINT32_C(0x0306)
+/* RAX, RCX, RDX, R8 to R11. */
+#define VOLATILE_REGISTERS UINT32_C(0x0F07)
+
+struct visit {
+    uint32_t rva, held; /* registers, one bit each */
+    bool is_waiting;
+};
+
+struct follower {
+    const struct image *image;
+    const struct code_map *code;
+    struct decoder *decoder;
+    uint64_t *steps_left;
+    struct address_uses uses;
+    bool has_access, is_lost; /* out of sight: passed, stored or returned */
+    struct visit visits[MOST_INSTRUCTIONS];
+    uint16_t hash[HASH_COUNT]; /* 1 + index */
+    uint32_t visit_count, waiting[MOST_INSTRUCTIONS], waiting_count;
+};
+
+static void give_up(struct follower *follower)
+{
+    follower->uses.is_as_is = false;
+}
+
+static void arrive(struct follower *follower, uint32_t rva, uint32_t held)
+{
+    uint32_t slot = rva * UINT32_C(2654435761) >> 20;
+    if (held == 0)
+        return;
+    while (follower->hash[slot] != 0 && follower->visits[follower->hash[slot] - 1].rva != rva)
+        slot = (slot + 1) % HASH_COUNT;
+    if (follower->hash[slot] == 0) {
+        if (follower->visit_count == MOST_INSTRUCTIONS) {
+            give_up(follower);
+            return;
+        }
+        follower->visits[follower->visit_count] = (struct visit){.rva = rva};
+        follower->hash[slot] = (uint16_t)++follower->visit_count;
+    }
+    uint32_t index = follower->hash[slot] - 1U;
+    struct visit *visit = &follower->visits[index];
+    if ((held & ~visit->held) == 0)
+        return;
+    visit->held |= held;
+    if (!visit->is_waiting)
+        follower->waiting[follower->waiting_count++] = index;
+    visit->is_waiting = true;
+}
+
+static bool decode_at(const struct follower *follower, uint32_t rva, struct instruction *instruction)
+{
+    const struct code_section *section = code_section_at(follower->code, rva);
+    if (!section || section->classes[rva - section->rva] != BYTE_INSTRUCTION)
+        return false;
+    const uint8_t *bytes = follower->image->file.bytes + follower->image->sections[section->section].raw_foff;
+    return decode(follower->decoder, bytes + (rva - section->rva), section->nbytes - (rva - section->rva),
+                  rva, instruction);
+}
+
+static void access_bytes(struct follower *follower, int64_t first, unsigned nbytes)
+{
+    int64_t end = first + (nbytes == 0 ? 1 : (int64_t)nbytes);
+    if (!follower->has_access || first < follower->uses.first)
+        follower->uses.first = first;
+    if (!follower->has_access || end > follower->uses.end)
+        follower->uses.end = end;
+    follower->has_access = true;
+}
+
+/* movs, cmps, stos, lods, scas: they begin at the address and go on upward. */
+static uint32_t string_registers(const struct instruction *instruction)
+{
+    if (!instruction->is_one_byte_map)
+        return 0;
+    switch (instruction->opcode) {
+    case 0xA4:
+    case 0xA5:
+    case 0xA6:
+    case 0xA7:
+        return 1U << RSI | 1U << RDI;
+    case 0xAC:
+    case 0xAD:
+        return 1U << RSI;
+    case 0xAA:
+    case 0xAB:
+    case 0xAE:
+    case 0xAF:
+        return 1U << RDI;
+    default:
+        return 0;
+    }
+}
+
+/* The memory operand of the instruction, with the address in its base register. False: it is no plain access.
+ */
+static bool take_memory(struct follower *follower, const struct instruction *instruction, uint32_t held)
+{
+    struct memory_operand memory;
+    if (!instruction->is_legacy || !decode_memory(follower->decoder, &memory) ||
+        memory.access == ACCESS_ADDRESS || memory.index != NO_REGISTER || memory.base == NO_REGISTER ||
+        !(held >> memory.base & 1))
+        return false;
+    access_bytes(follower, instruction->disp, memory.nbytes);
+    return true;
+}
+
+static bool is_test(const struct instruction *instruction)
+{
+    return instruction->is_one_byte_map && (instruction->opcode == 0x84 || instruction->opcode == 0x85);
+}
+
+/* What the instruction does with the registers that hold the address; those that do behind it. */
+static uint32_t step(struct follower *follower, const struct instruction *instruction, uint32_t held)
+{
+    struct register_sets use;
+    struct instruction_effects effects;
+    uint32_t strings = string_registers(instruction) & held;
+    if (instruction->operation == OP_NOP)
+        return held;
+    if (!decode_registers(follower->decoder, &use) || !decode_effects(follower->decoder, &effects)) {
+        give_up(follower);
+        return 0;
+    }
+    if (strings != 0) {
+        access_bytes(follower, 0, 1);
+        return held & ~strings & ~effects.overwritten;
+    }
+    if ((use.addresses & held) != 0 && !take_memory(follower, instruction, held)) {
+        give_up(follower);
+        return 0;
+    }
+    uint32_t read = use.reads & held;
+    if ((effects.computes_with & held) != 0 || (read != 0 && instruction->operation == OP_CMP)) {
+        give_up(follower);
+        return 0;
+    }
+    uint32_t after = held & ~effects.overwritten, moved = 0;
+    for (int i = 0; i < 2; i++)
+        if (held & effects.moved_from[i]) {
+            after |= effects.moved_to[i];
+            moved |= effects.moved_from[i];
+        }
+    if ((read & ~moved) != 0 && !is_test(instruction))
+        follower->is_lost = true; /* pushed, stored, called */
+    return after;
+}
+
+static void go_on(struct follower *follower, const struct instruction *instruction, uint32_t held)
+{
+    uint32_t next = instruction_end_rva(instruction);
+    switch ((enum flow)instruction->flow) {
+    case FLOW_CALL:
+    case FLOW_CALL_INDIRECT:
+        follower->is_lost |= (held & ARGUMENT_REGISTERS) != 0;
+        held &= ~VOLATILE_REGISTERS;
+        break;
+    case FLOW_BRANCH:
+        if (instruction->target_fits)
+            arrive(follower, instruction->target_rva, held);
+        break;
+    case FLOW_JUMP:
+        if (instruction->target_fits)
+            arrive(follower, instruction->target_rva, held);
+        return;
+    case FLOW_JUMP_INDIRECT:
+        follower->is_lost = true;
+        if (instruction->index != NO_REGISTER || instruction->has_register_operand)
+            give_up(follower); /* a switch: where it leads is not followed */
+        return;
+    case FLOW_RETURN:
+        follower->is_lost |= (held >> RAX & 1) != 0;
+        return;
+    case FLOW_STOP:
+        return;
+    case FLOW_BREAK:
+    case FLOW_NEXT:
+        break;
+    }
+    arrive(follower, next, held);
+}
+
+/* What the instruction that has the field makes of the address: the registers that hold it then. */
+static uint32_t take_origin(struct follower *follower, const struct instruction *instruction,
+                            uint32_t site_rva)
+{
+    struct register_sets use;
+    uint32_t offset = site_rva - instruction->rva;
+    bool is_displacement = instruction->disp_nbytes != 0 && instruction->disp_offset == offset;
+    bool is_immediate = instruction->imm_nbytes[0] != 0 && instruction->imm_offset[0] == offset;
+    if (is_displacement && instruction->operation == OP_LEA && instruction->base == NO_REGISTER &&
+        instruction->index == NO_REGISTER)
+        return 1U << instruction->reg;
+    if (!is_immediate)
+        return give_up(follower), 0;
+    if (instruction->operation == OP_PUSH) {
+        follower->is_lost = true;
+        return 0;
+    }
+    if (instruction->operation != OP_MOV || !decode_registers(follower->decoder, &use))
+        return give_up(follower), 0;
+    if (use.writes == 0) /* to memory */
+        follower->is_lost = true;
+    return use.writes;
+}
+
+struct address_uses address_uses_follow(const struct image *image, const struct code_map *code,
+                                        struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left)
+{
+    struct follower follower = {.image = image,
+                                .code = code,
+                                .decoder = decoder,
+                                .steps_left = steps_left,
+                                .uses = {.is_as_is = true}};
+    struct instruction instruction;
+    if (*steps_left < STEPS_TO_BEGIN ||
+        !decode_at(&follower, code_instruction_begin(code, site_rva), &instruction))
+        return (struct address_uses){0};
+    *steps_left -= STEPS_TO_BEGIN;
+    arrive(&follower, instruction_end_rva(&instruction), take_origin(&follower, &instruction, site_rva));
+    while (follower.waiting_count != 0 && follower.uses.is_as_is) {
+        struct visit *visit = &follower.visits[follower.waiting[--follower.waiting_count]];
+        visit->is_waiting = false;
+        if (*steps_left == 0 || !decode_at(&follower, visit->rva, &instruction)) {
+            give_up(&follower);
+            break;
+        }
+        --*steps_left;
+        uint32_t held = step(&follower, &instruction, visit->held);
+        go_on(&follower, &instruction, held);
+    }
+    follower.uses.is_decided = follower.uses.is_as_is && !follower.is_lost && follower.has_access;
+    return follower.uses;
+}

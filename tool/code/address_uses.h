@@ -1,0 +1,30 @@
+/* address_uses.h - what code does with an address that one instruction takes.
+ * Takes: image, code map, the instruction.  Gives: whether the address is used as it is, and which bytes are
+ * accessed through it. Must not: know what lies there.
+ *
+ * Compilers fold constants into addresses that they go on to compute with: `array[i - 4]` becomes an address
+ * before the array, to which a register is added. An address that nothing is added to is not folded: it leads
+ * into an object of the source, or right behind one. */
+#ifndef HVCIFIX_CODE_ADDRESS_USES_H
+#define HVCIFIX_CODE_ADDRESS_USES_H
+
+#include "code/code_decode.h"
+#include "code/code_map.h"
+
+struct address_uses {
+    /* Nothing computes with it or compares it, as far as it is in sight: it is only passed, stored, returned,
+     * or memory is accessed at [register + constant]. */
+    bool is_as_is;
+    /* And it never goes out of sight: all its uses are accesses of the bytes [first, end), as offsets from
+     * it. */
+    bool is_decided;
+    int64_t first, end;
+};
+
+/* The uses of the address that the decoded instruction around site_rva, the place of the field, takes.
+ * `decoder` is for the image's machine. At most a few hundred instructions are looked at, and *steps_left of
+ * all calls together; what is not followed to its end is not as it is. */
+struct address_uses address_uses_follow(const struct image *image, const struct code_map *code,
+                                        struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left);
+
+#endif
