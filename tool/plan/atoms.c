@@ -106,12 +106,6 @@ static bool refuse_writable_code(struct rewrite *rewrite, const struct finding *
     return false;
 }
 
-/* The verifier does not follow runs of constants that leave a read-only section yet: without this, such plans
- * are not tried. */
-#ifndef HVCIFIX_SPLIT_CONSTANTS
-#define HVCIFIX_SPLIT_CONSTANTS 0
-#endif
-
 /* From now on the section is code that stays and runs of data that leave. False when it has none, or memory
  * ran out. */
 static bool split_section(struct rewrite *rewrite, uint32_t section, enum split kind)
@@ -120,7 +114,7 @@ static bool split_section(struct rewrite *rewrite, uint32_t section, enum split 
     if (!split->runs &&
         !runs_find(rewrite, &rewrite->image->sections[section], &split->runs, &split->run_count))
         return false;
-    split->kind = (uint8_t)(kind == SPLIT_SLOTS && !HVCIFIX_SPLIT_CONSTANTS ? SPLIT_NONE : kind);
+    split->kind = (uint8_t)kind;
     return split->run_count != 0;
 }
 
