@@ -5,6 +5,7 @@
 #include "verify/verify_edges.h"
 #include "verify/verify_follow.h"
 #include "verify/verify_relocations.h"
+#include "verify/verify_text_literal.h"
 
 #include <stdlib.h>
 
@@ -35,7 +36,12 @@ static bool look_at(struct verify_moves *moves, const struct verify_field_in_cod
     if (uses.is_unanimous && is_plain && !(uses.uses & USE_ADDRESS))
         return true;
     struct verify_followed followed = verify_follow(&moves->code, field->section, uses.operand_at);
-    return (uses.is_unanimous && followed.is_followed) || add_base(moves, rva);
+    if (uses.is_unanimous && followed.is_followed)
+        return true;
+    /* The address of a string that is handed on is no array's. */
+    bool is_text = !followed.is_indexed && !followed.is_added && (uses.uses & USE_ADDRESS) &&
+                   verify_is_text_literal(moves->code.image, rva, &moves->code.step_count);
+    return is_text || add_base(moves, rva);
 }
 
 static bool look_at_relocations(struct verify_moves *moves)
@@ -100,20 +106,32 @@ bool verify_bases_find(struct verify_moves *moves)
     return true;
 }
 
-bool verify_has_base_near(const struct verify_moves *moves, uint64_t rva, int64_t delta)
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
+/* A base on the other side of the edge. */
+static bool has_base_at(const struct verify_moves *moves, const struct verify_piece *piece, uint64_t edge_rva)
 {
     size_t low = 0, high = moves->base_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if ((uint64_t)moves->bases[middle] + 2 * EDGE_NBYTES < rva)
+        if ((uint64_t)moves->bases[middle] + EDGE_NBYTES < edge_rva)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < moves->base_count && moves->bases[low] <= rva + 2 * EDGE_NBYTES; low++) {
-        const struct verify_piece *piece = verify_piece_at(&moves->map, moves->bases[low]);
-        if (!piece || piece->delta != delta)
+    for (; low < moves->base_count && moves->bases[low] <= edge_rva + EDGE_NBYTES; low++) {
+        const struct verify_piece *other = verify_piece_at(&moves->map, moves->bases[low]);
+        if (!other || other->delta != piece->delta)
             return true;
     }
     return false;
+}
+
+bool verify_has_base_near(const struct verify_moves *moves, const struct verify_piece *piece, uint64_t rva)
+{
+    return (distance(rva, piece->rva) <= EDGE_NBYTES && has_base_at(moves, piece, piece->rva)) ||
+           (distance(rva, piece->end_rva) <= EDGE_NBYTES && has_base_at(moves, piece, piece->end_rva));
 }

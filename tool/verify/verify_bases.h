@@ -9,8 +9,8 @@
 /* Fills moves->bases. False when memory ran out. */
 bool verify_bases_find(struct verify_moves *moves);
 
-/* True when an array access has its base within twice EDGE_NBYTES of rva, in no piece or in one of another
- * distance. */
-bool verify_has_base_near(const struct verify_moves *moves, uint64_t rva, int64_t delta);
+/* True when an array access has its base within EDGE_NBYTES of an end of the piece that is as near to rva, in
+ * no piece or in one of another distance. */
+bool verify_has_base_near(const struct verify_moves *moves, const struct verify_piece *piece, uint64_t rva);
 
 #endif

@@ -102,11 +102,11 @@ static bool is_item(struct verify_moves *moves, const struct verify_piece *piece
 {
     unsigned width_nbytes = moves->judged->old_image.is_64 ? 8 : 4;
     if (piece->is_slots)
-        return (rva - piece->rva) % width_nbytes == 0 && !verify_has_base_near(moves, rva, piece->delta);
+        return (rva - piece->rva) % width_nbytes == 0 && !verify_has_base_near(moves, piece, rva);
     if (!piece->is_code || !verify_is_code_target(&moves->code, (uint32_t)rva, false))
         return false;
     /* The end of an array is where the code behind it begins. */
-    return !vicinity->is_behind_edge || !verify_has_base_near(moves, rva, piece->delta);
+    return !vicinity->is_behind_edge || !verify_has_base_near(moves, piece, rva);
 }
 
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,

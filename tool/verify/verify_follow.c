@@ -44,7 +44,8 @@ static bool take_access(struct follow *follow, const struct verify_full *full,
     if (!is_base && !is_index)
         return true;
     if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || is_index || operand->mem.index != ZYDIS_REGISTER_NONE) {
-        follow->found.is_indexed = true;
+        follow->found.is_indexed = operand->mem.type == ZYDIS_MEMOP_TYPE_MEM;
+        follow->found.is_added = !follow->found.is_indexed;
         return false;
     }
     if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || operand->size == 0 || operand->size % 8 != 0 ||
@@ -80,9 +81,8 @@ static bool take_operands(struct follow *follow, const struct verify_full *full,
         if (writes && operand->size < 32)
             return false;
         if (reads && !copies && !is_null_test) {
-            follow->found.is_indexed = follow->found.is_indexed ||
-                                       full->decoded.meta.category == ZYDIS_CATEGORY_BINARY ||
-                                       full->decoded.mnemonic == ZYDIS_MNEMONIC_CMP;
+            follow->found.is_added = full->decoded.meta.category == ZYDIS_CATEGORY_BINARY ||
+                                     full->decoded.mnemonic == ZYDIS_MNEMONIC_CMP;
             return false;
         }
     }
@@ -100,8 +100,12 @@ static bool passes_on(const struct verify_full *full, uint16_t holders, bool lea
     bool is_64 = full->decoded.machine_mode == ZYDIS_MACHINE_MODE_LONG_64;
     unsigned arguments = is_64 ? REGISTERS_ARGUMENT_64 : REGISTERS_ARGUMENT_32;
     unsigned all = is_64 ? REGISTERS_VOLATILE_64 : REGISTERS_VOLATILE_32;
+    /* A call through a slot that is not the address itself may be a dispatcher's, which looks at others. */
+    const ZydisDecodedOperand *target = &full->operands[0];
+    bool is_plain = full->decoded.raw.imm[0].is_relative ||
+                    (target->type == ZYDIS_OPERAND_TYPE_MEMORY && verify_holds(holders, target->mem.base));
     if (full->decoded.meta.category == ZYDIS_CATEGORY_CALL)
-        return holders & (full->decoded.raw.imm[0].is_relative ? arguments : all);
+        return holders & (is_plain ? arguments : all);
     if (full->decoded.meta.category == ZYDIS_CATEGORY_RET)
         return holders & (is_64 ? (unsigned)REGISTER_AX : (unsigned)REGISTER_AX | 1u << 2);
     return leaves && (holders & all);

@@ -9,7 +9,8 @@
 
 struct verify_followed {
     bool is_followed;  /* every use is an access [register + constant] */
-    bool is_indexed;   /* some use adds another register, or an amount, to the address */
+    bool is_indexed;   /* some use is memory at the address plus another register */
+    bool is_added;     /* some use adds to it, or compares it */
     bool writes;       /* some access writes */
     uint32_t count;    /* of accesses */
     int64_t low, high; /* bytes that are accessed: [low, high) relative to the address, when count != 0 */

@@ -28,9 +28,14 @@ struct run_list {
 static enum byte_state state_of(const struct map_search *search, const struct verify_piece *piece,
                                 uint64_t rva)
 {
-    uint8_t old_byte = 0, byte = FILL; /* what is in no section is not there */
+    const struct verify_image *image = &search->judged->new_image;
+    uint64_t new_rva = (uint64_t)((int64_t)rva + piece->delta);
+    uint8_t old_byte = 0, byte = FILL; /* what is in no executable section is not there */
+    const struct verify_section *section =
+        new_rva > UINT32_MAX ? NULL : verify_section_at(image, (uint32_t)new_rva);
     verify_memory_byte(&search->judged->old_image, rva, &old_byte);
-    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)rva + piece->delta), &byte);
+    if (section && (section->characteristics & SCN_MEM_EXECUTE))
+        verify_memory_byte(image, new_rva, &byte);
     if (byte != FILL)
         return BYTE_STAYS;
     return old_byte == FILL ? BYTE_SAYS_NOTHING : BYTE_IS_GONE;

@@ -144,12 +144,23 @@ static bool check_old_bytes(struct verify_moves *moves)
 
 struct interval {
     uint64_t rva, end_rva;
+    const struct verify_piece *piece; /* NULL: made by a repair */
 };
 
 static int compare_intervals(const void *left, const void *right)
 {
     const struct interval *a = left, *b = right;
     return a->rva < b->rva ? -1 : a->rva > b->rva;
+}
+
+/* int3 behind the last bytes of a piece that was its section's padding there, and went along. */
+static bool is_old_padding(const struct verify_moves *moves, const struct interval *before, uint64_t rva)
+{
+    uint8_t byte = 0;
+    uint64_t old_rva = before->piece ? (uint64_t)((int64_t)rva - before->piece->delta) : UINT64_MAX;
+    return before->piece && old_rva - before->piece->section->rva >= before->piece->section->virtual_nbytes &&
+           old_rva - before->piece->section->rva < before->piece->section->memory_nbytes &&
+           verify_memory_byte(&moves->judged->old_image, old_rva, &byte) && byte == 0xCC;
 }
 
 /* Between the mapped intervals: padding or the rebuilt relocations. */
@@ -168,7 +179,9 @@ static bool check_rest(struct verify_moves *moves, const struct verify_section *
             continue;
         }
         uint8_t byte = section->bytes.bytes[at];
-        bool is_padding = byte == 0 || (byte == 0xCC && (section->characteristics & SCN_MEM_EXECUTE));
+        bool is_padding =
+            byte == 0 || (byte == 0xCC && ((section->characteristics & SCN_MEM_EXECUTE) ||
+                                           (i > 0 && is_old_padding(moves, &intervals[i - 1], rva))));
         if (!is_padding && !is_in_relocations(&judged->new_image, rva))
             return verify_refute(
                 judged, verify_spot_rva(judged, (uint32_t)rva),
@@ -214,12 +227,13 @@ static bool check_new_bytes(struct verify_moves *moves)
         return false;
     for (size_t i = 0; i < made_count; i++) {
         struct verify_range made = verify_repairs_range(moves, i);
-        intervals[moves->map.count + i] = (struct interval){made.rva, made.end_rva};
+        intervals[moves->map.count + i] = (struct interval){made.rva, made.end_rva, NULL};
     }
     for (size_t i = 0; i < moves->map.count; i++)
         intervals[i] =
             (struct interval){(uint64_t)((int64_t)moves->map.pieces[i].rva + moves->map.pieces[i].delta),
-                              (uint64_t)((int64_t)moves->map.pieces[i].end_rva + moves->map.pieces[i].delta)};
+                              (uint64_t)((int64_t)moves->map.pieces[i].end_rva + moves->map.pieces[i].delta),
+                              &moves->map.pieces[i]};
     qsort(intervals, count, sizeof *intervals, compare_intervals);
     for (size_t i = 1; i < count; i++)
         if (intervals[i].rva < intervals[i - 1].end_rva)

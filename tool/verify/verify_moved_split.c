@@ -2,6 +2,7 @@
  * Takes: struct verify_moves with its fields.  Gives: true, or what speaks against it.
  * Must not: take bytes for data because they were moved. */
 #include "verify/verify_code_target.h"
+#include "verify/verify_follow.h"
 #include "verify/verify_moved_headers.h"
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
@@ -87,7 +88,10 @@ static bool judge_code(struct verify_moves *moves, const struct verify_code_sect
                                          "The branch at RVA 0x%X leads to RVA 0x%llX, which is no longer in "
                                          "executable memory.",
                                          (unsigned)field_rva, (unsigned long long)rva);
-        if (!judge_pointer(moves, field_rva, (uint64_t)rva))
+        /* Through what is added to it, or read from it, no code is reached. */
+        struct verify_followed followed = verify_follow(&moves->code, section, uses.operand_at);
+        if (!(uses.is_unanimous && (followed.is_followed || followed.is_indexed)) &&
+            !judge_pointer(moves, field_rva, (uint64_t)rva))
             return false;
     }
     return true;

@@ -54,5 +54,6 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         *delta = piece->delta;
         return MEANING_SURE;
     }
-    return verify_meaning(moves, rva, followed.is_indexed ? ADDRESS_INDEXED : ADDRESS_TAKEN, delta);
+    return verify_meaning(moves, rva,
+                          followed.is_indexed || followed.is_added ? ADDRESS_INDEXED : ADDRESS_TAKEN, delta);
 }
