@@ -149,6 +149,11 @@ class Image:
             if self.u32(pointer):
                 self.put("<I", pointer, self.u32(pointer) + 0x200)
 
+    def drop_symbols(self):
+        """COFF symbols, and what else lies behind the last section."""
+        self.put("<II", self.coff + 8, 0, 0)
+        del self.data[max(section.raw_foff + section.raw_nbytes for section in self.sections()) :]
+
     def append(self, name, rva, flags, content):
         header, count = self.table + 40 * self.u16(self.coff + 2), self.u16(self.coff + 2)
         self.data += bytes(-len(self.data) % 0x200)
@@ -216,7 +221,9 @@ class Repair:
             foff, copy_rva = self.image.foff(begin), self.code_rva + len(self.code)
             self.moved_sites.update({rva: copy_rva + rva - begin for rva in self.sites if begin <= rva < begin + nbytes})
             self.code += self.image.data[foff : foff + nbytes]
-            self.code += b"\xE9" + struct.pack("<i", begin + nbytes - (copy_rva + nbytes + 5))
+            instruction = self.image.data[foff : foff + nbytes]
+            if not (instruction[0] == 0xFF and instruction[1] >> 3 & 7 == 4):  # jmp [address]
+                self.code += b"\xE9" + struct.pack("<i", begin + nbytes - (copy_rva + nbytes + 5))
             self.code += b"\xCC" * (-len(self.code) % 16)
             self.image.data[foff : foff + nbytes] = (
                 b"\xE9" + struct.pack("<i", copy_rva - (begin + 5)) + b"\xCC" * (nbytes - 5))
@@ -318,6 +325,7 @@ class Repair:
     def done(self):
         """The bytes of the repaired image."""
         image = self.image
+        image.drop_symbols()
         image.make_room(3 + len(self.shifts))
         self.copy_instructions()
         self.follow_references()

@@ -19,6 +19,23 @@ struct good {
     bool is_32_only;
 };
 
+/* mov eax, ...EB 3A... at 1FBD: one of the ways that decoding can come in jumps to 1FFA, whose bytes end
+ * where the operand begins. Only the run from the function's begin tells. */
+static void mislead(uint8_t *text, uint8_t *data)
+{
+    (void)data;
+    memcpy(text + 0xFBD, "\xB8\xEB\x3A\x90\x90", 5);
+    memcpy(text + 0xFF6, "\xB8\x90\x90\x90\x83", 5);
+}
+
+/* The same, with a call at 1080 that says where the function begins. */
+static void mislead_in_function(uint8_t *text, uint8_t *data)
+{
+    mislead(text, data);
+    text[0x80] = 0xE8;
+    store_u32(text + 0x81, STRADDLE_CODE_RVA - 0x1085);
+}
+
 static const struct good goods[] = {
     {"a stub", {0}, false},
     {"a DLL that exports DllInitialize", {.has_initialize = true, .is_dll = true}, false},
@@ -27,6 +44,7 @@ static const struct good goods[] = {
     {"with a guard table and two stubs", {.is_guarded = true, .has_initialize = true}, false},
     {"with a shifted section", {.has_const = true}, false},
     {"with copies", {.has_code = true}, true},
+    {"with a copy that only its function shows", {.has_code = true, .change_old = mislead_in_function}, true},
     {"with everything",
      {.has_code = true, .has_const = true, .is_guarded = true, .has_initialize = true},
      true},
@@ -126,6 +144,12 @@ static const struct bad_pair bad_pairs[] = {
      true,
      0x1083,
      "which was copied"},
+    {"an instruction that may be another",
+     {.has_code = true, .change_old = mislead},
+     true,
+     true,
+     0x1FFD,
+     "not certain which instruction"},
     {"a branch into a copied instruction",
      {.has_code = true, .change_old = branch_into_the_store},
      false,
@@ -196,8 +220,8 @@ static const struct mutation mutations[] = {
      "a jump to what it replaced"},
     {"the constant is off", PLAIN, STUB(0x18, 0x15), 4, true, 0x1000, 0, "as its linked address"},
     {"the begin is off", PLAIN, STUB(0x12, 0x10), 4, true, 1, 0, "as its own begin"},
-    {"the flag in read-only data", PLAIN, STUB(7, 7), 4, true, 0x4020 - REPAIR_FLAG_RVA,
-     0x4020 - (int32_t)REPAIR_STUB_RVA - 7, "must not be"},
+    {"the flag in read-only data", CONST, STUB(7, 7), 4, true, REPAIR_CONST_RVA + 0x10 - REPAIR_FLAG_RVA,
+     REPAIR_CONST_RVA + 0x10 - (int32_t)REPAIR_STUB_RVA - 7, "must not be"},
     {"the flag in the stub's code", PLAIN, STUB(7, 7), 4, true, REPAIR_TABLE_RVA + 8 - REPAIR_FLAG_RVA,
      REPAIR_TABLE_RVA + 8 - REPAIR_STUB_RVA - 7, "must not be"},
     {"the flag in the driver's data", PLAIN, STUB(7, 7), 4, true, 0x6800 - REPAIR_FLAG_RVA, 0,

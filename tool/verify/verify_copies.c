@@ -4,7 +4,6 @@
  * certain.  The form: the place holds a jump to the copy and int3 up to its end; the copy is the instruction
  * with its operands as they must be in the new image, then a jump to what follows the place, unless the
  * instruction never goes on. */
-#include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_stub.h"
 
@@ -145,17 +144,13 @@ static bool find_copy(struct verify_moves *moves, uint32_t field_rva)
     struct verify_instruction instruction;
     if (!section || verify_copy_of(&moves->repairs, field_rva))
         return true;
-    struct verify_field_in_code field = {section, field_rva - section->rva, ADDRESS_NBYTES, FIELD_ABSOLUTE,
-                                         0};
-    struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
-    moves->looked_at_count++;
-    if (!uses.is_operand || !uses.is_unanimous ||
-        !verify_code_decode(&moves->code, section, uses.operand_at, &instruction) || instruction.is_unlikely)
+    size_t at;
+    if (!verify_copy_instruction(moves, section, field_rva - section->rva, &at, &instruction))
         return verify_moves_unproved(moves, field_rva,
                                      "It is not certain which instruction has the operand at RVA 0x%X, whose "
                                      "base relocation is gone.",
                                      (unsigned)field_rva);
-    struct verify_copy copy = {.rva = section->rva + (uint32_t)uses.operand_at, .nbytes = instruction.nbytes};
+    struct verify_copy copy = {.rva = section->rva + (uint32_t)at, .nbytes = instruction.nbytes};
     copy.is_call = instruction.flow == FLOW_CALL;
     copy.goes_on = instruction.flow != FLOW_JUMP && instruction.flow != FLOW_STOP;
     const struct verify_piece *piece = verify_piece_at(&moves->map, copy.rva);

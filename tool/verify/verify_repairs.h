@@ -45,6 +45,10 @@ bool verify_repairs_straddlers(struct verify_moves *moves, const struct verify_s
 /* Where the relocated field at old_rva is in the new image, when it went into a copy. */
 bool verify_copied_site(const struct verify_moves *moves, uint32_t old_rva, uint32_t *new_rva);
 
+/* The x86 instruction that has the relocated operand at offset field_at of the section, when it is certain:
+ * its offset and what is known of it. */
+bool verify_copy_instruction(struct verify_moves *moves, const struct verify_code_section *section,
+                             size_t field_at, size_t *at, struct verify_instruction *instruction);
 /* The copy whose instruction had rva of the old image among its bytes, or NULL. */
 const struct verify_copy *verify_copy_of(const struct verify_repairs *repairs, uint64_t rva);
 
