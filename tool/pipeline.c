@@ -163,6 +163,14 @@ static bool end_refuted(struct outcome *outcome)
     return end_with_problem(outcome, &defect, STATUS_REFUSED, EXIT_DEFECT);
 }
 
+/* Is what is written put in the place of what was read? */
+static bool replaces_input(const struct outcome *outcome, const struct pipeline_options *options)
+{
+    struct file_identity output;
+    return !options->output_path || (file_identify(options->output_path, &output) &&
+                                     file_identity_is_equal(&output, &outcome->file.state.identity));
+}
+
 /* Stages plan to verify. */
 static bool repair(struct outcome *outcome, const struct pipeline_options *options)
 {
@@ -189,7 +197,10 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
     outcome->remark = outcome->plan.remark;
     /* From here on every change is decided. */
 
-    const char *output_path = options->output_path ? options->output_path : outcome->path;
+    struct file_replacement replacement = {
+        .path = options->output_path ? options->output_path : outcome->path,
+        .mode = outcome->file.mode,
+        .expected = replaces_input(outcome, options) ? &outcome->file.state : NULL};
     if (outcome->plan.verdict == PLAN_REFUSED) {
         for (size_t i = 0; i < outcome->plan.refusals.count; i++)
             finding_add(&outcome->problems, &outcome->plan.refusals.items[i]);
@@ -199,8 +210,8 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
         bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
         if (options->output_path && !options->dry_run && !has_errors) {
-            if (file_replace(output_path, outcome->file.bytes, outcome->file.mode, NULL, NULL, arena,
-                             &error) != FILE_WRITTEN)
+            replacement.bytes = outcome->file.bytes;
+            if (file_replace(&replacement, arena, &error) != FILE_WRITTEN)
                 return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
             outcome->wrote = true;
         }
@@ -217,8 +228,10 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         if (!accept_repair(&acceptance, emitted))
             return end_refuted(outcome);
     } else {
-        enum file_write_result result =
-            file_replace(output_path, emitted, outcome->file.mode, accept_repair, &acceptance, arena, &error);
+        replacement.bytes = emitted;
+        replacement.accept = accept_repair;
+        replacement.context = &acceptance;
+        enum file_write_result result = file_replace(&replacement, arena, &error);
         if (result == FILE_NOT_ACCEPTED)
             return end_refuted(outcome);
         if (result == FILE_WRITE_FAILED)

@@ -5,12 +5,14 @@ library's), each open, read, write, flush, rename, listing, thread, and each wri
 is in tests/support/fault_cases.py; tests/wine/test_windows_faults.py does the same on Windows.
 """
 
+import collections
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import unittest
+import unittest.mock
 
 from support import fault_cases, tool
 
@@ -32,6 +34,9 @@ ANSWERS = {
     "mmap": ("{}:ENOMEM", "{}:EACCES"),
     "fsync": ("{}:EIO", "{}:ENOSPC", "{}:EINTR", "{}:late"),
     "fchmod": ("{}:EPERM", "{}:EIO"),
+    "linkat": ("{}:EPERM", "{}:EIO", "{}:EEXIST", "{}:late", "{}-:ENOENT"),
+    "access": ("{}:EACCES",),
+    "fchown": ("{}:EPERM", "{}-:EPERM"),
     "rename": ("{}:EIO", "{}:EACCES", "{}:ENOSPC", "{}:EXDEV", "{}:EBUSY", "{}:late"),
     "unlink": ("{}:EIO",),
     "realpath": ("{}:EIO", "{}:EACCES", "{}:ENOMEM"),
@@ -46,7 +51,7 @@ ANSWERS = {
 # What the tool calls that cannot fail, or whose failure means nothing to it. fwrite() and its kin write through a
 # stream of faults.c; a mutex that exists can be locked.
 HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
-    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|toul)|v?snprintf|
+    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul)|v?snprintf|
     qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|closedir|f(close|error|flush|write|printf)|
     pthread_(join|(mutex|cond)_.*)""", re.VERBOSE)
 
@@ -94,7 +99,7 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
             met = names("--defined-only", FAULTS)
             self.assertIn("read", met)
             called = names("--undefined-only", tool.TOOL)
-            self.assertIn("read", called)
+            self.assertIn("pread", called)
             self.assertEqual([name for name in sorted(called - met) if not HARMLESS.fullmatch(name)], [])
 
     def test_several_threads(self):
@@ -110,6 +115,35 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
             os.symlink("driver.sys", folder / "link.sys")
 
         self.try_all(prepare, "fix", "--in-place", "link.sys")
+
+    def test_temporary_files_with_a_name(self):
+        """As on systems and disks where every file has one."""
+        with unittest.mock.patch.dict(os.environ, {"HVCIFIX_FAULT_NAMED": "1"}):
+            runs = self.try_all(self.one_driver, "fix", "--in-place", "driver.sys", faults=["read:2:wrong"])
+            self.assertEqual(runs["close:2:EIO"].returncode, 4)
+            self.assertEqual({run.log["linkat"] for run in runs.values()}, {0})
+
+    def test_changed_by_somebody_else(self):
+        """Whenever somebody writes to the file, what they wrote is not lost."""
+        with unittest.mock.patch.dict(os.environ, {"HVCIFIX_FAULT_TARGET": "driver.sys"}):
+            arguments = ("fix", "--in-place", "driver.sys")
+            whole = self.run_one(self.one_driver, arguments, "")
+            codes = collections.Counter()
+            for name in ("open", "fstat", "read", "stat", "realpath", "write", "fchmod", "fsync", "access", "linkat",
+                         "close", "print"):
+                for number in range(1, whole.log[name] + 1):
+                    with self.subTest(name=name, number=number):
+                        run = self.run_one(self.one_driver, arguments, f"{name}:{number}:theirs")
+                        self.assertEqual(run.log["fired"], 1)
+                        self.assertEqual(list(run.files), ["driver.sys"])
+                        self.assertTrue(run.files["driver.sys"].endswith(b"theirs"))
+                        codes[run.returncode] += 1
+                        if run.returncode:
+                            self.assertEqual(run.returncode, 4)
+                            self.assertIn(b'HVCI9007: "driver.sys" was changed or replaced by another program',
+                                          run.stdout)
+        self.assertGreater(codes[4], 8)  # between reading and replacing
+        self.assertGreater(codes[0], 2)  # before and after
 
     def test_report_file_over_the_image_by_a_link(self):
         """Where the system does not tell whether two names are one file, nothing is written over either."""

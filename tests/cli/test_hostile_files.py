@@ -109,6 +109,26 @@ class Files(unittest.TestCase):
         self.assertEqual(self.call("fix", "--in-place", path).returncode, 0)
         self.assertEqual(os.stat(path).st_mode & 0o7777, 0o755)
 
+    def test_output_over_a_file_keeps_its_rights(self):
+        path, out = self.path("a.sys", seeds.repairable("x64")), self.path("b.sys", b"old")
+        for mode in (0o640, 0o600, 0o2751):
+            os.chmod(path, 0o755)
+            os.chmod(out, mode)
+            self.assertEqual(self.call("fix", path, "-o", out).returncode, 0)
+            self.assertEqual(os.stat(out).st_mode & 0o7777, mode & 0o777)
+        self.assertEqual(self.call("fix", path, "-o", self.path("new.sys")).returncode, 0)
+        self.assertEqual(os.stat(self.path("new.sys")).st_mode & 0o7777, 0o755)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root gives files away")
+    def test_the_owner_stays(self):
+        path, out = self.path("a.sys", seeds.repairable("x64")), self.path("b.sys", b"old")
+        for target, arguments in ((path, ("--in-place", path)), (out, (path, "-o", out))):
+            os.chown(target, 1234, 2345)
+            os.chmod(target, 0o6750)
+            self.assertEqual(tool.run("fix", *arguments).returncode, 0)
+            after = os.stat(target)
+            self.assertEqual((after.st_uid, after.st_gid, after.st_mode & 0o7777), (1234, 2345, 0o750))
+
     def test_output_to_what_is_no_file(self):
         path = self.path("a.sys", seeds.repairable("x64"))
         os.mkfifo(self.path("pipe"))

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from support import images, matrix, tool
@@ -78,6 +79,7 @@ class Interrupted(unittest.TestCase):
         for name in ("rename", "write", "fsync", "fchmod"):
             self.assertTrue(any(call.startswith(name) for call, _ in calls), f"no {name} was seen")
         kept_old = kept_new = left_behind = 0
+        has_unnamed = any(call == "linkat" for call, _ in calls)
         for name, number in calls:
             with self.subTest(call=name, number=number):
                 self.renew()
@@ -87,14 +89,61 @@ class Interrupted(unittest.TestCase):
                     kept_new += 1
                 else:
                     kept_old += 1
+                left_here = 0
                 for left in set(os.listdir(self.folder)) - {"driver.sys"}:
                     self.assertRegex(left, TEMPORARY)
-                    left_behind += 1
+                    left_here += 1
+                left_behind += left_here
                 # What a kill leaves does not stand in the way of the next run.
                 self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
                 self.assertEqual(images.read(self.target), self.new)
+                # As long as the file has no name, whoever ends the program finds nothing of it.
+                if has_unnamed and name not in ("close", "rename"):
+                    self.assertEqual(left_here, 0)
         # The kills fell on both sides of the replacement, and between its beginning and its end.
         self.assertTrue(kept_old and kept_new and left_behind, (kept_old, kept_new, left_behind))
+
+    def test_ended_while_it_writes(self):
+        """Ctrl-C, or the end of a session, leaves nothing."""
+        if not any(call == "linkat" for call, _ in self.count_calls()):
+            self.skipTest("this disk has no files without a name")
+        for ending in ("INT", "TERM", "HUP"):
+            for name in ("write", "fsync", "fchmod"):
+                self.renew()
+                done = self.trace("-e", f"inject={name}:signal={ending}:when=1")
+                self.assertLess(done.returncode, 0)
+                self.assertEqual(images.read(self.target), self.old)
+                self.assertEqual(os.listdir(self.folder), ["driver.sys"])
+
+    def test_changed_by_somebody_else_while_it_writes(self):
+        """What is there is no longer what was read: it stays."""
+        theirs = bytes(reversed(self.old))
+
+        def put_another():
+            with open(self.target + ".new", "wb") as file:
+                file.write(self.old)
+            os.replace(self.target + ".new", self.target)
+
+        def overwrite():
+            with open(self.target, "r+b") as file:
+                file.write(theirs)
+
+        for change, kept in ((put_another, self.old), (overwrite, theirs), (lambda: os.remove(self.target), None)):
+            for output in ((), ("-o", self.target), ("-o", os.path.join(self.folder, "link.sys"))):
+                self.renew()
+                os.symlink("driver.sys", os.path.join(self.folder, "link.sys"))
+                arguments = ["fix", self.target, *output] if output else ["fix", "--in-place", self.target]
+                with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
+                                       "inject=fsync:delay_enter=1s:when=1", tool.TOOL, *arguments],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+                    time.sleep(0.6)
+                    change()
+                    said = process.communicate(timeout=60)[0]
+                self.assertEqual(process.returncode, 4, said)
+                self.assertIn(b"HVCI9007", said)
+                self.assertIn(b"was changed or replaced by another program since it was read", said)
+                self.assertEqual(images.read(self.target) if os.path.exists(self.target) else None, kept)
+                self.assertEqual(set(os.listdir(self.folder)) - {"driver.sys"}, {"link.sys"})
 
     def test_every_call_refused_by_the_system(self):
         failed_cleanly = 0

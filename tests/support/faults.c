@@ -6,8 +6,10 @@
  * NAME is one of FAULT_NAMES (faults.h). NUMBER is that of the call among calls of the name, from 1; "7-"
  * means the seventh and all after it. WHAT is an errno name (ENOMEM ...): the call is not made; or "one",
  * "half", "end": a read or write takes one byte, half, or none; or "wrong": a read gives a wrong byte; or
- * "late": the call is made and then says EIO, as a network file system may. What goes to standard output and
- * to files of fopen() is written here, as `print`, because the C library's own writes cannot be met.
+ * "late": the call is made and then says EIO, as a network file system may; or "theirs": just before the call
+ * somebody else writes a word at the end of HVCIFIX_FAULT_TARGET. With HVCIFIX_FAULT_NAMED every temporary
+ * file has a name from the start, as where the system knows no others. What goes to standard output and to
+ * files of fopen() is written here, as `print`, because the C library's own writes cannot be met.
  *
  * FILE has a line "NAME COUNT" for each name; then "fired", "blocks" of memory that main() has not given
  * back, and "files" that it has not closed. */
@@ -35,13 +37,15 @@ static const struct {
 } errors[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC}, {"ENOMEM", ENOMEM}, {"EINTR", EINTR},
               {"EACCES", EACCES}, {"EMFILE", EMFILE}, {"EAGAIN", EAGAIN}, {"ENOENT", ENOENT},
               {"EROFS", EROFS},   {"EDQUOT", EDQUOT}, {"EXDEV", EXDEV},   {"EPERM", EPERM},
-              {"EBUSY", EBUSY}};
+              {"EBUSY", EBUSY},   {"EEXIST", EEXIST}};
 
 static enum { BEFORE_MAIN, IN_MAIN, AFTER_MAIN } phase;
 static enum fault_name chosen_name = FAULT_NAME_COUNT;
 static unsigned long first_number, last_number;
 static enum fault_what chosen_what;
 static int chosen_error;
+static const char *target_path; /* what somebody else changes, */
+static bool is_theirs;          /* if that is the fault */
 static atomic_ulong counts[FAULT_NAME_COUNT], fired_count;
 
 void fault_quit(const char *message)
@@ -58,6 +62,15 @@ void fault_find(const char *name, void *pointer)
     memcpy(pointer, &found, sizeof found);
 }
 
+static void write_theirs(void)
+{
+    static const char word[] = "theirs";
+    long descriptor = syscall(SYS_openat, AT_FDCWD, target_path, O_WRONLY | O_APPEND);
+    if (descriptor < 0 || syscall(SYS_write, descriptor, word, sizeof word - 1) != (long)sizeof word - 1)
+        fault_quit("faults: the target cannot be changed\n");
+    syscall(SYS_close, descriptor);
+}
+
 enum fault_what fault_meet(enum fault_name name)
 {
     if (phase != IN_MAIN)
@@ -66,6 +79,10 @@ enum fault_what fault_meet(enum fault_name name)
     if (name != chosen_name || number < first_number || number > last_number)
         return FAULT_NOTHING;
     fired_count++;
+    if (is_theirs) {
+        write_theirs();
+        return FAULT_NOTHING;
+    }
     if (chosen_what == FAULT_ERROR)
         errno = chosen_error;
     return chosen_what;
@@ -112,11 +129,13 @@ static void read_fault(const char *text)
                   : strcmp(what, "late") == 0  ? FAULT_LATE
                   : strcmp(what, "wrong") == 0 ? FAULT_WRONG
                                                : FAULT_ERROR;
+    target_path = getenv("HVCIFIX_FAULT_TARGET");
+    is_theirs = target_path && strcmp(what, "theirs") == 0;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
         if (strcmp(what, errors[i].name) == 0)
             chosen_error = errors[i].value;
     if (chosen_name == FAULT_NAME_COUNT || first_number == 0 ||
-        (chosen_what == FAULT_ERROR && chosen_error == 0))
+        (chosen_what == FAULT_ERROR && chosen_error == 0 && !is_theirs))
         fault_quit("faults: HVCIFIX_FAULT has an unknown name, number or error\n");
 }
 

@@ -22,8 +22,13 @@ int open(const char *path, int flags, ...)
     FAULT_REAL(int, open, const char *, int, ...);
     va_list arguments;
     va_start(arguments, flags);
-    mode_t mode = flags & O_CREAT ? (mode_t)va_arg(arguments, unsigned) : 0;
+    mode_t mode =
+        flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? (mode_t)va_arg(arguments, unsigned) : 0;
     va_end(arguments);
+    if ((flags & O_TMPFILE) == O_TMPFILE && fault_is_main() && getenv("HVCIFIX_FAULT_NAMED")) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     return fault_meet(FAULT_open) == FAULT_NOTHING ? real(path, flags, mode) : -1;
 }
 
@@ -42,9 +47,11 @@ ssize_t pread(int descriptor, void *buffer, size_t nbytes, off_t at)
 {
     FAULT_REAL(ssize_t, pread, int, void *, size_t, off_t);
     enum fault_what what = fault_meet(FAULT_read);
-    return what == FAULT_ERROR ? -1
-           : what == FAULT_END ? 0
-                               : real(descriptor, buffer, fault_cut(what, nbytes), at);
+    if (what == FAULT_ERROR || what == FAULT_END)
+        return what == FAULT_ERROR ? -1 : 0;
+    ssize_t got_nbytes = real(descriptor, buffer, fault_cut(what, nbytes), at);
+    fault_spoil(what, buffer, got_nbytes);
+    return got_nbytes;
 }
 
 ssize_t write(int descriptor, const void *buffer, size_t nbytes)
@@ -92,6 +99,10 @@ SIMPLE(lstat, (const char *path, struct stat *status), (const char *, struct sta
 SIMPLE(fsync, (int descriptor), (int), descriptor)
 SIMPLE(fchmod, (int descriptor, mode_t mode), (int, mode_t), descriptor, mode)
 SIMPLE(rename, (const char *from, const char *to), (const char *, const char *), from, to)
+SIMPLE(fchown, (int descriptor, uid_t user, gid_t group), (int, uid_t, gid_t), descriptor, user, group)
+SIMPLE(access, (const char *path, int mode), (const char *, int), path, mode)
+SIMPLE(linkat, (int from_folder, const char *from, int to_folder, const char *to, int flags),
+       (int, const char *, int, const char *, int), from_folder, from, to_folder, to, flags)
 SIMPLE(unlink, (const char *path), (const char *), path)
 
 char *realpath(const char *path, char *resolved)

@@ -83,9 +83,13 @@ static bool accept_none(void *context, struct span written)
     return false;
 }
 
-static struct span bytes_of(const char *text)
+static enum file_write_result replace(struct folder *folder, const char *path, const char *text,
+                                      uint32_t mode, const struct file_state *expected,
+                                      file_accept_fn *accept, void *context, struct finding *error)
 {
-    return (struct span){(const uint8_t *)text, strlen(text)};
+    struct file_replacement replacement = {
+        path, {(const uint8_t *)text, strlen(text)}, mode, expected, accept, context};
+    return file_replace(&replacement, &folder->arena, error);
 }
 
 static void test_what_is_no_file_is_refused(void **state)
@@ -116,11 +120,11 @@ static void test_replacing_keeps_mode_and_leaves_nothing(void **state)
     struct folder *folder = *state;
     const char *path = in_folder(folder, "a.sys");
     put(path, "old");
+    assert_int_equal(chmod(path, 0640), 0);
     struct finding error;
     size_t seen_nbytes = 0;
-    assert_int_equal(
-        file_replace(path, bytes_of("newer"), 0640, accept_all, &seen_nbytes, &folder->arena, &error),
-        FILE_WRITTEN);
+    assert_int_equal(replace(folder, path, "newer", 0600, NULL, accept_all, &seen_nbytes, &error),
+                     FILE_WRITTEN);
     assert_int_equal(seen_nbytes, 5); /* read back from the disk, not handed over */
     expect_content(folder, path, "newer");
     struct stat status;
@@ -129,31 +133,58 @@ static void test_replacing_keeps_mode_and_leaves_nothing(void **state)
     assert_int_equal(count_entries(folder->path), 1);
 }
 
+static void test_only_what_was_read_is_replaced(void **state)
+{
+    struct folder *folder = *state;
+    const char *path = in_folder(folder, "a.sys"), *other = in_folder(folder, "b.sys");
+    struct file_content read;
+    struct finding error;
+    put(path, "old");
+    put(other, "old");
+    assert_true(file_read(path, &folder->arena, &read, &error));
+    struct file_state states[] = {read.state, read.state, read.state, read.state};
+    states[0].nbytes++;
+    states[1].written_at++;
+    states[2].identity.number++;
+    states[3].identity.volume++;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(replace(folder, path, "new", 0644, &states[i], NULL, NULL, &error),
+                         FILE_WRITE_FAILED);
+        assert_int_equal(error.code, HVCI9007_CANNOT_WRITE);
+        assert_non_null(strstr(error.message, "was changed or replaced"));
+        assert_non_null(error.cure);
+        expect_content(folder, path, "old");
+    }
+    assert_int_equal(replace(folder, other, "new", 0644, &read.state, NULL, NULL, &error), FILE_WRITE_FAILED);
+    assert_int_equal(replace(folder, in_folder(folder, "none"), "new", 0644, &read.state, NULL, NULL, &error),
+                     FILE_WRITE_FAILED);
+    assert_int_equal(count_entries(folder->path), 2);
+    assert_int_equal(replace(folder, path, "new", 0644, &read.state, NULL, NULL, &error), FILE_WRITTEN);
+    expect_content(folder, path, "new");
+}
+
 static void test_refused_and_failed_writes_leave_the_target(void **state)
 {
     struct folder *folder = *state;
     const char *path = in_folder(folder, "a.sys");
     put(path, "old");
     struct finding error;
-    assert_int_equal(file_replace(path, bytes_of("new"), 0644, accept_none, NULL, &folder->arena, &error),
-                     FILE_NOT_ACCEPTED);
+    assert_int_equal(replace(folder, path, "new", 0644, NULL, accept_none, NULL, &error), FILE_NOT_ACCEPTED);
     expect_content(folder, path, "old");
 
     assert_int_equal(chmod(path, 0444), 0);
     size_t seen_nbytes;
-    assert_int_equal(
-        file_replace(path, bytes_of("new"), 0644, accept_all, &seen_nbytes, &folder->arena, &error),
-        FILE_WRITE_FAILED);
+    assert_int_equal(replace(folder, path, "new", 0644, NULL, accept_all, &seen_nbytes, &error),
+                     FILE_WRITE_FAILED);
     assert_non_null(strstr(error.message, "read-only"));
     expect_content(folder, path, "old");
 
-    assert_int_equal(file_replace(in_folder(folder, "no/such/folder.sys"), bytes_of("new"), 0644, accept_all,
-                                  &seen_nbytes, &folder->arena, &error),
+    assert_int_equal(replace(folder, in_folder(folder, "no/such/folder.sys"), "new", 0644, NULL, accept_all,
+                             &seen_nbytes, &error),
                      FILE_WRITE_FAILED);
     assert_int_equal(error.code, HVCI9007_CANNOT_WRITE);
-    assert_int_equal(
-        file_replace(folder->path, bytes_of("new"), 0644, accept_all, &seen_nbytes, &folder->arena, &error),
-        FILE_WRITE_FAILED);
+    assert_int_equal(replace(folder, folder->path, "new", 0644, NULL, accept_all, &seen_nbytes, &error),
+                     FILE_WRITE_FAILED);
     assert_int_equal(count_entries(folder->path), 1);
 }
 
@@ -165,9 +196,8 @@ static void test_a_link_stays_a_link(void **state)
     assert_int_equal(symlink("real.sys", link_path), 0);
     struct finding error;
     size_t seen_nbytes;
-    assert_int_equal(
-        file_replace(link_path, bytes_of("new"), 0644, accept_all, &seen_nbytes, &folder->arena, &error),
-        FILE_WRITTEN);
+    assert_int_equal(replace(folder, link_path, "new", 0644, NULL, accept_all, &seen_nbytes, &error),
+                     FILE_WRITTEN);
     struct stat status;
     assert_int_equal(lstat(link_path, &status), 0);
     assert_true(S_ISLNK(status.st_mode));
@@ -207,6 +237,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_replacing_keeps_mode_and_leaves_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(test_only_what_was_read_is_replaced, begin, end),
         cmocka_unit_test_setup_teardown(test_refused_and_failed_writes_leave_the_target, begin, end),
         cmocka_unit_test_setup_teardown(test_a_link_stays_a_link, begin, end),
         cmocka_unit_test_setup_teardown(test_listing_is_sorted_and_does_not_follow_folder_links, begin, end),

@@ -1,6 +1,7 @@
 /* bystander_windows.c - another program of Windows that has to do with the file that is to be repaired.
  * - bystander MILLISECONDS HOW PATH prints "held", holds the file so long, and closes it. HOW is "share":
- * others may read and write but not delete or rename it; or "alone": nobody may open it.
+ * others may read and write but not delete or rename it; or "alone": nobody may open it; or "write": like
+ * "share", and a word is written at its end before it is closed.
  * - bystander hide PATH sets that attribute.
  * - bystander attributes PATH prints the attributes, a hexadecimal number.
  * - bystander rights PATH prints the list of access rights in the system's own text form.
@@ -8,6 +9,7 @@
  * prints whether one came.
  *
  * Fails with 1 and the system's error number. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -25,13 +27,18 @@ static int fail(void)
 
 static int hold(DWORD milliseconds, const wchar_t *how, const wchar_t *path)
 {
-    DWORD sharing = wcscmp(how, L"share") == 0 ? FILE_SHARE_READ | FILE_SHARE_WRITE : 0;
-    HANDLE file = CreateFileW(path, GENERIC_READ, sharing, NULL, OPEN_EXISTING, 0, NULL);
+    bool writes = wcscmp(how, L"write") == 0;
+    DWORD sharing = writes || wcscmp(how, L"share") == 0 ? FILE_SHARE_READ | FILE_SHARE_WRITE : 0;
+    HANDLE file =
+        CreateFileW(path, writes ? FILE_APPEND_DATA : GENERIC_READ, sharing, NULL, OPEN_EXISTING, 0, NULL);
     if (file == INVALID_HANDLE_VALUE)
         return fail();
     printf("held\n");
     fflush(stdout);
     Sleep(milliseconds);
+    DWORD put_nbytes;
+    if (writes && !WriteFile(file, "theirs", 6, &put_nbytes, NULL))
+        return fail();
     CloseHandle(file);
     return 0;
 }

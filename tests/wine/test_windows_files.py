@@ -53,6 +53,16 @@ class Held(Files):
                 self.assertEqual(self.target.read_bytes(), self.new)
                 self.assert_only("x.sys")
 
+    def test_changed_while_held(self):
+        """What is there when the holder is gone is no longer what was read: it stays."""
+        self.beside(HELD_MILLISECONDS, "write", "x.sys")
+        done, seconds = self.timed("fix", "--in-place", "x.sys")
+        self.assertEqual(done.returncode, 4, done.stdout)
+        self.assertIn(b'HVCI9007: "x.sys" was changed or replaced by another program since it was read', done.stdout)
+        self.assertGreater(seconds, LEAST_WAIT_SECONDS)
+        self.assertEqual(self.target.read_bytes(), self.old + b"theirs")
+        self.assert_only("x.sys")
+
     def test_read_while_held_for_a_moment(self):
         (self.folder / "x.rsp").write_text("x.sys")
         for arguments in (["check", "x.sys"], ["show", "x.sys"], ["verify", "x.sys", "x.sys"], ["check", "@x.rsp"]):

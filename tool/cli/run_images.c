@@ -54,9 +54,9 @@ static bool write_map(const struct run *run, struct outcome *outcome)
     if (!run->options->map_path || outcome->status != STATUS_FIXED)
         return true;
     report_json_map(&map, outcome);
-    struct span bytes = {(const uint8_t *)map.chars, map.nbytes};
-    return !outcome->arena.exhausted && file_replace(run->options->map_path, bytes, 0644, NULL, NULL,
-                                                     &outcome->arena, &error) == FILE_WRITTEN;
+    struct file_replacement replacement = {
+        .path = run->options->map_path, .bytes = {(const uint8_t *)map.chars, map.nbytes}, .mode = 0644};
+    return !outcome->arena.exhausted && file_replace(&replacement, &outcome->arena, &error) == FILE_WRITTEN;
 }
 
 /* The report of one image as text in the outcome's arena, or in `room` when memory runs out, and what else is

@@ -1,17 +1,30 @@
 /* file.h - reading whole files and replacing them safely.
  * Takes: paths in UTF-8.  Gives: bytes, or a finding of HVCI9006 or HVCI9007.
  * Must not: look into the bytes, or ever leave a half-written target.
- * file_posix.c and file_windows.c implement it. */
+ * file_posix.c, replace_posix.c, file_windows.c, replace_windows.c, and list_*.c implement it. */
 #ifndef HVCIFIX_IO_FILE_H
 #define HVCIFIX_IO_FILE_H
 
 #include "base/finding.h"
 #include "base/span.h"
 
+/* Which file a path leads to, through whatever links: equal for equal files as long as none is replaced. */
+struct file_identity {
+    uint64_t volume, number;
+};
+
+/* What a file was at one moment. It is equal later when nobody has written to the file or put another in its
+ * place meanwhile, as far as size and time of writing tell. */
+struct file_state {
+    struct file_identity identity;
+    uint64_t nbytes, written_at; /* the system's own unit and beginning of time */
+};
+
 struct file_content {
-    struct span bytes; /* in the arena */
-    uint32_t mode;     /* permissions to give to a file that replaces this one */
-    bool is_read_only; /* the owner may not write it */
+    struct span bytes;       /* in the arena */
+    struct file_state state; /* before the bytes were read */
+    uint32_t mode;           /* permissions to give to a file that is made of this one */
+    bool is_read_only;       /* the owner may not write it */
 };
 
 /* For a folder that is read as a file: one that file_list() could not list is on its list. */
@@ -28,20 +41,37 @@ typedef bool file_accept_fn(void *context, struct span written);
 
 enum file_write_result { FILE_WRITTEN, FILE_WRITE_FAILED /* *error is set */, FILE_NOT_ACCEPTED };
 
-/* Puts `bytes` at `path`: writes a temporary file in the same folder, gives it `mode`, flushes it, reads it
- * back, compares, asks `accept`, and renames it over the target. On any failure the temporary file is removed
- * and the target is as it was. accept NULL accepts. A symbolic link is followed: its target is replaced.
- * Nothing is allocated once the target is replaced. */
-enum file_write_result file_replace(const char *path, struct span bytes, uint32_t mode,
-                                    file_accept_fn *accept, void *context, struct arena *arena,
+struct file_replacement {
+    const char *path;
+    struct span bytes;
+    uint32_t mode; /* permissions of a file that is new; one that is replaced hands its own on */
+    const struct file_state
+        *expected;          /* what the target must still be; NULL: whatever is there is replaced */
+    file_accept_fn *accept; /* NULL accepts */
+    void *context;          /* for accept */
+};
+
+/* Puts bytes at a path: writes a temporary file in the same folder, flushes it, reads it back, compares, asks
+ * `accept`, looks whether the target is what was expected, and renames the file over it. On any failure the
+ * temporary file is removed and the target is as it was, or as somebody else has made it meanwhile. A
+ * symbolic link is followed: its target is replaced. The new file gets permissions and, as far as this user
+ * may, the owner of the old one. Nothing is allocated once the target is replaced. */
+enum file_write_result file_replace(const struct file_replacement *replacement, struct arena *arena,
                                     struct finding *error);
 
-/* Which file a path leads to, through whatever links: equal for equal files as long as none is replaced.
- * False when there is none, or when the system does not tell. */
-struct file_identity {
-    uint64_t volume, number;
-};
+/* False when there is no file, or when the system does not tell. */
 bool file_identify(const char *path, struct file_identity *identity);
+
+static inline bool file_identity_is_equal(const struct file_identity *a, const struct file_identity *b)
+{
+    return a->volume == b->volume && a->number == b->number;
+}
+
+static inline bool file_state_is_equal(const struct file_state *a, const struct file_state *b)
+{
+    return file_identity_is_equal(&a->identity, &b->identity) && a->nbytes == b->nbytes &&
+           a->written_at == b->written_at;
+}
 
 /* Does `path` lead to nothing that could be opened by this path? False when the system does not tell. */
 bool file_is_absent(const char *path);
@@ -53,7 +83,7 @@ static inline bool file_is_same(const char *a, const char *b)
     struct file_identity of_a, of_b;
     if (!file_identify(a, &of_a) || !file_identify(b, &of_b))
         return !file_is_absent(a) && !file_is_absent(b);
-    return of_a.volume == of_b.volume && of_a.number == of_b.number;
+    return file_identity_is_equal(&of_a, &of_b);
 }
 
 /* Lists what is at `path`: the path itself when it is a file; all regular files below it, sorted by name,

@@ -102,6 +102,21 @@ HANDLE windows_open_to_read(const wchar_t *path)
     }
 }
 
+struct file_state windows_state(const BY_HANDLE_FILE_INFORMATION *found)
+{
+    return (struct file_state){.identity = {found->dwVolumeSerialNumber,
+                                            (uint64_t)found->nFileIndexHigh << 32 | found->nFileIndexLow},
+                               .nbytes = (uint64_t)found->nFileSizeHigh << 32 | found->nFileSizeLow,
+                               .written_at = (uint64_t)found->ftLastWriteTime.dwHighDateTime << 32 |
+                                             found->ftLastWriteTime.dwLowDateTime};
+}
+
+HANDLE windows_open_to_ask(const wchar_t *path)
+{
+    return CreateFileW(path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
+                       FILE_FLAG_BACKUP_SEMANTICS, NULL);
+}
+
 bool file_identify(const char *path, struct file_identity *identity)
 {
     struct arena arena;
@@ -112,10 +127,7 @@ bool file_identify(const char *path, struct file_identity *identity)
         *identity = (struct file_identity){UINT64_MAX, UINT64_MAX};
         return true;
     }
-    HANDLE file = wide_path
-                      ? CreateFileW(wide_path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                                    NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL)
-                      : INVALID_HANDLE_VALUE;
+    HANDLE file = wide_path ? windows_open_to_ask(wide_path) : INVALID_HANDLE_VALUE;
     arena_free(&arena);
     if (file == INVALID_HANDLE_VALUE)
         return false;
@@ -123,8 +135,7 @@ bool file_identify(const char *path, struct file_identity *identity)
     bool done = GetFileInformationByHandle(file, &found) != 0;
     CloseHandle(file);
     if (done)
-        *identity = (struct file_identity){found.dwVolumeSerialNumber,
-                                           (uint64_t)found.nFileIndexHigh << 32 | found.nFileIndexLow};
+        *identity = windows_state(&found).identity;
     return done;
 }
 
@@ -178,10 +189,11 @@ static bool read_open(HANDLE file, const char *path, struct arena *arena, struct
                       struct finding *error)
 {
     LARGE_INTEGER size;
+    BY_HANDLE_FILE_INFORMATION found;
     DWORD type = GetFileType(file);
     if (type != FILE_TYPE_DISK)
         return refuse_kind(arena, path, type == FILE_TYPE_PIPE ? "a pipe" : "a device", error);
-    if (!GetFileSizeEx(file, &size)) {
+    if (!GetFileInformationByHandle(file, &found) || !GetFileSizeEx(file, &size)) {
         *error = windows_finding(arena, HVCI9006_CANNOT_READ, "Reading", path, GetLastError());
         return false;
     }
@@ -202,6 +214,7 @@ static bool read_open(HANDLE file, const char *path, struct arena *arena, struct
         error->cure = "Run again when no other program writes to the file.";
         return false;
     }
+    content->state = windows_state(&found);
     return true;
 }
 

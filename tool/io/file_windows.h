@@ -29,6 +29,11 @@ bool windows_pause(struct windows_patience *patience);
 /* INVALID_HANDLE_VALUE with GetLastError() set. Waits for who holds the file. */
 HANDLE windows_open_to_read(const wchar_t *path);
 
+/* For questions about a file or folder only; INVALID_HANDLE_VALUE with GetLastError() set. */
+HANDLE windows_open_to_ask(const wchar_t *path);
+
+struct file_state windows_state(const BY_HANDLE_FILE_INFORMATION *found);
+
 /* file_read() of `wide_path`; messages name `path`. */
 bool windows_read(const wchar_t *wide_path, const char *path, struct arena *arena,
                   struct file_content *content, struct finding *error);

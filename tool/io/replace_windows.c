@@ -2,6 +2,7 @@
  * Takes: paths in UTF-8 of any length, bytes.  Gives: a replaced file or findings.
  * Must not: leave a half-written target, or delete the only whole file that is left. */
 #include "io/file_windows.h"
+#include "io/trouble.h"
 
 #include <aclapi.h>
 #include <stdio.h>
@@ -207,18 +208,48 @@ static bool exists(const wchar_t *path)
     return GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
 }
 
+enum look { AS_EXPECTED, CHANGED, GONE, NOT_TOLD };
+
+/* Is the target still what was read? NOT_TOLD with GetLastError() set. What somebody does between this
+ * question and the rename that follows at once is not seen. */
+static enum look look_at_target(const struct file_state *expected, const wchar_t *target_path)
+{
+    if (!expected)
+        return AS_EXPECTED;
+    HANDLE file = windows_open_to_ask(target_path);
+    if (file == INVALID_HANDLE_VALUE)
+        return GetLastError() == ERROR_FILE_NOT_FOUND ? GONE : NOT_TOLD;
+    BY_HANDLE_FILE_INFORMATION found;
+    bool is_told = GetFileInformationByHandle(file, &found);
+    DWORD system_error = GetLastError();
+    CloseHandle(file);
+    SetLastError(system_error);
+    if (!is_told)
+        return NOT_TOLD;
+    struct file_state state = windows_state(&found);
+    return file_state_is_equal(&state, expected) ? AS_EXPECTED : CHANGED;
+}
+
+enum replace_result { REPLACED, NOT_REPLACED /* GetLastError() is set */, TARGET_CHANGED };
+
 /* Renames the temporary file over the target. ReplaceFile is not used for it: it takes the name from the old
  * file before it gives it to the new one, and a kill in between leaves no file of that name. */
-static bool replace_with(const wchar_t *target_path, const wchar_t *temporary_path)
+static enum replace_result replace_with(const wchar_t *target_path, const wchar_t *temporary_path,
+                                        const struct file_state *expected)
 {
     struct windows_patience patience = {0};
-    for (;;) {
+    for (bool is_tried = false;; is_tried = true) {
+        enum look look = look_at_target(expected, target_path);
+        if (look == CHANGED || (look == GONE && !is_tried)) /* a try may delete it: keep_temporary() */
+            return TARGET_CHANGED;
+        if (look == NOT_TOLD)
+            return NOT_REPLACED;
         if (MoveFileExW(temporary_path, target_path, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH))
-            return true;
+            return REPLACED;
         DWORD system_error = GetLastError();
         if (!windows_is_worth_waiting(system_error, true) || !windows_pause(&patience)) {
             SetLastError(system_error);
-            return false;
+            return NOT_REPLACED;
         }
     }
 }
@@ -237,11 +268,10 @@ static void keep_temporary(struct finding *error, const char *path, const wchar_
     error->cure = "Where the old file is gone, rename the new one; it is whole and verified.";
 }
 
-enum file_write_result file_replace(const char *path, struct span bytes, uint32_t mode,
-                                    file_accept_fn *accept, void *context, struct arena *arena,
+enum file_write_result file_replace(const struct file_replacement *replacement, struct arena *arena,
                                     struct finding *error)
 {
-    (void)mode;
+    const char *path = replacement->path;
     DWORD attributes;
     const wchar_t *target_path = find_target(path, arena, &attributes, error);
     if (!target_path)
@@ -253,24 +283,27 @@ enum file_write_result file_replace(const char *path, struct span bytes, uint32_
         return fail_write(arena, error, "Creating a temporary file beside", path, GetLastError());
     struct file_content written;
     enum file_write_result result = FILE_WRITE_FAILED;
-    if (!fill_temporary(file, bytes)) {
+    if (!fill_temporary(file, replacement->bytes)) {
         fail_write(arena, error, "Writing", path, GetLastError());
     } else if (!windows_read(temporary_path, path, arena, &written, error)) {
         error->code = HVCI9007_CANNOT_WRITE;
-    } else if (!span_is_equal(written.bytes, bytes)) {
+    } else if (!span_is_equal(written.bytes, replacement->bytes)) {
         *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
                               "What was written for \"%s\" is not what came back from the disk.", path);
         error->cure = "Check that disk; nothing was changed.";
-    } else if (accept && !accept(context, written.bytes)) {
+    } else if (replacement->accept && !replacement->accept(replacement->context, written.bytes)) {
         result = FILE_NOT_ACCEPTED;
-    } else if (!replace_with(target_path, temporary_path)) {
+    } else {
+        enum replace_result replaced = replace_with(target_path, temporary_path, replacement->expected);
+        if (replaced == REPLACED)
+            return FILE_WRITTEN;
         fail_write(arena, error, "Replacing", path, GetLastError());
-        if (has_target && !exists(target_path)) {
+        if (replaced == TARGET_CHANGED) {
+            *error = trouble_changed_finding(arena, path);
+        } else if (has_target && !exists(target_path)) {
             keep_temporary(error, path, temporary_path, arena);
             return FILE_WRITE_FAILED;
         }
-    } else {
-        return FILE_WRITTEN;
     }
     remove_temporary(temporary_path);
     return result;

@@ -33,3 +33,14 @@ struct finding trouble_finding(struct arena *arena, enum finding_code code, cons
     finding.cure = texts[trouble].cure;
     return finding;
 }
+
+struct finding trouble_changed_finding(struct arena *arena, const char *path)
+{
+    struct finding finding =
+        finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
+                     "\"%s\" was changed or replaced by another program since it was read; "
+                     "that file was kept.",
+                     path);
+    finding.cure = "Run again when no other program writes to the file.";
+    return finding;
+}

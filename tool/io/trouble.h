@@ -23,4 +23,7 @@ struct finding trouble_finding(struct arena *arena, enum finding_code code, cons
                                const char *path, enum trouble trouble, const char *system_words,
                                unsigned long system_code);
 
+/* The target of a repair is not what was read. */
+struct finding trouble_changed_finding(struct arena *arena, const char *path);
+
 #endif
