@@ -35,6 +35,13 @@ static bool choose_slots(struct rewrite *rewrite)
                        !(atom && atom->is_data_run && slot_stays_in(rewrite, slot, atom));
         if (slot->leaves && !check_slot(rewrite, slot))
             return false;
+        /* A new layout that Windows refuses as it did the old one is not worth a proof. */
+        if (!rewrite->takes_slots_out && is_executable(rewrite, slot->rva))
+            return rewrite_refuse(rewrite, slot->rva, NO_FILE_OFFSET,
+                                  "Repair HVCI2005 and HVCI2006 as well (no --only, or name them too).",
+                                  "%s at RVA 0x%" PRIX32 " lies in executable memory, and to take it out was "
+                                  "not asked for.",
+                                  slot->field, slot->rva);
     }
     return true;
 }
