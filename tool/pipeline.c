@@ -143,7 +143,15 @@ static bool end_refuted(struct outcome *outcome)
                                "Link the image again; a repair needs an image that Windows would load.");
     /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong.
      */
-    if (outcome->has_verdict && verdict->result == VERIFY_REFUTED && verdict->right_not_shown)
+    bool is_unproved = outcome->has_verdict && verdict->result == VERIFY_REFUTED && verdict->right_not_shown;
+    if (is_unproved && verdict->meaning_not_shown)
+        return refuse_unproved(
+            outcome, HVCI9023_UNRESOLVED_REFERENCE,
+            "The verifier could not show what everything that refers to moved parts means",
+            "Look at the place that the message names: keep data out of code sections, arrays away from the "
+            "borders of sections, and pages apart at the source (\"hvcifix explain\" with the code of the "
+            "finding says how).");
+    if (is_unproved)
         return refuse_unproved(
             outcome, HVCI9021_SECTION_IS_WRITTEN, "The verifier could not show that the repair is safe",
             "Keep variables, and code that looks like them, out of this section; or take the "

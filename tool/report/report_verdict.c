@@ -27,10 +27,13 @@ static void add_refutation(struct text *text, const char *old_path, const char *
 {
     bool is_unreadable = verdict->result == VERIFY_UNREADABLE;
     const char *reason = verdict->reason ? verdict->reason : "No reason was given.";
-    struct finding finding = is_unreadable ? finding_make(text->arena, HVCI9032_PAIR_UNREADABLE, LEVEL_ERROR,
-                                                          "cannot be verified: %s", reason)
-                                           : finding_make(text->arena, HVCI9031_NOT_EQUIVALENT, LEVEL_ERROR,
-                                                          "not equivalent to %s: %s", old_path, reason);
+    struct finding finding =
+        is_unreadable ? finding_make(text->arena, HVCI9032_PAIR_UNREADABLE, LEVEL_ERROR,
+                                     "cannot be verified: %s", reason)
+                      : finding_make(text->arena, HVCI9031_NOT_EQUIVALENT, LEVEL_ERROR,
+                                     verdict->right_not_shown ? "not shown to be equivalent to %s: %s"
+                                                              : "not equivalent to %s: %s",
+                                     old_path, reason);
     finding.rva = verdict->rva;
     finding.file_offset = verdict->file_offset;
     text_finding_line(text, is_unreadable && verdict->in_old ? old_path : new_path, &finding, LEVEL_ERROR, "",
@@ -70,7 +73,8 @@ void report_text_verdict(struct text *text, const char *old_path, const char *ne
     size_t line_start = text->nbytes;
     safe_add_path(text, new_path);
     text_addz(text, ": ");
-    layout_paint(text, style, is_bad ? PAINT_BAD : PAINT_GOOD, verdict_result(verdict->result));
+    layout_paint(text, style, is_bad ? PAINT_BAD : PAINT_GOOD,
+                 is_bad && verdict->right_not_shown ? "not shown" : verdict_result(verdict->result));
     if (verdict->difference_count != 0) {
         text_addz(text, ", ");
         layout_count(text, verdict->difference_count, "difference", "differences");

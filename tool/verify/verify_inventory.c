@@ -13,7 +13,7 @@ bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char 
     const char *text = arena_vprintf(moves->judged->arena, format, arguments);
     va_end(arguments);
     if (moves->judged->verdict->result != VERIFY_REFUTED)
-        moves->judged->verdict->right_not_shown = true;
+        moves->judged->verdict->right_not_shown = moves->judged->verdict->meaning_not_shown = true;
     uint64_t foff = UINT64_MAX;
     if (rva != UINT32_MAX)
         verify_rva_to_foff(&moves->judged->old_image, rva, 1, &foff);

@@ -30,7 +30,7 @@ bool map_append(struct map_search *search, struct verify_piece piece)
 bool map_not_found(struct map_search *search, uint32_t rva, const char *name)
 {
     struct verify_spot spot = {true, UINT64_MAX, rva};
-    search->judged->verdict->right_not_shown = true;
+    search->judged->verdict->right_not_shown = search->judged->verdict->meaning_not_shown = true;
     return verify_refute(search->judged, spot, "It could not be found where section %s (RVA 0x%X) went.",
                          name, (unsigned)rva);
 }

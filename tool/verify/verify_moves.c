@@ -236,7 +236,7 @@ bool verify_moved(struct verify_case *judged)
     struct verify_verdict *verdict = judged->verdict;
     if (!holds && verdict->result == VERIFY_REFUTED && moves.map.count != 0 && !moves.map.is_certain &&
         !verdict->right_not_shown) {
-        verdict->right_not_shown = true;
+        verdict->right_not_shown = verdict->meaning_not_shown = true;
         verdict->reason = arena_printf(
             judged->arena, "It is not certain where each section went; with the likeliest places: %s",
             verdict->reason);
