@@ -23,7 +23,7 @@ struct follower {
     struct decoder *decoder;
     uint64_t *steps_left;
     struct address_uses uses;
-    bool has_access, is_lost; /* out of sight: passed, stored or returned */
+    bool is_given_up, has_access, is_lost; /* out of sight: passed, stored or returned */
     struct visit visits[MOST_INSTRUCTIONS];
     uint16_t hash[HASH_COUNT]; /* 1 + index */
     uint32_t visit_count, waiting[MOST_INSTRUCTIONS], waiting_count;
@@ -31,7 +31,7 @@ struct follower {
 
 static void give_up(struct follower *follower)
 {
-    follower->uses.is_as_is = false;
+    follower->is_given_up = true;
 }
 
 static void arrive(struct follower *follower, uint32_t rva, uint32_t held)
@@ -142,9 +142,13 @@ static uint32_t step(struct follower *follower, const struct instruction *instru
         return 0;
     }
     uint32_t read = use.reads & held;
-    if ((effects.computes_with & held) != 0 || (read != 0 && instruction->operation == OP_CMP)) {
+    if ((effects.computes_with & held) != 0) {
         give_up(follower);
         return 0;
+    }
+    if (read != 0 && instruction->operation == OP_CMP) {
+        follower->uses.is_compared = true;
+        return held;
     }
     uint32_t after = held & ~effects.overwritten, moved = 0;
     for (int i = 0; i < 2; i++)
@@ -204,6 +208,10 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
         return 1U << instruction->reg;
     if (!is_immediate)
         return give_up(follower), 0;
+    if (instruction->operation == OP_CMP) {
+        follower->uses.is_compared = true;
+        return 0;
+    }
     if (instruction->operation == OP_PUSH) {
         follower->is_lost = true;
         return 0;
@@ -218,18 +226,15 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
 struct address_uses address_uses_follow(const struct image *image, const struct code_map *code,
                                         struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left)
 {
-    struct follower follower = {.image = image,
-                                .code = code,
-                                .decoder = decoder,
-                                .steps_left = steps_left,
-                                .uses = {.is_as_is = true}};
+    struct follower follower = {
+        .image = image, .code = code, .decoder = decoder, .steps_left = steps_left, .uses = {0}};
     struct instruction instruction;
     if (*steps_left < STEPS_TO_BEGIN ||
         !decode_at(&follower, code_instruction_begin(code, site_rva), &instruction))
         return (struct address_uses){0};
     *steps_left -= STEPS_TO_BEGIN;
     arrive(&follower, instruction_end_rva(&instruction), take_origin(&follower, &instruction, site_rva));
-    while (follower.waiting_count != 0 && follower.uses.is_as_is) {
+    while (follower.waiting_count != 0 && !follower.is_given_up) {
         struct visit *visit = &follower.visits[follower.waiting[--follower.waiting_count]];
         visit->is_waiting = false;
         if (*steps_left == 0 || !decode_at(&follower, visit->rva, &instruction)) {
@@ -240,6 +245,9 @@ struct address_uses address_uses_follow(const struct image *image, const struct 
         uint32_t held = step(&follower, &instruction, visit->held);
         go_on(&follower, &instruction, held);
     }
+    if (follower.is_given_up)
+        return (struct address_uses){0};
+    follower.uses.is_as_is = !follower.uses.is_compared;
     follower.uses.is_decided = follower.uses.is_as_is && !follower.is_lost && follower.has_access;
     return follower.uses;
 }

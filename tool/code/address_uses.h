@@ -12,9 +12,11 @@
 #include "code/code_map.h"
 
 struct address_uses {
-    /* Nothing computes with it or compares it, as far as it is in sight: it is only passed, stored, returned,
-     * or memory is accessed at [register + constant]. */
+    /* Nothing computes with it, as far as it is in sight: it is only passed, stored, returned, or memory is
+     * accessed at [register + constant]; and nothing compares it. */
     bool is_as_is;
+    /* The same, but for comparing it with something. */
+    bool is_compared;
     /* And it never goes out of sight: all its uses are accesses of the bytes [first, end), as offsets from
      * it. */
     bool is_decided;

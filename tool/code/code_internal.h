@@ -154,6 +154,7 @@ bool roots_push_trusted(struct code_reader *reader);
 bool roots_push_candidates(struct code_reader *reader);
 bool roots_push_inner_pointers(struct code_reader *reader);
 bool roots_push_import_thunks(struct code_reader *reader);
+bool roots_push_cookie_check(struct code_reader *reader);
 
 /* code_descent.c */
 bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum trust trust,

@@ -266,7 +266,8 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
         return false;
     if (!roots_push_inner_pointers(&reader) || !settle_candidates(&reader))
         return false;
-    if (!roots_push_import_thunks(&reader) || !settle_candidates(&reader))
+    if (!roots_push_import_thunks(&reader) || !roots_push_cookie_check(&reader) ||
+        !settle_candidates(&reader))
         return false;
     if (!descent_retry_pointers(&reader) || !settle_candidates(&reader))
         return false;

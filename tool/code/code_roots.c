@@ -198,6 +198,31 @@ bool roots_push_import_thunks(struct code_reader *reader)
     return true;
 }
 
+/* The begin of Visual C++'s check of the security cookie: cmp rcx, [cookie]; jne; rol rcx, 16;
+ * test cx, 0xFFFF. */
+static bool is_cookie_check(const uint8_t *bytes)
+{
+    static const uint8_t compare[] = {0x48, 0x3B, 0x0D};
+    static const uint8_t rotate[] = {0x48, 0xC1, 0xC1, 0x10, 0x66, 0xF7, 0xC1, 0xFF, 0xFF};
+    return memcmp(bytes, compare, sizeof compare) == 0 && bytes[7] == 0x75 &&
+           memcmp(bytes + 9, rotate, sizeof rotate) == 0;
+}
+
+/* It is a leaf without unwind data; a driver that does not call it has it all the same. */
+bool roots_push_cookie_check(struct code_reader *reader)
+{
+    enum { CHECK_NBYTES = 18 };
+    for (size_t s = 0; reader->is_64 && s < reader->section_count; s++) {
+        const struct reader_section *section = &reader->sections[s];
+        for (uint32_t at = 0; section->nbytes >= CHECK_NBYTES && at <= section->nbytes - CHECK_NBYTES; at++)
+            if (section->bytes[at] == 0x48 && byte_is_unknown(section, at) &&
+                is_cookie_check(section->bytes + at) &&
+                !descent_push(reader, section->rva + at, NO_SOURCE, TRUST_IF_CLEAN, 0))
+                return false;
+    }
+    return true;
+}
+
 /* Relocated pointers among code wait until all other code is known: most are operands, whose use tells more,
  * or entries of jump tables, which name labels. */
 bool roots_push_inner_pointers(struct code_reader *reader)

@@ -38,7 +38,7 @@ static bool take_use(void *context, const struct base_use *use)
     const struct piece *piece = layout_piece_at(layout, use->displacement);
     uint32_t foff;
     if (edges_matter(base->edges, use->displacement))
-        piece = edges_decide(base->edges, use->displacement, false);
+        piece = edges_decide(base->edges, use->displacement, USE_COMPUTED);
     const char *what = NULL;
     if (!piece || piece->kind == PIECE_HEADERS)
         what = "it is not known what is meant there";

@@ -303,9 +303,20 @@ static uint32_t data_end_rva(const struct edges *edges, size_t index)
     return zone->has_data ? zone->last_rva + 1 : piece_end_rva(piece);
 }
 
+/* A function's address is passed, stored, called, or compared; what is computed with, is folded. */
+static bool is_meant_function(const struct rewrite *rewrite, uint32_t t, enum address_use use)
+{
+    const struct code_function *function = code_function_at(rewrite->code, t);
+    if (!function || use == USE_COMPUTED)
+        return false;
+    bool is_named_by_address =
+        function->source == FUNCTION_RELOCATED_POINTER || function->source == FUNCTION_LEA;
+    return use == USE_AS_IS || !is_named_by_address;
+}
+
 /* t is known by itself: the first byte of a function, of a table that only others than code read, or of a
  * string literal. */
-static bool is_known_begin(const struct edges *edges, uint32_t t)
+static bool is_known_begin(const struct edges *edges, uint32_t t, enum address_use use)
 {
     const struct rewrite *rewrite = edges->rewrite;
     uint32_t foff;
@@ -314,11 +325,11 @@ static bool is_known_begin(const struct edges *edges, uint32_t t)
     if (!is_inert(edges, t))
         return false;
     if (code_class_at(rewrite->code, t) == BYTE_INSTRUCTION)
-        return code_function_at(rewrite->code, t) != NULL;
+        return is_meant_function(rewrite, t, use);
     return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
 }
 
-const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_as_is)
+const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum address_use use)
 {
     const struct layout *layout = edges->rewrite->layout;
     const struct piece *own = layout_piece_at(layout, t), *meant = NULL;
@@ -327,7 +338,7 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_
     find_near(layout, t, &first, &end);
     for (size_t i = first; i < end; i++) {
         const struct piece *piece = &layout->pieces[i];
-        if (!may_mean(edges, i, t, is_as_is && piece != own))
+        if (!may_mean(edges, i, t, use == USE_AS_IS && piece != own))
             continue;
         own_may |= piece == own;
         is_behind_other |= piece_delta(piece) != piece_delta(own) && data_end_rva(edges, i) == t;
@@ -341,12 +352,12 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_
         return own;
     /* Some other piece may be meant. */
     bool is_in_own_fill = t >= piece_end_rva(own);
-    if (!is_behind_other && !is_in_own_fill && is_known_begin(edges, t))
+    if (!is_behind_other && !is_in_own_fill && is_known_begin(edges, t, use))
         return own;
     if (is_ambiguous || (is_behind_other && own_may))
         return NULL;
     /* Only the other has data here; it is meant, unless t is known to be something of its own. */
-    if (is_behind_other && is_known_begin(edges, t))
+    if (is_behind_other && is_known_begin(edges, t, use))
         return NULL;
     return meant;
 }

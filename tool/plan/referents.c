@@ -231,7 +231,8 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     struct address_uses uses = uses_of(choice, ref);
     if (uses.is_decided && is_within_own(layout, ref->target, &uses))
         return true;
-    const struct piece *piece = edges_decide(choice->edges, ref->target, uses.is_as_is);
+    enum address_use use = uses.is_as_is ? USE_AS_IS : uses.is_compared ? USE_COMPARED : USE_COMPUTED;
+    const struct piece *piece = edges_decide(choice->edges, ref->target, use);
     if (!piece)
         return refuse_ref(
             rewrite, ref, cure_border,

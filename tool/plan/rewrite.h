@@ -158,9 +158,16 @@ bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_r
 /* edges.c */
 struct edges;
 struct edges *edges_new(struct rewrite *rewrite);
+/* What is done with an address. */
+enum address_use {
+    USE_COMPUTED, /* something is added to it, or that is not known */
+    USE_COMPARED, /* only compared, besides the next */
+    USE_AS_IS     /* passed, stored, or memory is accessed right there */
+};
+
 /* An address of what lies near t was taken, or t is indexed: which piece is meant? NULL when more than one
- * may be. is_as_is: nothing computes with the address. */
-const struct piece *edges_decide(const struct edges *edges, uint32_t t, bool is_as_is);
+ * may be. */
+const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum address_use use);
 /* False when every piece near t moves by the same distance: then it does not matter which is meant. */
 bool edges_matter(const struct edges *edges, uint32_t t);
 
