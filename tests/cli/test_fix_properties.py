@@ -115,11 +115,14 @@ class Results(FixedFixtures):
     def test_checksums(self):
         for case in self.chosen(self.fixed.repaired):
             with self.subTest(case=str(case)):
-                headers = images.Headers(images.read(case.path))
+                data = images.read(case.path)
+                headers = images.Headers(data)
                 self.assertEqual(headers.stored_checksum(), headers.right_checksum())
-                said = subprocess.run(["osslsigncode", "verify", case.path], capture_output=True, check=False).stdout.decode()
-                sums = re.findall(r"^(?:Current |Calculated )?PE checksum\s*: ([0-9A-F]{8})", said, re.MULTILINE)
-                self.assertEqual(sums, [f"{headers.stored_checksum():08X}"], said)
+                if len(data) % 2:
+                    continue  # osslsigncode adds the size without the last byte
+                said = subprocess.run(["osslsigncode", "verify", case.path], capture_output=True, check=False).stdout
+                sums = re.findall(rb"PE checksum *: ([0-9A-F]{8})", said)  # one where what is stored is right, else two
+                self.assertEqual(sums, [b"%08X" % headers.stored_checksum()], said)
 
     def test_llvm_reads_all_of_it(self):
         """It complains about nothing that it does not say of the old image."""
