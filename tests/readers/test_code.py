@@ -59,8 +59,10 @@ class Printed:
     def targets(self, begin, end):
         """{address of the instruction: (target, bytes)} of RIP-relative operands and direct calls in a function."""
         place = self.places.get(begin)
-        found = self.instructions[place:] if place is not None else disassembled(
-            self.path, f"--start-address={begin}", f"--stop-address={end}")
+        if place is None:
+            found = disassembled(self.path, f"--start-address={begin}", f"--stop-address={end}")
+        else:
+            found = self.instructions[place : place + end - begin]
         targets = {}
         for address, data, mnemonic, rest in found:
             if address >= end:
