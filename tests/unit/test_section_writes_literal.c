@@ -96,12 +96,31 @@ static void written_text(void **state)
     expect_written(&driver, rva, "stores");
 }
 
+/* The bytes of L"a%0" hold `add [rip+3000h], ah`; they are text once an address names it. */
+static void text_that_reads_as_a_store(void **state)
+{
+    (void)state;
+    for (unsigned is_named = 0; is_named < 2; is_named++) {
+        struct code_case driver;
+        uint32_t rva = begin_driver(&driver, MACHINE_AMD64);
+        if (is_named)
+            rva = CASE_PUT_REL(&driver, rva, "\x48\x8D\x0D", SPARE_RVA); /* lea rcx */
+        CASE_PUT(&driver, rva, "\xC3");
+        CASE_PUT(&driver, SPARE_RVA, "a\0%\0000\0\0\0\xCC");
+        if (is_named)
+            expect_unwritten(&driver);
+        else
+            expect_written(&driver, SPARE_RVA + 1, "stores at RVA 0x4207");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(literals),
         cmocka_unit_test(other_data),
         cmocka_unit_test(written_text),
+        cmocka_unit_test(text_that_reads_as_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,6 +306,14 @@ static bool apply(struct follower *follower, const struct instruction *instructi
         state->registers[destination] = copied;
         return true;
     }
+    /* mov cl, al: what is left of an address is none. */
+    bool is_byte_move = is_register_form(instruction) && instruction->opcode == 0x8A &&
+                        instruction->operation == OP_MOV && (instruction->reg < 4 || instruction->reg > 7) &&
+                        instruction->rm < 4 && !is_base(&state->registers[instruction->rm]);
+    if (is_byte_move) {
+        state->registers[instruction->reg] = (struct held){HELD_OTHER, 0};
+        return true;
+    }
     bool is_jump = instruction->flow == FLOW_JUMP_INDIRECT || instruction->flow == FLOW_CALL_INDIRECT;
     for (unsigned i = 0; i < REGISTER_COUNT; i++)
         if ((use.reads >> i & 1) && !(is_jump && state->registers[i].kind == HELD_TARGET))

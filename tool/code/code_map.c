@@ -2,6 +2,7 @@
  * Takes: image and inventory.  Gives: struct code_map and references of SOURCE_CODE.
  * Must not: decode by itself or know instruction forms. */
 #include "code/code_internal.h"
+#include "code/literals.h"
 
 #include <stdlib.h>
 
@@ -280,6 +281,7 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
         return false;
     if (!list_functions(&reader))
         return false;
+    literals_classify(image, refs, map);
     refs->collected |= SOURCE_BIT(SOURCE_CODE);
     return !arena->exhausted;
 }

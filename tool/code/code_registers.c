@@ -43,6 +43,15 @@ static void add_register(const ZydisDecodedOperand *operand, struct register_set
         use->reads |= part;
 }
 
+/* Of a register and itself: the result does not depend on it. */
+static bool is_clearing(const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *operands)
+{
+    bool clears = raw->mnemonic == ZYDIS_MNEMONIC_XOR || raw->mnemonic == ZYDIS_MNEMONIC_SUB;
+    return clears && raw->operand_count_visible == 2 && operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           operands[0].reg.value == operands[1].reg.value && operands[0].size >= 32;
+}
+
 bool decode_registers(struct decoder *decoder, struct register_sets *use)
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
@@ -58,5 +67,7 @@ bool decode_registers(struct decoder *decoder, struct register_sets *use)
             use->addresses |=
                 whole_register_bit(operands[i].mem.base) | whole_register_bit(operands[i].mem.index);
     }
+    if (is_clearing(raw, operands))
+        use->reads = 0;
     return true;
 }

@@ -4,6 +4,7 @@
 
 enum {
     LEAST_CHARACTERS = 2,
+    LEAST_NAMED_NBYTES = 6, /* of one that is known by an address alone */
     MOST_CHARACTERS = 4096,
     MOST_FILL_NBYTES = 15 /* zeros up to what is aligned behind it; more of them are room in a buffer */
 };
@@ -72,4 +73,24 @@ bool code_literal_at(const struct image *image, const struct code_map *code, uin
             return true;
     }
     return false;
+}
+
+void literals_classify(const struct image *image, const struct refset *refs, struct code_map *code)
+{
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        uint32_t nbytes;
+        bool is_address =
+            ref->source == SOURCE_RELOCATED || (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS);
+        if (!is_address || ref->state != REF_RESOLVED || code_class_at(code, ref->target) != BYTE_UNKNOWN ||
+            !code_literal_at(image, code, ref->target, &nbytes) || nbytes < LEAST_NAMED_NBYTES)
+            continue;
+        const struct code_section *section = code_section_at(code, ref->target);
+        uint8_t *classes = section->classes + (ref->target - section->rva);
+        for (uint32_t k = 0; k < nbytes; k++) {
+            code->class_counts[classes[k]]--;
+            code->class_counts[BYTE_DATA]++;
+            classes[k] = BYTE_DATA;
+        }
+    }
 }

@@ -14,4 +14,8 @@
  * code. *nbytes counts the first zero in. */
 bool code_literal_at(const struct image *image, const struct code_map *code, uint32_t rva, uint32_t *nbytes);
 
+/* Calls the literals data that some address in `refs` names and that are long enough not to be there by
+ * chance, where nothing else is known of their bytes. Work linear in the references. */
+void literals_classify(const struct image *image, const struct refset *refs, struct code_map *code);
+
 #endif

@@ -55,6 +55,12 @@ static void scan_absolute_section(struct judge *judge, const struct section *sec
 
 void judge_scan_absolute(struct judge *judge)
 {
+    /* Nothing of a kernel is loaded below 4 GiB on x64: an image with a base there, which may be loaded
+     * elsewhere, is, and then holds no absolute address. */
+    const struct image *image = judge->image;
+    if (judge->is_64 && image->role == ROLE_KERNEL && image->image_base_va <= UINT32_MAX &&
+        !(image->coff_characteristics & COFF_RELOCS_STRIPPED))
+        return;
     for (uint32_t i = 0; i < judge->image->section_count && !judge->found; i++)
         if (range_fits(judge->image->file.nbytes, judge->image->sections[i].raw_foff,
                        judge->image->sections[i].file_nbytes))
