@@ -46,6 +46,11 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
     if (at == first || verify_bit(section->called, at))
         return true;
     uint8_t before = bytes[at - 1];
+    /* Import thunks stand side by side, and not all of them are called. */
+    bool is_thunk = (section->rva + at) % 8 == 0 && section->bytes.nbytes - at >= 6 && bytes[at] == 0xFF &&
+                    bytes[at + 1] == 0x25;
+    if (is_thunk)
+        return true;
     return (section->rva + at) % START_ALIGN_NBYTES == 0 &&
            (before == 0xCC || before == 0x90 || before == 0xC3 || before == 0);
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { FAR_NBYTES = 0x100000 };
+
 bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char *format, ...)
 {
     va_list arguments;
@@ -79,6 +81,11 @@ bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, con
     const struct verify_piece *piece = verify_piece_at(&moves->map, is_end ? value - 1u : value);
     if (!piece && is_end) /* padding behind the last content */
         piece = verify_piece_before(&moves->map, value - 1u);
+    /* What lies far behind both images, such as an absolute symbol, is no address in either. */
+    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
+    uint64_t end_rva = a->image_nbytes > b->image_nbytes ? a->image_nbytes : b->image_nbytes;
+    if (!piece && !is_end && value >= end_rva + FAR_NBYTES)
+        return verify_moves_field(moves, rva, 4, value, what);
     if (!piece)
         return verify_moves_unproved(moves, (uint32_t)rva,
                                      "%s at RVA 0x%llX leads to RVA 0x%X, which no section holds.", what,

@@ -2,6 +2,7 @@
  * old. Takes: struct verify_moves with all fields.  Gives: true, or the first byte that is not explained.
  * Must not: pass over a byte of either image. */
 #include "verify/verify_moved_bytes.h"
+#include "verify/verify_moved_headers.h"
 #include "verify/verify_repairs.h"
 
 #include <stdlib.h>
@@ -211,7 +212,7 @@ static bool check_file(struct verify_moves *moves)
                                      "Section %s has bytes in the file that memory does not have.",
                                      section.name);
     }
-    if (image->file.nbytes > end_foff)
+    if (image->file.nbytes > end_foff && !verify_symbols_are_kept(judged, end_foff))
         return verify_refute(judged, verify_spot_foff(judged, end_foff),
                              "The new file has %llu bytes behind its last section.",
                              (unsigned long long)(image->file.nbytes - end_foff));

@@ -116,6 +116,22 @@ static bool check_directory(const struct header_check *check, uint32_t index)
     return b.rva == expected || refute_field(check, foff, expected);
 }
 
+bool verify_symbols_are_kept(const struct verify_case *judged, uint64_t end_foff)
+{
+    const struct verify_image *a = &judged->old_image, *b = &judged->new_image;
+    const uint8_t *old_coff = a->file.bytes + a->coff_foff, *new_coff = b->file.bytes + b->coff_foff;
+    uint64_t old_foff = load_u32(old_coff + COFF_POINTER_TO_SYMBOL_TABLE);
+    uint64_t old_end_foff = a->file.nbytes, nbytes = b->file.nbytes - end_foff;
+    if (a->directory_count > DIR_SECURITY && a->directories[DIR_SECURITY].rva > old_foff &&
+        a->directories[DIR_SECURITY].rva < old_end_foff)
+        old_end_foff = a->directories[DIR_SECURITY].rva;
+    return a->section_alignment >= PAGE_NBYTES && end_foff < b->file.nbytes && old_foff != 0 &&
+           load_u32(new_coff + COFF_POINTER_TO_SYMBOL_TABLE) == end_foff &&
+           load_u32(new_coff + COFF_NUMBER_OF_SYMBOLS) == load_u32(old_coff + COFF_NUMBER_OF_SYMBOLS) &&
+           old_foff < old_end_foff && old_end_foff - old_foff == nbytes &&
+           memcmp(a->file.bytes + old_foff, b->file.bytes + end_foff, nbytes) == 0;
+}
+
 /* Bytes of the file header, and what lies before it. */
 static bool check_front(const struct header_check *check)
 {
@@ -129,16 +145,16 @@ static bool check_front(const struct header_check *check)
         uint64_t at = foff - a->coff_foff;
         bool is_count = at == COFF_NUMBER_OF_SECTIONS || at == COFF_NUMBER_OF_SECTIONS + 1;
         bool is_symbols = at >= COFF_POINTER_TO_SYMBOL_TABLE && at < COFF_POINTER_TO_SYMBOL_TABLE + 8;
-        if (foff >= a->coff_foff && (is_count || (is_symbols && b->file.bytes[foff] == 0)))
+        if (foff >= a->coff_foff && (is_count || is_symbols)) /* symbols: below */
             continue;
         if (a->file.bytes[foff] != b->file.bytes[foff])
             return refute_field(check, foff, a->file.bytes[foff]);
     }
     uint32_t symbols_foff = load_u32(b->file.bytes + b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE);
     uint32_t symbol_count = load_u32(b->file.bytes + b->coff_foff + COFF_NUMBER_OF_SYMBOLS);
-    if (symbols_foff != 0 || symbol_count != 0)
-        return verify_moves_unproved(check->moves, UINT32_MAX,
-                                     "COFF symbols of a moved image are not read here.");
+    if ((symbols_foff != 0 || symbol_count != 0) && !verify_symbols_are_kept(judged, symbols_foff))
+        return verify_refute(judged, verify_spot_foff(judged, b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE),
+                             "The COFF symbols of the new file are not those of the old one.");
     return true;
 }
 

@@ -26,6 +26,29 @@ static bool is_arithmetic(const struct verify_full *full)
     }
 }
 
+/* jmp [index * 4 + table] with two entries there that lead into the function of the jump: its table. */
+static bool is_jump_table(struct verify_moves *moves, const struct verify_field_in_code *field,
+                          const struct verify_full *full, uint64_t rva)
+{
+    const struct verify_code *code = &moves->code;
+    struct verify_function *function =
+        verify_function_at(&moves->code, field->section->rva + (uint32_t)field->at);
+    const struct verify_code_section *section = verify_code_at(code, rva);
+    unsigned width_nbytes = code->image->is_64 ? 8 : 4;
+    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_JMP || !function || !section || code->image->is_64 ||
+        full->operands[0].mem.scale != width_nbytes || full->operands[0].mem.base != ZYDIS_REGISTER_NONE)
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t va, entry_rva = rva + (uint64_t)i * width_nbytes;
+        if (!verify_read_at(code->image, entry_rva, width_nbytes, &va) ||
+            entry_rva - section->rva >= section->bytes.nbytes ||
+            !verify_bit(section->relocated, entry_rva - section->rva) ||
+            va - code->image->base_va < function->rva || va - code->image->base_va >= function->end_rva)
+            return false;
+    }
+    return true;
+}
+
 enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
                                            const struct verify_field_in_code *field,
                                            const struct verify_uses *uses, uint64_t rva, int64_t *delta)
@@ -42,6 +65,8 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     bool is_displacement =
         instruction.disp_nbytes != 0 && uses->operand_at + instruction.disp_at == field->at;
     if (is_displacement && instruction.is_plain_memory && !(uses->uses & USE_ADDRESS))
+        return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if (is_displacement && is_jump_table(moves, field, &full, rva))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
         return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
