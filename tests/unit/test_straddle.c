@@ -15,7 +15,7 @@ struct straddle_case {
     struct made_image made;
     uint8_t text[TEXT_NBYTES], data[DATA_NBYTES];
     uint32_t data_characteristics;
-    uint32_t relocated[16];
+    uint32_t relocated[256];
     size_t relocated_count;
     struct rewritten done;
 };
@@ -243,6 +243,30 @@ static void test_x86_stub(void **state)
     end(driver);
 }
 
+/* A table that fills its section to the last byte cannot grow there: it goes behind everything else. */
+static void test_no_room_for_relocations(void **state)
+{
+    (void)state;
+    struct straddle_case *driver = begin(MACHINE_I386);
+    for (uint32_t rva = 0x3800; driver->relocated_count < 251; rva += 8)
+        relocate(driver, rva, TEXT);
+    relocate(driver, 0x3FFE, DATA + 8);
+    rewrite(driver);
+    assert_int_equal(driver->made.directories[DIR_BASERELOC].nbytes, 0x200); /* two bytes an entry, and 8 */
+    const uint8_t *entry = driver->done.output.bytes + made_directory_foff(&driver->made, DIR_BASERELOC);
+    assert_int_equal(load_u32(entry), 0x8000); /* behind .hvcode and .hvdata */
+    uint32_t relocations[254];
+    for (size_t i = 0; i < 251; i++)
+        relocations[i] = driver->relocated[i];
+    relocations[251] = 0x6007;
+    relocations[252] = 0x6010;
+    relocations[253] = 0x601C;
+    expect_relocations(driver, relocations, 254);
+    for (uint32_t i = 0; i < 0x200; i += 4) /* nothing of the old one is left */
+        assert_int_equal(new_u32(driver, RELOC + i), 0);
+    end(driver);
+}
+
 /* Without --only a note is left alone; with it, the same repair for any target, and no other rule's. */
 static void test_when_asked(void **state)
 {
@@ -405,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_x86_data_in_code),
         cmocka_unit_test(test_x64_stub),
         cmocka_unit_test(test_x86_stub),
+        cmocka_unit_test(test_no_room_for_relocations),
         cmocka_unit_test(test_when_asked),
         cmocka_unit_test(test_places_that_refuse),
         cmocka_unit_test(test_shift),

@@ -33,6 +33,19 @@ static void write_sizes(const struct emitter *emitter)
     store_u32(opt + OPT_SIZE_OF_UNINITIALIZED_DATA, uninitialized_nbytes);
 }
 
+/* A table that had no room to grow has left its place; nothing of it stays there. */
+static void clear_old_relocations(const struct emitter *emitter)
+{
+    const struct directory *directory = image_directory(emitter->image, DIR_BASERELOC);
+    uint32_t foff, last_foff, old_foff;
+    if (directory && directory->rva != emitter->layout->relocations_rva &&
+        image_rva_to_foff(emitter->image, directory->rva, directory->nbytes, &old_foff) &&
+        layout_map_foff(emitter->layout, old_foff, &foff) &&
+        layout_map_foff(emitter->layout, old_foff + directory->nbytes - 1, &last_foff) &&
+        last_foff - foff == directory->nbytes - 1)
+        memset(emitter->bytes + foff, 0, directory->nbytes);
+}
+
 static bool write_relocations(const struct emitter *emitter)
 {
     const struct layout *layout = emitter->layout;
@@ -41,6 +54,7 @@ static bool write_relocations(const struct emitter *emitter)
     struct span table;
     if (!reloc_table_build(emitter->refs, layout, emitter->arena, &table))
         return false;
+    clear_old_relocations(emitter);
     const struct new_section *section = layout_section_at(layout, layout->relocations_rva);
     uint8_t *place = emitter->bytes + section->raw_foff + (layout->relocations_rva - section->rva);
     memset(place, 0, layout->relocations_room_nbytes);

@@ -63,6 +63,11 @@ static bool check_tls(struct straddle_plan *plan)
 bool straddle_check_fields(struct straddle_plan *plan)
 {
     const struct refset *refs = plan->rewrite->refs;
+    const struct image *image = plan->rewrite->image;
+    for (unsigned i = 0; i < image->directory_count; i++)
+        if (i != DIR_SECURITY && !check_range(plan, image->directories[i].rva, image->directories[i].nbytes,
+                                              "a data directory covers it"))
+            return false;
     for (size_t i = 0; i < refs->extent_count; i++) {
         const struct extent *extent = &refs->extents[i];
         if (extent->kind != EXTENT_JUMP_TABLE &&
