@@ -69,7 +69,7 @@ class Pair:
         """An entry of the driver, or the guard table with them in it, that is in .hvcode now."""
         if self.new.section_at(new_rva) != ".hvcode":
             return False
-        if self.old.memory[old_rva : old_rva + 4] == self.new.memory[new_rva : new_rva + 4]:  # the table
+        if self.new.number(new_rva) == self.claim.new(self.old.number(old_rva)):  # the table, by its first entry
             self.guard_count_change = 2
             return True
         return self.new.memory[new_rva] == 0xB8 and self.new.memory[new_rva + 5] == 0x87  # mov eax, 1; xchg
@@ -93,6 +93,16 @@ class Pair:
                 may_be_stub = what == "entry point" or "DllInitialize" in what
                 if not (may_be_stub and self.leads_to_stub(old[what], new[what])):
                     self.expect(what, old[what], new[what])
+
+    def debug_file_offsets(self):
+        """The file offset of debug data is that of its address."""
+        rva = self.old.pe.OPTIONAL_HEADER.DATA_DIRECTORY[6].VirtualAddress
+        for place, entry in enumerate(getattr(self.new.pe, "DIRECTORY_ENTRY_DEBUG", [])):
+            if entry.struct.AddressOfRawData:
+                self.explained.update(range(rva + 28 * place + 24, rva + 28 * place + 28))
+                foff = self.new.pe.get_offset_from_rva(entry.struct.AddressOfRawData)
+                if foff != entry.struct.PointerToRawData:
+                    self.wrong.append(f"debug data {place} is at {foff:#x}, not {entry.struct.PointerToRawData:#x}")
 
     def relocated_values(self):
         """Every relocated pointer of the old image leads to the same in the new one; each field is there once."""
@@ -199,6 +209,7 @@ class Pair:
 
     def compare(self):
         self.tables()
+        self.debug_file_offsets()
         self.relocated_values()
         if self.old.is_64:
             self.instructions()
