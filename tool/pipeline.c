@@ -5,6 +5,7 @@
 
 #include "image/loader_rules.h"
 #include "io/catalog.h"
+#include "rules/loader_relocations.h"
 
 static bool end_with(struct outcome *outcome, enum outcome_status status, enum exit_code exit_code)
 {
@@ -48,7 +49,8 @@ static bool judge(struct outcome *outcome, const struct image *image, const stru
 {
     struct rule_input input = {image, refs, target, &outcome->arena, findings};
     refusals->arena = findings->arena = &outcome->arena;
-    return loader_rules_judge(image, refusals, findings) && rules_judge(&input, answers);
+    return loader_rules_judge(image, refusals, findings) && loader_relocations_judge(image, refs, findings) &&
+           rules_judge(&input, answers);
 }
 
 /* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image

@@ -13,6 +13,7 @@
 #include "fuzz.h"
 #include "image/loader_rules.h"
 #include "report/report.h"
+#include "rules/loader_relocations.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ static enum outcome_status check_stages(struct span file, const char **first)
         struct rule_answer *answers = arena_array(&arena, rules_count, sizeof *answers);
         CLAIM(answers && refs_collect(&image, &arena, rules_sources(), &refs), "out of memory");
         struct rule_input input = {&image, &refs, TARGET_DEFAULT, &arena, &findings};
-        CLAIM(loader_rules_judge(&image, &refusals, &findings) && rules_judge(&input, answers),
+        CLAIM(loader_rules_judge(&image, &refusals, &findings) &&
+                  loader_relocations_judge(&image, &refs, &findings) && rules_judge(&input, answers),
               "out of memory");
         bool is_damaged = false;
         for (size_t i = 0; i < refs.problem_count; i++)

@@ -209,8 +209,7 @@ static void judge_certificates(struct layout_judge *judge)
             table->nbytes, table->rva, CERTIFICATE_ALIGN_NBYTES);
 }
 
-/* Firmware, Windows CE, Windows 9x and consoles have loaders of their own. */
-static bool is_for_windows(const struct image *image)
+bool loader_rules_apply(const struct image *image)
 {
     if (image->role == ROLE_KERNEL)
         return true;
@@ -227,7 +226,7 @@ bool loader_rules_judge(const struct image *image, struct finding_list *refusals
         .is_hashed = image->role == ROLE_KERNEL &&
                      (image->machine == MACHINE_AMD64 || image->machine == MACHINE_ARM64),
     };
-    if (!is_for_windows(image))
+    if (!loader_rules_apply(image))
         return true;
     judge_machine(&judge);
     judge_pe_header(&judge);

@@ -13,6 +13,9 @@
 
 #include "image/image.h"
 
+/* Is the image one for Windows? Firmware, Windows CE, Windows 9x and consoles have loaders of their own. */
+bool loader_rules_apply(const struct image *image);
+
 /* Adds what every Windows refuses to `refusals` (LEVEL_ERROR), and what some refuse to `doubts` (LEVEL_NOTE).
  * Each rule gives one finding at most, at its first place. Both lists have the same arena.
  * False when memory ran out. Work: linear in the number of sections. */

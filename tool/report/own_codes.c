@@ -31,7 +31,9 @@ const struct own_code own_codes[] = {
      "GiB.",
      "Check the path and its permissions, and that no other program keeps the file locked."},
     {HVCI9007_CANNOT_WRITE, "the file could not be written",
-     "The operating system refused to take the new bytes. The file at the target path is as it was before.",
+     "The operating system refused to take the new bytes, and the file at the target path is as it was "
+     "before; "
+     "or another program has changed that file since it was read, and what it wrote is kept.",
      "Check permissions and free space of the folder, and that no other program keeps the file open: virus "
      "scanners often do so for a moment after linking."},
     {HVCI9008_OUT_OF_MEMORY, "memory ran out", "There was not enough memory to finish this image.",
@@ -40,8 +42,9 @@ const struct own_code own_codes[] = {
      "An option or argument is missing, unknown, or does not go with the others.",
      "hvcifix --help lists the verbs, hvcifix VERB --help the options of one."},
     {HVCI9011_LAYOUT_REFUSED, "Windows does not load this layout",
-     "The headers can be read, but Windows checks how they fit together before it maps an image, and refuses "
-     "this one; or, when this is a note, some versions of Windows do. What the rules say about it was judged "
+     "The headers can be read, but Windows checks how they and the base relocations fit together before it "
+     "maps an image, and refuses this one; or, when this is a note, some versions of Windows do. What the "
+     "rules say about it was judged "
      "all the same.",
      "The message names the field. Link the image again; if a tool has edited or packed it, use the file "
      "from "
