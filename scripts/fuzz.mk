@@ -12,6 +12,18 @@ FUZZ_SHARED := fuzz steps report_claims refs_claims plain
 FUZZ_MUTATOR := mutate mutate_fields mutate_tables mutate_family mutate_records
 FUZZ_WANTED = $(foreach word,$(T),$(if $(filter all,$(word)),$(FUZZ_NAMES),\
 	$(if $(filter refs,$(word)),$(filter refs_%,$(FUZZ_NAMES)),$(word))))
+
+# A slip in T or S is said before anything is built.
+DIGITS_OFF = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$(1)))))))))))
+ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
+ifneq ($(if $(strip $(T)),$(filter-out all refs $(FUZZ_NAMES),$(T)),nothing),)
+$(error T="$(T)" names no fuzz target; there are all, refs, $(FUZZ_NAMES))
+endif
+ifneq ($(words $(S))$(call DIGITS_OFF,$(S))$(filter 0 1,$(S)),1)
+$(error S="$(S)" is no number of seconds from 2 on)
+endif
+endif
+
 FUZZ_CFLAGS = -std=c17 $(WARNINGS) -Itool -O1 -g $(SAN_FLAGS)
 FUZZ_LINK := -Wl,--wrap=__sanitizer_cov_trace_pc_guard,--wrap=__sanitizer_cov_trace_pc_guard_init
 FUZZ_BUILD = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-19 SAN=address,undefined \

@@ -22,7 +22,7 @@ NOT_ON_WINDOWS = "strace counts Linux system calls; cli/test_jobs.py compares th
 TEMPORARY = re.compile(r"\.hvcifix-\d+-\d+\.tmp")  # docs/DESIGN.md
 THREAD_CALLS = "clone,clone3"
 SLOW_SECONDS = 3
-WINDOW_PER_WORKER = 64  # tool/cli/ordered.c
+WINDOW_PER_WORKER, WINDOW_NBYTES = 64, 8 << 20  # tool/cli/ordered.c
 F_SETPIPE_SZ, PIPE_NBYTES, STREAM_NBYTES = 1031, 4096, 4096
 
 
@@ -110,12 +110,45 @@ class Traced(unittest.TestCase):
             self.assertGreater(begun, WINDOW_PER_WORKER)
             self.assertLessEqual(begun, stuck + jobs * WINDOW_PER_WORKER + jobs)
 
+    def test_long_reports_do_not_pile_up(self):
+        """What waits is limited by its bytes as well, long before there are too many."""
+        image = os.path.join(self.folder, "0000.sys")
+        shutil.copyfile(fixture("rich_low_80_x64"), image)
+        arguments = ["show", "--references", "--format", "json"]
+        shown = len(tool.run(*arguments, image).stdout)
+        at_most = WINDOW_NBYTES // shown + 1  # that wait
+        self.assertLess(at_most + 10, WINDOW_PER_WORKER)
+        for jobs in (2, 4):
+            with subprocess.Popen(self.command(["-e", "trace=openat"], [*arguments, "--jobs", str(jobs), *[image] * 400]),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL) as process:
+                begun = self.settled_count([image])
+                process.stdout.close()  # nobody will read
+            self.assertGreater(begun, jobs)
+            self.assertLessEqual(begun, 1 + at_most + jobs)
+
+    def test_judging_stops_without_a_reader(self):
+        paths = self.many_files(1000)
+        shown = tool.run("check", "--jobs", "1", *paths).stdout.index(paths[1].encode())
+        for jobs in (1, 4):
+            with subprocess.Popen(self.command(["-e", "trace=openat"], ["check", "--jobs", str(jobs), *paths]),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                fcntl.fcntl(process.stdout, F_SETPIPE_SZ, PIPE_NBYTES)
+                process.stdout.close()
+                self.assertEqual(process.wait(60), 4)
+            begun = self.count_begun(paths)
+            self.assertGreater(begun, 0)
+            self.assertLessEqual(begun, (PIPE_NBYTES + STREAM_NBYTES) // shown + 1 + jobs * WINDOW_PER_WORKER + jobs)
+
+    def count_begun(self, paths):
+        return sum(paths[0][:-len("0000.sys")] in line and ".sys" in line for line in self.log_lines())
+
     def settled_count(self, paths):
         """How many of these files were opened when no more are."""
         begun, deadline = 0, time.monotonic() + 60
         while time.monotonic() < deadline:
             time.sleep(1)
-            now = sum(paths[0][:-len("0000.sys")] in line and ".sys" in line for line in self.log_lines())
+            now = self.count_begun(paths)
             if now == begun != 0:
                 return begun
             begun = now

@@ -5,7 +5,7 @@
 
 A target that finds something is started again until its time is over. What it found goes to FOLDER/finds, what it
 learned to FOLDER/corpus/NAME, libFuzzer's own output to FOLDER/logs/NAME.log (and, for a single target, to the screen).
-Exit code 1: something was found.
+Exit code 1: something was found, or the arguments are wrong.
 """
 
 import os
@@ -95,4 +95,6 @@ def main(folder, seconds, *names):
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         raise SystemExit(__doc__)
+    if not sys.argv[2].isdecimal() or int(sys.argv[2]) < SHORTEST_SECONDS:
+        sys.exit(f"soak.py: {sys.argv[2]!r} is no number of seconds from {SHORTEST_SECONDS} on.")
     sys.exit(main(*sys.argv[1:]))
