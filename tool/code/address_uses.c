@@ -23,7 +23,9 @@ struct follower {
     struct decoder *decoder;
     uint64_t *steps_left;
     struct address_uses uses;
-    bool is_given_up, has_access, is_lost; /* out of sight: passed, stored or returned */
+    bool is_given_up, has_access;
+    bool is_lost; /* out of sight: passed, stored or returned */
+    bool is_kept; /* in some register when the function returns: most likely stale */
     struct visit visits[MOST_INSTRUCTIONS];
     uint16_t hash[HASH_COUNT]; /* 1 + index */
     uint32_t visit_count, waiting[MOST_INSTRUCTIONS], waiting_count;
@@ -185,6 +187,7 @@ static void go_on(struct follower *follower, const struct instruction *instructi
         return;
     case FLOW_RETURN:
         follower->is_lost |= (held >> RAX & 1) != 0;
+        follower->is_kept = true;
         return;
     case FLOW_STOP:
         return;
@@ -248,6 +251,7 @@ struct address_uses address_uses_follow(const struct image *image, const struct 
     if (follower.is_given_up)
         return (struct address_uses){0};
     follower.uses.is_as_is = !follower.uses.is_compared;
+    follower.uses.is_never_accessed = !follower.is_lost && !follower.is_kept && !follower.has_access;
     follower.uses.is_decided = follower.uses.is_as_is && !follower.is_lost && follower.has_access;
     return follower.uses;
 }

@@ -21,6 +21,8 @@ struct address_uses {
      * it. */
     bool is_decided;
     int64_t first, end;
+    /* It stays in sight, and memory is never accessed through it: it is only compared. */
+    bool is_never_accessed;
 };
 
 /* The uses of the address that the decoded instruction around site_rva, the place of the field, takes.

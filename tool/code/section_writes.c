@@ -1,6 +1,7 @@
 /* section_writes.c - the story of the judgement, and the addresses that the inventory knows.
  * Takes: image, references, code map, a section.  Gives: the answer.
  * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
+#include "code/address_uses.h"
 #include "code/base_uses.h"
 #include "code/literals.h"
 #include "code/section_writes_internal.h"
@@ -8,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FUNCTION_ALIGNMENT = 16 };
+enum { FUNCTION_ALIGNMENT = 16, STEPS_PER_BYTE = 16 };
 
 static const char cure_variable[] = "Keep variables out of this section: remove data_seg, "
                                     "__declspec(allocate) or /MERGE that puts them there.";
@@ -224,6 +225,13 @@ static void judge_relocated(struct judge *judge, const struct ref *ref)
 static void judge_operand(struct judge *judge, const struct ref *ref)
 {
     uint32_t begin_rva = code_instruction_begin(judge->code, ref->site_rva);
+    /* The end of a loop over an array that lies in front of the section. */
+    if (ref->access == ACCESS_ADDRESS && ref->encoding != REF_IMAGE_REL &&
+        address_uses_follow(judge->image, judge->code, judge->decoder, ref->site_rva, &judge->steps_left)
+            .is_never_accessed) {
+        judge->read_count++;
+        return;
+    }
     judge_access(judge, (enum ref_access)ref->access, ref->target, begin_rva,
                  ref->site_foff - (ref->site_rva - begin_rva));
 }
@@ -348,6 +356,7 @@ bool section_writes_but(const struct image *image, const struct refset *refs, co
                           .exceptions = exceptions,
                           .exception_count = exception_count,
                           .means_elsewhere = means_elsewhere,
+                          .steps_left = STEPS_PER_BYTE * (uint64_t)image->file.nbytes,
                           .context = context,
                           .why = why};
     find_borders(&judge);

@@ -33,6 +33,8 @@ struct judge {
     struct site_set base_fields; /* of displacements that are added to the image base */
     bool base_is_followed;       /* base_fields has all of them that are known */
 
+    uint64_t steps_left; /* for following uses */
+
     bool found; /* *why is set */
     struct finding *why;
     uint64_t branch_count, read_count, code_address_count, literal_count, scanned_nbytes;

@@ -32,9 +32,9 @@ static bool is_beside(const struct rewrite *rewrite, uint32_t rva, uint32_t nbyt
     return false;
 }
 
-static bool is_plain_data(const struct atom *atom)
+static bool is_data(const struct atom *atom)
 {
-    return atom->needs == 0 && !atom->is_relocations;
+    return !(atom->needs & NEEDS_EXECUTE) && !atom->is_relocations;
 }
 
 /* The run of atoms that leaves with atom `index`. */
@@ -43,9 +43,9 @@ static void take_group(struct rewrite *rewrite, uint32_t index, uint32_t group)
     uint32_t first = index, last = index;
     bool before = rewrite->cut == CUT_WITH_BEFORE || rewrite->cut == CUT_WITH_BOTH;
     bool behind = rewrite->cut == CUT_WITH_BEHIND || rewrite->cut == CUT_WITH_BOTH;
-    while (before && first > 0 && is_plain_data(&rewrite->atoms[first - 1]))
+    while (before && first > 0 && is_data(&rewrite->atoms[first - 1]))
         first--;
-    while (behind && last + 1 < rewrite->atom_count && is_plain_data(&rewrite->atoms[last + 1]))
+    while (behind && last + 1 < rewrite->atom_count && is_data(&rewrite->atoms[last + 1]))
         last++;
     for (uint32_t i = first; i <= last; i++) {
         struct atom *atom = &rewrite->atoms[i];

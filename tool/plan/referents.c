@@ -6,6 +6,7 @@
  * name. Every other address may be folded. A field that several sources name is judged once, by the one that
  * knows most of it. */
 #include "code/address_uses.h"
+#include "code/index_range.h"
 #include "plan/rewrite.h"
 
 #include <inttypes.h>
@@ -17,7 +18,8 @@ struct referents {
     struct rewrite *rewrite;
     struct edges *edges;
     struct decoder *decoder;
-    uint64_t steps_left; /* for following uses */
+    uint64_t steps_left;   /* for following uses */
+    struct site_set joins; /* file offsets that anything leads to */
 };
 
 static const char cure_border[] =
@@ -110,10 +112,9 @@ static bool is_store(const struct ref *ref)
 }
 
 /* What leaves is read-only where the loader alone writes it, and nowhere executable. */
-static bool check_rights(struct referents *choice, const struct ref *ref)
+static bool check_rights_of(struct referents *choice, const struct ref *ref, const struct piece *piece)
 {
     const struct layout *layout = choice->rewrite->layout;
-    const struct piece *piece = layout_piece_at(layout, ref->target);
     if ((ref->flags & REF_FLAG_CODE_TARGET) && ref->source == SOURCE_CODE &&
         piece_delta(piece) != layout->uniform_delta && piece->kind != PIECE_HEADERS)
         return refuse_ref(choice->rewrite, ref, "Keep code out of data sections.",
@@ -122,6 +123,11 @@ static bool check_rights(struct referents *choice, const struct ref *ref)
         return refuse_ref(choice->rewrite, ref, "Do not change import slots or guard slots at run time.",
                           "stores into what must be read-only after load");
     return true;
+}
+
+static bool check_rights(struct referents *choice, const struct ref *ref)
+{
+    return check_rights_of(choice, ref, layout_piece_at(choice->rewrite->layout, ref->target));
 }
 
 /* An operand that reads, writes or calls through a fixed address: it means the datum there. */
@@ -194,6 +200,24 @@ static bool is_within_own(const struct layout *layout, uint32_t t, const struct 
     return first >= own->old_rva && end <= (int64_t)own->old_rva + own->nbytes;
 }
 
+/* An operand [index * scale + t] whose index is known: every element lies in one piece. NULL when that does
+ * not hold. */
+static const struct piece *indexed_piece(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    struct index_range range;
+    if (ref->source != SOURCE_CODE || ref->encoding != REF_VA || rewrite->image->is_64 ||
+        !index_range_find(rewrite->image, rewrite->code, choice->decoder, &choice->joins,
+                          code_instruction_begin(rewrite->code, ref->site_rva), &range) ||
+        range.nbytes == 0)
+        return NULL;
+    uint32_t first = ref->target + (uint32_t)(range.low * range.scale);
+    uint64_t end = (uint64_t)first + (uint64_t)(range.high - range.low) * range.scale + range.nbytes;
+    const struct piece *piece = layout_piece_at(rewrite->layout, first);
+    bool is_inside = piece->kind != PIECE_HEADERS && first >= piece->old_rva && end <= piece_end_rva(piece);
+    return is_inside ? piece : NULL;
+}
+
 /* Past the image's end: one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
@@ -211,6 +235,13 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
 {
     struct rewrite *rewrite = choice->rewrite;
     const struct layout *layout = rewrite->layout;
+    bool is_doubtful =
+        ref->state == REF_OUTSIDE || ref->state == REF_HEADERS || edges_matter(choice->edges, ref->target);
+    const struct piece *indexed = is_doubtful ? indexed_piece(choice, ref) : NULL;
+    if (indexed) {
+        *target = ref->target + piece_delta(indexed);
+        return check_rights_of(choice, ref, indexed);
+    }
     if (ref->state == REF_HEADERS)
         return choose_in_headers(choice, ref, target);
     if (ref->state == REF_OUTSIDE)
@@ -310,6 +341,23 @@ static bool follows(const struct ref *first, const struct ref *ref)
            first->width_nbytes == ref->width_nbytes;
 }
 
+static bool collect_joins(struct referents *choice)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    uint32_t foff;
+    if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes))
+        return false;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        bool may_lead = (ref->flags & REF_FLAG_CODE_TARGET) || ref->source == SOURCE_RELOCATED ||
+                        (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS);
+        if (may_lead && ref->state == REF_RESOLVED && ref->encoding != REF_FOFF &&
+            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
+            site_set_add(&choice->joins, foff);
+    }
+    return true;
+}
+
 bool referents_choose(struct rewrite *rewrite)
 {
     const struct refset *refs = rewrite->refs;
@@ -320,7 +368,7 @@ bool referents_choose(struct rewrite *rewrite)
     choice.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
     struct by_site *order = arena_array(rewrite->arena, refs->ref_count, sizeof *order);
     layout->targets = arena_array(rewrite->arena, refs->ref_count, sizeof *layout->targets);
-    if (!choice.edges || !choice.decoder || !order || !layout->targets)
+    if (!choice.edges || !choice.decoder || !order || !layout->targets || !collect_joins(&choice))
         return false;
     for (size_t i = 0; i < refs->ref_count; i++)
         order[i] = (struct by_site){refs->refs[i].site_foff, (uint32_t)i, rank(&refs->refs[i])};

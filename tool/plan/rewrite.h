@@ -73,7 +73,7 @@ struct section_split {
 /* How writable atoms leave executable pages in low-aligned images; tried in this order. */
 enum cut {
     CUT_WRITABLE_ALONE, /* each writable atom by itself */
-    CUT_WITH_BEFORE,    /* with the read-only neighbours in front */
+    CUT_WITH_BEFORE,    /* with the data in front, up to code */
     CUT_WITH_BEHIND,    /* with those behind */
     CUT_WITH_BOTH,
     CUT_COUNT
