@@ -212,7 +212,7 @@ static bool check_file(struct verify_moves *moves)
                                      "Section %s has bytes in the file that memory does not have.",
                                      section.name);
     }
-    if (image->file.nbytes > end_foff && !verify_symbols_are_kept(judged, end_foff))
+    if (image->file.nbytes > end_foff && !verify_symbols_are_kept(moves, end_foff))
         return verify_refute(judged, verify_spot_foff(judged, end_foff),
                              "The new file has %llu bytes behind its last section.",
                              (unsigned long long)(image->file.nbytes - end_foff));

@@ -28,11 +28,12 @@ static bool refute_field(const struct header_check *check, uint64_t foff, uint32
                          (unsigned)value, (unsigned)expected);
 }
 
-static uint32_t sum_of_raw(const struct verify_image *image, uint32_t flag)
+/* Of sections with the flag and without the others. */
+static uint32_t sum_of_raw(const struct verify_image *image, uint32_t flag, uint32_t others)
 {
     uint32_t sum = 0;
     for (uint32_t i = 0; i < image->section_count; i++)
-        if (image->sections[i].characteristics & flag)
+        if ((image->sections[i].characteristics & flag) && !(image->sections[i].characteristics & others))
             sum += flag == SCN_CNT_UNINITIALIZED_DATA ? image->sections[i].virtual_nbytes
                                                       : image->sections[i].raw_nbytes;
     return sum;
@@ -44,7 +45,9 @@ static bool is_content_size(const struct header_check *check, uint64_t at, uint3
     static const uint32_t flags[] = {SCN_CNT_CODE, SCN_CNT_INITIALIZED_DATA, SCN_CNT_UNINITIALIZED_DATA};
     if (at != OPT_SIZE_OF_CODE && at != OPT_SIZE_OF_INITIALIZED_DATA && at != OPT_SIZE_OF_UNINITIALIZED_DATA)
         return false;
-    return value == old_value || value == sum_of_raw(check->new_image, flags[(at - OPT_SIZE_OF_CODE) / 4]);
+    uint32_t flag = flags[(at - OPT_SIZE_OF_CODE) / 4];
+    return value == old_value || value == sum_of_raw(check->new_image, flag, 0) ||
+           value == sum_of_raw(check->new_image, flag, SCN_CNT_CODE & ~flag);
 }
 
 /* The first section of the kind. */
@@ -116,22 +119,6 @@ static bool check_directory(const struct header_check *check, uint32_t index)
     return b.rva == expected || refute_field(check, foff, expected);
 }
 
-bool verify_symbols_are_kept(const struct verify_case *judged, uint64_t end_foff)
-{
-    const struct verify_image *a = &judged->old_image, *b = &judged->new_image;
-    const uint8_t *old_coff = a->file.bytes + a->coff_foff, *new_coff = b->file.bytes + b->coff_foff;
-    uint64_t old_foff = load_u32(old_coff + COFF_POINTER_TO_SYMBOL_TABLE);
-    uint64_t old_end_foff = a->file.nbytes, nbytes = b->file.nbytes - end_foff;
-    if (a->directory_count > DIR_SECURITY && a->directories[DIR_SECURITY].rva > old_foff &&
-        a->directories[DIR_SECURITY].rva < old_end_foff)
-        old_end_foff = a->directories[DIR_SECURITY].rva;
-    return a->section_alignment >= PAGE_NBYTES && end_foff < b->file.nbytes && old_foff != 0 &&
-           load_u32(new_coff + COFF_POINTER_TO_SYMBOL_TABLE) == end_foff &&
-           load_u32(new_coff + COFF_NUMBER_OF_SYMBOLS) == load_u32(old_coff + COFF_NUMBER_OF_SYMBOLS) &&
-           old_foff < old_end_foff && old_end_foff - old_foff == nbytes &&
-           memcmp(a->file.bytes + old_foff, b->file.bytes + end_foff, nbytes) == 0;
-}
-
 /* Bytes of the file header, and what lies before it. */
 static bool check_front(const struct header_check *check)
 {
@@ -152,7 +139,7 @@ static bool check_front(const struct header_check *check)
     }
     uint32_t symbols_foff = load_u32(b->file.bytes + b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE);
     uint32_t symbol_count = load_u32(b->file.bytes + b->coff_foff + COFF_NUMBER_OF_SYMBOLS);
-    if ((symbols_foff != 0 || symbol_count != 0) && !verify_symbols_are_kept(judged, symbols_foff))
+    if ((symbols_foff != 0 || symbol_count != 0) && !verify_symbols_are_kept(check->moves, symbols_foff))
         return verify_refute(judged, verify_spot_foff(judged, b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE),
                              "The COFF symbols of the new file are not those of the old one.");
     return true;
