@@ -69,13 +69,13 @@ struct straddle_options {
     bool has_const;      /* a straddler in read-only data */
     bool is_discardable; /* .data is */
     /* what the repair does wrong */
-    bool keeps_site;         /* the first straddler is in the new relocations as well */
-    bool drops_other_site;   /* a relocation that did not straddle is gone */
-    bool drops_stub_site;    /* x86: one of the stub's own is missing */
-    bool leaves_straddler;   /* the second straddler is left as it was */
-    bool shifts_code_rights; /* .hvidata is executable */
-    uint32_t pointer_into;   /* STRADDLE_POINTER_RVA holds the address of this RVA instead */
-    void (*change_old)(uint8_t *text, uint8_t *data); /* or NULL: changes .text and .data before all else */
+    bool keeps_site;                   /* the first straddler is in the new relocations as well */
+    bool drops_other_site;             /* a relocation that did not straddle is gone */
+    bool drops_stub_site;              /* x86: one of the stub's own is missing */
+    bool leaves_straddler;             /* the second straddler is left as it was */
+    bool shifts_code_rights;           /* .hvidata is executable */
+    uint32_t pointer_into;             /* STRADDLE_POINTER_RVA holds the address of this RVA instead */
+    void (*change_old)(uint8_t *text); /* or NULL: changes .text before all else */
 };
 
 struct straddle_pair {
@@ -231,7 +231,7 @@ static inline struct span straddle_make(struct straddle_parts *parts, const stru
             parts->constants[i] = (uint8_t)(i * 7 + 1);
     }
     if (options->change_old)
-        options->change_old(parts->text, parts->data);
+        options->change_old(parts->text);
     uint32_t data_flags = MADE_DATA | (options->is_discardable ? SCN_MEM_DISCARDABLE : 0);
     make_section(made, ".text", STRADDLE_TEXT_RVA, MADE_TEXT, parts->text, sizeof parts->text);
     /* The sixth header, so that SizeOfHeaders has room for four more on both machines. */

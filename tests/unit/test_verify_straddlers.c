@@ -21,17 +21,16 @@ struct good {
 
 /* mov eax, ...EB 3A... at 1FBD: one of the ways that decoding can come in jumps to 1FFA, whose bytes end
  * where the operand begins. Only the run from the function's begin tells. */
-static void mislead(uint8_t *text, uint8_t *data)
+static void mislead(uint8_t *text)
 {
-    (void)data;
     memcpy(text + 0xFBD, "\xB8\xEB\x3A\x90\x90", 5);
     memcpy(text + 0xFF6, "\xB8\x90\x90\x90\x83", 5);
 }
 
 /* The same, with a call at 1080 that says where the function begins. */
-static void mislead_in_function(uint8_t *text, uint8_t *data)
+static void mislead_in_function(uint8_t *text)
 {
-    mislead(text, data);
+    mislead(text);
     text[0x80] = 0xE8;
     store_u32(text + 0x81, STRADDLE_CODE_RVA - 0x1085);
 }
@@ -84,17 +83,15 @@ struct bad_pair {
     const char *words;
 };
 
-static void jump_into_the_store(uint8_t *text, uint8_t *data)
+static void jump_into_the_store(uint8_t *text)
 {
-    (void)data;
     /* at 1080: xor eax, eax; jmp 1FFD; three bytes into the instruction that was copied */
     memcpy(text + 0x80, "\x33\xC0\xE9", 3);
     store_u32(text + 0x83, 0x1FFD - 0x1087);
 }
 
-static void branch_into_the_store(uint8_t *text, uint8_t *data)
+static void branch_into_the_store(uint8_t *text)
 {
-    (void)data;
     /* jz 1FFD at 1FF7 */
     memcpy(text + 0xFF7, "\x74\x04", 2);
 }

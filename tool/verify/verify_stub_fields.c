@@ -39,7 +39,8 @@ static bool is_in_tls_data(const struct verify_image *image, uint64_t rva, uint6
     if (tls_rva == 0 || !verify_read_at(image, tls_rva, width_nbytes, &start_va) ||
         !verify_read_at(image, (uint64_t)tls_rva + width_nbytes, width_nbytes, &end_va))
         return false;
-    bool is_directory = rva < (uint64_t)tls_rva + TLS_DIRECTORY_NBYTES_64 && end_rva > tls_rva;
+    uint64_t directory_nbytes = image->is_64 ? TLS_DIRECTORY_NBYTES_64 : TLS_DIRECTORY_NBYTES_32;
+    bool is_directory = rva < tls_rva + directory_nbytes && end_rva > tls_rva;
     return is_directory || (start_va - image->base_va < end_rva && end_va - image->base_va > rva);
 }
 

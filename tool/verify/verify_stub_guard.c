@@ -107,7 +107,7 @@ bool verify_guard_with_stubs(struct verify_moves *moves, const struct verify_gua
             judged, verify_spot_rva(judged, count_rva),
             "The new guard function table has %llu records; with the start-up stubs there must "
             "be %llu.",
-            (unsigned long long)new_count, (unsigned long long)(table->count + stub_count));
+            (unsigned long long)new_count, (unsigned long long)table->count + stub_count);
     struct guard_walk walk = {moves, table, new_va - b->base_va, 0};
     uint64_t nbytes = new_count * table->stride_nbytes;
     if (new_va < b->base_va || walk.new_rva > UINT32_MAX || nbytes > UINT32_MAX)
