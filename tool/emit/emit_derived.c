@@ -22,9 +22,9 @@ static void write_sizes(const struct emitter *emitter)
         const struct new_section *section = &emitter->layout->sections[i];
         if (section->characteristics & SCN_CNT_CODE)
             code_nbytes += section->raw_nbytes;
-        else if (section->characteristics & SCN_CNT_INITIALIZED_DATA)
+        if (section->characteristics & SCN_CNT_INITIALIZED_DATA)
             initialized_nbytes += section->raw_nbytes;
-        else if (section->characteristics & SCN_CNT_UNINITIALIZED_DATA)
+        if (section->characteristics & SCN_CNT_UNINITIALIZED_DATA)
             uninitialized_nbytes += section->virtual_size;
     }
     uint8_t *opt = emitter->bytes + emitter->image->opt_foff;

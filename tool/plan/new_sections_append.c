@@ -210,11 +210,24 @@ static bool lay_out_file(struct rewrite *rewrite)
         if (!carry_section(rewrite, &image->sections[i], shift_nbytes))
             return false;
     layout_sort_copies(layout);
-    if (!carry_unmapped(rewrite, true, &end_foff))
+    if (!carry_unmapped(rewrite, !layout->drops_symbols, &end_foff))
         return false;
     layout->image_nbytes = last_end_rva(layout);
     layout->file_nbytes = end_foff;
     return true;
+}
+
+/* Symbols are for debuggers, and count from the begins of sections: those of what has left one would lead
+ * into another. Then none are carried over. */
+static bool symbols_have_moved(const struct rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source == SOURCE_COFF_SYMBOLS && ref->encoding == REF_OFFSET && ref->state == REF_RESOLVED &&
+            piece_delta(layout_piece_at(rewrite->layout, ref->target)) != 0)
+            return true;
+    }
+    return false;
 }
 
 bool new_sections_append(struct rewrite *rewrite)
@@ -222,6 +235,7 @@ bool new_sections_append(struct rewrite *rewrite)
     struct layout *layout = rewrite->layout;
     layout->section_alignment = rewrite->image->section_alignment;
     layout->file_alignment = rewrite->image->file_alignment;
+    layout->drops_symbols = symbols_have_moved(rewrite);
     layout->sections =
         arena_array(rewrite->arena, 2 * (size_t)rewrite->image->section_count + MOST_NEW_SECTIONS,
                     sizeof *layout->sections);
