@@ -9,6 +9,7 @@ import random
 import shutil
 import tempfile
 import unittest
+import unittest.mock
 
 from support import matrix, straddle_repair, tool
 
@@ -55,6 +56,16 @@ class Straddlers(unittest.TestCase):
                         image.data[image.foff(rva + at)] ^= chooser.choice((1, 0x10, 0x80, 0xFF))
                         image.set_checksum()
                         self.assertEqual(self.verify(fixture.path, image.data).returncode, 1)
+
+    def test_a_shift_must_be_followed_and_aligned(self):
+        for fixture in self.fixtures(("straddle_few",)):
+            with self.subTest(fixture.file_name):
+                repair = straddle_repair.Repair(fixture.path)
+                repair.follow_references = lambda: None
+                self.assertEqual(self.verify(fixture.path, repair.done()).returncode, 1)
+                with unittest.mock.patch.object(straddle_repair, "SHIFTS", (8,)):
+                    repair = straddle_repair.Repair(fixture.path)
+                self.assertEqual(self.verify(fixture.path, repair.done()).returncode, 1)
 
     def test_what_must_not_be_repaired_so_is_refuted(self):
         for fixture in self.fixtures(REFUTED):

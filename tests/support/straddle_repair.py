@@ -219,7 +219,8 @@ class Repair:
             index = bisect.bisect_right(begins, site) - 1
             begin, nbytes = begins[index], begins[index + 1] - begins[index]
             foff, copy_rva = self.image.foff(begin), self.code_rva + len(self.code)
-            self.moved_sites.update({rva: copy_rva + rva - begin for rva in self.sites if begin <= rva < begin + nbytes})
+            end = begin + nbytes
+            self.moved_sites.update({rva: copy_rva + rva - begin for rva in self.sites if begin <= rva < end})
             self.code += self.image.data[foff : foff + nbytes]
             instruction = self.image.data[foff : foff + nbytes]
             if not (instruction[0] == 0xFF and instruction[1] >> 3 & 7 == 4):  # jmp [address]
@@ -293,9 +294,11 @@ class Repair:
         image = self.image
         table_at, count_at, flags_at = (0x80, 0x88, 0x90) if image.is_64 else (0x50, 0x54, 0x58)
         rva, _ = image.directory(10)
-        if not rva or not image.u16(image.opt + 70) & GUARD_CF or not image.get(image.pointer, image.foff(rva) + table_at):
+        if not rva or not image.u16(image.opt + 70) & GUARD_CF:
             return
         config = image.foff(rva)
+        if not image.get(image.pointer, config + table_at):
+            return
         stride = 4 + (image.u32(config + flags_at) >> 28)
         table = image.foff(image.get(image.pointer, config + table_at) - image.base)
         records = [bytes(image.data[table + i * stride : table + (i + 1) * stride])
