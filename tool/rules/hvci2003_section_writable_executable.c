@@ -136,8 +136,15 @@ const struct rule hvci2003_section_writable_executable = {
                 "#pragma data_seg.\n"
                 "- An image that is already linked and that nothing writes: editbin /SECTION:name,!w, then "
                 "set the checksum again (editbin /RELEASE) and sign again.",
-            .repair =
-                "fix refuses: which bytes of such a section are written at run time has to be proved before "
-                "a right may go, and fix does not take a right away from any section but INIT.",
+            .repair = "fix takes the write right away where two proofs, which share no code, find nobody who "
+                      "writes the "
+                      "section. Where code lies among data that is written (x86, x64), it cuts the section: "
+                      "the code stays, "
+                      "the data leaves together to a writable section, and what only the loader writes goes "
+                      "on to a "
+                      "read-only one.\n"
+                      "Refused: sections whose own code is written (packers, code that changes itself), "
+                      "addresses near a cut "
+                      "that may mean what lies on either side, and images whose code is not decoded.",
         },
 };

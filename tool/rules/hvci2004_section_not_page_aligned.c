@@ -182,8 +182,16 @@ const struct rule hvci2004_section_not_page_aligned = {
                 "- Source: #pragma comment(linker, \"/ALIGN:...\") counts as the option and has to go too.\n"
                 "Afterwards sections named PAGE really become pageable and INIT is really discarded; small "
                 "sections that shared a page with resident code had hidden that.",
-            .repair =
-                "fix refuses: a new alignment moves every section, and every reference from one section to "
-                "another would have to follow.",
+            .repair = "fix lays the image out anew (x86, x64): all sections move by one distance, so that "
+                      "code reaches them "
+                      "as before, and what must not share a page with code leaves to pages of its own. Every "
+                      "table that "
+                      "names an address follows. Sections that shared pages were neither paged nor "
+                      "discarded, and stay so.\n"
+                      "Refused: code that stores, passes, compares or reads through the image base (x64), "
+                      "addresses that "
+                      "may mean either side of a border that opens, and images with data that nothing says "
+                      "how to move. "
+                      "docs/REWRITING.md tells how.",
         },
 };

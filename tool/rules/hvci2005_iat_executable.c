@@ -191,8 +191,13 @@ const struct rule hvci2005_iat_executable = {
                 "- Assemblers that write images themselves: declare import data in a section that is "
                 "readable "
                 "and not executable.",
-            .repair = "fix refuses: the table would have to move to a section of its own, and every "
-                      "instruction that "
-                      "reads a slot would have to follow.",
+            .repair = "fix moves the table to a read-only section of its own (x86, x64), in its order and "
+                      "spacing, with the "
+                      "guard slots beside it; directory 12 and every instruction and pointer that names a "
+                      "slot follow. "
+                      "Where the table lies too near to other data, all data around it leaves with it.\n"
+                      "Refused: bytes that may be an instruction that reads a slot, or may be something "
+                      "else; bound "
+                      "imports; a table that lies in more than one place. docs/REWRITING.md tells how.",
         },
 };

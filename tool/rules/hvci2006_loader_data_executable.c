@@ -230,8 +230,13 @@ const struct rule hvci2006_loader_data_executable = {
                 "- Source: remove #pragma comment(linker, \"/MERGE:...\"); do not place __security_cookie or "
                 "guard pointers with #pragma section in a code section.\n"
                 "- GNU ld: use the default linker script.",
-            .repair = "fix refuses: the slots would have to move out of the section, and every instruction "
-                      "that reads "
-                      "them would have to follow.",
+            .repair = "fix moves it out of the executable section (x86, x64): guard slots to a read-only "
+                      "section, the "
+                      "security cookie, delay-load tables and the TLS index to a writable one; the fields "
+                      "that name them and "
+                      "every instruction that uses them follow.\n"
+                      "Refused: bytes that may be an instruction that uses them, or may be something else, "
+                      "and addresses so "
+                      "near to them that they may mean a neighbour. docs/REWRITING.md tells how.",
         },
 };
