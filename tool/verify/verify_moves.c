@@ -175,19 +175,26 @@ static bool explain(struct verify_moves *moves)
 {
     struct verify_case *judged = moves->judged;
     bool is_flat = judged->old_image.section_alignment < PAGE_NBYTES;
+    const char *shift_words = "";
+    if (moves->repairs.shift_count != 0)
+        shift_words = arena_printf(judged->arena,
+                                   "; nothing in a section that was shifted inside its pages needs more "
+                                   "alignment than 0x%X bytes",
+                                   (unsigned)moves->repairs.shift_align_nbytes);
     const char *why = arena_printf(judged->arena,
                                    "every byte is at its place or in one of %zu known fields that lead where "
                                    "they led: %zu in tables, %llu "
                                    "relocated addresses, %llu code operands. Assumed: no folded address lies "
                                    "farther than 0x%X bytes from "
-                                   "what it means%s",
+                                   "what it means%s%s",
                                    moves->field_count, moves->table_field_count,
                                    (unsigned long long)moves->relocation_count,
                                    (unsigned long long)moves->reference_count, (unsigned)EDGE_NBYTES,
                                    is_flat ? "; nothing but direct stores writes to sections that the linker "
                                              "marked read-only; the image base "
                                              "is not found at run time"
-                                           : "");
+                                           : "",
+                                   shift_words);
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];
         const char *name =
