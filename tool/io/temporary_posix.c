@@ -137,13 +137,13 @@ bool temporary_name(struct temporary *temporary, const char *target_path, struct
         const char *path = nth_path(target_path, i, arena);
         if (!path)
             return false;
-        if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ||
-            (errno != EEXIST && is_linked(temporary->descriptor, path))) {
-            temporary->path = path;
-            return close_it(temporary);
-        }
-        if (errno != EEXIST)
-            break;
+        bool is_refused = linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0;
+        if (is_refused && errno == EEXIST)
+            continue;
+        if (is_refused && !is_linked(temporary->descriptor, path))
+            return false;
+        temporary->path = path;
+        return close_it(temporary);
     }
     return false;
 }

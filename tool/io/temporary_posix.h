@@ -24,7 +24,7 @@ bool temporary_create(const char *target_path, bool is_named, struct arena *aren
  * may, flushes to the disk; closes what has a name. False with errno set. */
 bool temporary_fill(struct temporary *temporary, struct span bytes, mode_t mode, const struct stat *old);
 
-/* Gives a file without a name one beside target_path, and closes it. False with errno set: some file systems
+/* Gives a file without a name one beside target_path, and closes it. False when that fails: some file systems
  * and sandboxes allow no such link. */
 bool temporary_name(struct temporary *temporary, const char *target_path, struct arena *arena);
 
