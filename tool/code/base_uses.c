@@ -271,6 +271,30 @@ static bool loads_entry(const struct follower *follower, const struct instructio
     return true;
 }
 
+/* Registers of which the old value does not matter, though the operands look like it: those that are cleared
+ * by themselves, and those whose low byte is set, which leaves no address. */
+static uint16_t replaced_registers(const struct instruction *instruction)
+{
+    if (!is_register_form(instruction))
+        return 0;
+    bool is_same = instruction->reg == instruction->rm;
+    switch (instruction->opcode) {
+    case 0x29: /* sub */
+    case 0x2B:
+    case 0x31: /* xor */
+    case 0x33:
+        return (uint16_t)(is_same ? 1U << instruction->reg : 0);
+    case 0x88: /* mov of a byte; 4 to 7 may be AH to BH */
+        return (uint16_t)(!is_same && instruction->rm < 4 && instruction->reg < 4 ? 1U << instruction->rm
+                                                                                  : 0);
+    case 0x8A:
+        return (uint16_t)(!is_same && instruction->rm < 4 && instruction->reg < 4 ? 1U << instruction->reg
+                                                                                  : 0);
+    default:
+        return 0;
+    }
+}
+
 /* Applies the instruction to the state. */
 static bool apply(struct follower *follower, const struct instruction *instruction, struct state *state)
 {
@@ -314,13 +338,14 @@ static bool apply(struct follower *follower, const struct instruction *instructi
         state->registers[instruction->reg] = (struct held){HELD_OTHER, 0};
         return true;
     }
+    uint16_t replaced = replaced_registers(instruction);
     bool is_jump = instruction->flow == FLOW_JUMP_INDIRECT || instruction->flow == FLOW_CALL_INDIRECT;
     for (unsigned i = 0; i < REGISTER_COUNT; i++)
-        if ((use.reads >> i & 1) && !(is_jump && state->registers[i].kind == HELD_TARGET))
+        if ((use.reads & ~replaced) >> i & 1 && !(is_jump && state->registers[i].kind == HELD_TARGET))
             lose(follower, &state->registers[i], rva,
                  "stores, passes, compares or computes with the image base");
     for (unsigned i = 0; i < REGISTER_COUNT; i++)
-        if (use.writes >> i & 1)
+        if ((use.writes | replaced) >> i & 1)
             state->registers[i] = (struct held){HELD_OTHER, 0};
     if (is_entry)
         state->registers[instruction->reg] = entry;
