@@ -7,14 +7,30 @@
 #include "report/text_layout.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+/* One layout serves all rules that ask for it: it is one change to whoever reads. */
+static bool is_told_before(const struct plan *plan, size_t index)
+{
+    if (plan->changes[index].kind != CHANGE_LAYOUT)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (plan->changes[i].kind == CHANGE_LAYOUT)
+            return true;
+    return false;
+}
 
 void text_changes_count(struct text *text, const struct plan *plan)
 {
-    size_t assumed_count = 0;
-    for (size_t i = 0; i < plan->change_count; i++)
+    size_t count = 0, assumed_count = 0;
+    for (size_t i = 0; i < plan->change_count; i++) {
+        if (is_told_before(plan, i))
+            continue;
+        count++;
         assumed_count += plan->changes[i].assurance == ASSURANCE_ASSUMED;
+    }
     text_addz(text, ", ");
-    layout_count(text, plan->change_count, "change", "changes");
+    layout_count(text, count, "change", "changes");
     if (assumed_count == 0)
         text_addz(text, ", proved");
     else
@@ -33,16 +49,31 @@ bool change_new_value(const struct outcome *outcome, const struct change *change
     return true;
 }
 
+/* "8 pieces and 5 sections laid out anew (HVCI2004, HVCI2005)" */
+static const char *describe_layout(struct arena *arena, const struct plan *plan)
+{
+    struct text words = {.arena = arena};
+    text_printf(&words, "%zu pieces and %" PRIu32 " sections laid out anew",
+                plan->layout ? plan->layout->piece_count - 1 : 0,
+                plan->layout ? plan->layout->section_count : 0);
+    const char *before = " (";
+    for (size_t i = 0; i < plan->change_count; i++) {
+        if (plan->changes[i].kind != CHANGE_LAYOUT)
+            continue;
+        text_printf(&words, "%sHVCI%04u", before, (unsigned)plan->changes[i].rule);
+        before = ", ";
+    }
+    text_addz(&words, ")");
+    return words.chars;
+}
+
 /* "section INIT Characteristics at file offset 0x1F4: 0xE2000020 -> 0x62000020 (HVCI2102)" */
 static const char *describe_change(struct arena *arena, const struct outcome *outcome,
                                    const struct change *change)
 {
     struct text words = {.arena = arena};
     if (change->kind == CHANGE_LAYOUT)
-        return arena_printf(arena, "%zu pieces and %" PRIu32 " sections laid out anew (HVCI%04u)",
-                            outcome->plan.layout ? outcome->plan.layout->piece_count - 1 : 0,
-                            outcome->plan.layout ? outcome->plan.layout->section_count : 0,
-                            (unsigned)change->rule);
+        return describe_layout(arena, &outcome->plan);
     int digits = (int)(change->width_nbytes > 8 ? 16 : 2 * change->width_nbytes);
     uint64_t new_value;
     if (change->section)
@@ -60,12 +91,30 @@ static const char *describe_change(struct arena *arena, const struct outcome *ou
     return words.chars;
 }
 
+/* Each reason of the layout once. */
+static void list_reasons(struct text *text, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->change_count; i++) {
+        bool is_new = plan->changes[i].kind == CHANGE_LAYOUT;
+        for (size_t k = 0; is_new && k < i; k++)
+            is_new = plan->changes[k].kind != CHANGE_LAYOUT ||
+                     strcmp(plan->changes[k].why, plan->changes[i].why) != 0;
+        if (is_new)
+            layout_labelled(text, "  why", plan->changes[i].why);
+    }
+}
+
 void text_changes_list(struct text *text, const struct outcome *outcome)
 {
     for (size_t i = 0; i < outcome->plan.change_count; i++) {
         const struct change *change = &outcome->plan.changes[i];
+        if (is_told_before(&outcome->plan, i))
+            continue;
         layout_labelled(text, "change", describe_change(text->arena, outcome, change));
-        layout_labelled(text, "  why", change->why);
+        if (change->kind == CHANGE_LAYOUT)
+            list_reasons(text, &outcome->plan);
+        else
+            layout_labelled(text, "  why", change->why);
         layout_labelled(text, change->assurance == ASSURANCE_PROVED ? "  proved" : "  assumed",
                         change->proof);
     }
