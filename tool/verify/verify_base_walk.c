@@ -62,7 +62,7 @@ static struct state after(const struct verify_base_walk *walk, const struct veri
     int to = full->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER
                  ? verify_register_number(full->operands[0].reg.value)
                  : -1;
-    uint16_t bit = to >= 0 ? (uint16_t)(1u << to) : 0;
+    uint16_t bit = (uint16_t)(to >= 0 ? 1u << to : 0u);
     if (takes_base(walk->sites, step->rva)) {
         out.may |= bit;
         out.must |= bit;
