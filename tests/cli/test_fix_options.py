@@ -107,8 +107,8 @@ class Plans(Options):
         rows = [tuple(int(number, 16) for number in row.groups()[1:]) for row in map(PIECE.match, plan) if row]
         pieces = [(p["old_rva"], p["old_rva"] + max(p["size"], 1) - 1, p["new_rva"],
                    p["new_rva"] + max(p["size"], 1) - 1) for p in written["pieces"]]
-        self.assertEqual([row[0] for row in rows], [piece[0] for piece in pieces])
-        self.assertEqual([row[2] for row in rows], [piece[2] for piece in pieces])
+        rows = rows[: len(pieces)]  # behind them: copies of instructions and start-up stubs
+        self.assertEqual([(row[0], row[2]) for row in rows], [(piece[0], piece[2]) for piece in pieces])
         if not pieces:
             return  # only flags change
         self.moved += 1

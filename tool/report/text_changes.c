@@ -159,6 +159,6 @@ void report_text_plan(struct text *text, const struct outcome *outcome, const st
     }
     safe_end_line(text, line_start);
     if (plan->layout)
-        text_layout_table(text, &outcome->image, plan->layout);
+        text_layout_table(text, &outcome->image, plan);
     text_changes_list(text, outcome);
 }

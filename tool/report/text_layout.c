@@ -33,11 +33,23 @@ static void add_piece(struct text *text, const struct image *image, const struct
     layout_labelled(text, "  why", piece->why);
 }
 
-static void add_section(struct text *text, const struct new_section *section)
+/* A section whose header is kept may lose a right as well, by a change of its own. */
+static uint32_t final_characteristics(const struct image *image, const struct plan *plan,
+                                      const struct new_section *section)
 {
-    char rights[4] = {section->characteristics & SCN_MEM_READ ? 'R' : '-',
-                      section->characteristics & SCN_MEM_WRITE ? 'W' : '-',
-                      section->characteristics & SCN_MEM_EXECUTE ? 'X' : '-', 0};
+    if (section->old_section == NO_SECTION)
+        return section->characteristics;
+    uint64_t foff = (uint64_t)image->sections[section->old_section].header_foff + SECTION_CHARACTERISTICS;
+    for (size_t i = 0; i < plan->change_count; i++)
+        if (plan->changes[i].kind == CHANGE_SECTION_CHARACTERISTICS && plan->changes[i].file_offset == foff)
+            return (uint32_t)plan->changes[i].new_value;
+    return section->characteristics;
+}
+
+static void add_section(struct text *text, const struct new_section *section, uint32_t characteristics)
+{
+    char rights[4] = {characteristics & SCN_MEM_READ ? 'R' : '-', characteristics & SCN_MEM_WRITE ? 'W' : '-',
+                      characteristics & SCN_MEM_EXECUTE ? 'X' : '-', 0};
     size_t line_start = text->nbytes;
     text_addz(text, "    ");
     size_t name_start = text->nbytes;
@@ -45,7 +57,7 @@ static void add_section(struct text *text, const struct new_section *section)
     text_pad_to_column(text, name_start, PIECE_COLUMNS);
     text_addz(text, " ");
     add_range(text, section->rva, section->virtual_size);
-    text_printf(text, "  %s%s", rights, section->characteristics & SCN_MEM_DISCARDABLE ? "d" : "");
+    text_printf(text, "  %s%s", rights, characteristics & SCN_MEM_DISCARDABLE ? "d" : "");
     safe_end_line(text, line_start);
 }
 
@@ -80,14 +92,15 @@ static void add_straddles(struct text *text, const struct image *image, const st
     }
 }
 
-void text_layout_table(struct text *text, const struct image *image, const struct layout *layout)
+void text_layout_table(struct text *text, const struct image *image, const struct plan *plan)
 {
+    const struct layout *layout = plan->layout;
     text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "piece", "old RVAs", "new RVAs");
     for (size_t i = 0; i < layout->piece_count; i++)
         add_piece(text, image, &layout->pieces[i]);
     text_printf(text, "    %-*s %-17s  %s\n", PIECE_COLUMNS, "new section", "RVAs", "rights");
     for (uint32_t i = 0; i < layout->section_count; i++)
-        add_section(text, &layout->sections[i]);
+        add_section(text, &layout->sections[i], final_characteristics(image, plan, &layout->sections[i]));
     if (layout->straddles)
         add_straddles(text, image, layout->straddles);
 }

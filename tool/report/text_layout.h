@@ -3,9 +3,9 @@
 #define HVCIFIX_REPORT_TEXT_LAYOUT_H
 
 #include "base/text.h"
-#include "plan/layout.h"
+#include "plan/plan.h"
 
-/* Each piece with its old and new range and why, then the new sections. */
-void text_layout_table(struct text *text, const struct image *image, const struct layout *layout);
+/* The plan must have a layout. Each piece with its old and new range and why, then the new sections. */
+void text_layout_table(struct text *text, const struct image *image, const struct plan *plan);
 
 #endif
