@@ -9,6 +9,7 @@
  * Linear: when a line fails, every instruction start on it is marked, so that no byte is the start of a
  * failing decode twice; a line that passes becomes code. */
 #include "code/code_internal.h"
+#include "code/literals.h"
 
 /* Larger functions than this were not met. */
 enum { NEAR_TABLE_NBYTES = 256 * 1024 };
@@ -323,6 +324,14 @@ static bool chain_add(struct line *line)
     return true;
 }
 
+/* What a pointer leads to may well be a string that decodes cleanly. */
+static bool is_text(const struct reader_section *section, uint32_t at)
+{
+    struct span bytes = {section->bytes, section->nbytes};
+    return at < section->nbytes && byte_is_unknown(section, at) &&
+           literal_nbytes(bytes, section->classes, at) >= LEAST_NAMED_LITERAL_NBYTES;
+}
+
 bool speculate(struct code_reader *reader, struct reader_section *section, uint32_t rva, enum trust trust,
                bool *is_code)
 {
@@ -334,6 +343,11 @@ bool speculate(struct code_reader *reader, struct reader_section *section, uint3
                         .begin = rva - section->rva,
                         .at = rva - section->rva,
                         .evidence = {.stack_is_known = true}};
+    if (trust == TRUST_POINTER && is_text(section, rva - section->rva)) {
+        section->marks[rva - section->rva] |= MARK_NOT_FUNCTION;
+        *is_code = false;
+        return true;
+    }
     enum step result = STEP_ON;
     if (speculate_sees_table(reader, section, line.begin))
         result = STEP_NOT_CODE;

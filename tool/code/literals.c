@@ -2,12 +2,20 @@
  * Takes and gives: see literals.h. */
 #include "code/literals.h"
 
+#include "code/code_bytes.h"
+
 enum {
     LEAST_CHARACTERS = 2,
-    LEAST_NAMED_NBYTES = 6, /* of one that is known by an address alone */
     MOST_CHARACTERS = 4096,
     MOST_FILL_NBYTES = 15 /* zeros up to what is aligned behind it; more of them are room in a buffer */
 };
+
+/* The reader's own classes have more bits. */
+static bool is_code_byte(uint8_t byte_class)
+{
+    uint8_t bare = byte_class & CLASS_MASK;
+    return bare == BYTE_INSTRUCTION || bare == BYTE_INSTRUCTION_TAIL;
+}
 
 static bool is_printable(unsigned character)
 {
@@ -34,7 +42,7 @@ static uint32_t text_length(struct span bytes, size_t at, unsigned width)
 /* The address leads into a text, not to its begin. */
 static bool continues_text(struct span bytes, const uint8_t *classes, size_t at, unsigned width)
 {
-    if (at < width || classes[at - 1] == BYTE_INSTRUCTION || classes[at - 1] == BYTE_INSTRUCTION_TAIL)
+    if (at < width || is_code_byte(classes[at - 1]))
         return false;
     return is_printable(width == 1 ? bytes.bytes[at - 1] : load_u16(bytes.bytes + at - 2));
 }
@@ -48,6 +56,22 @@ static bool is_full(struct span bytes, size_t end)
     return false;
 }
 
+uint32_t literal_nbytes(struct span bytes, const uint8_t *classes, size_t at)
+{
+    for (unsigned width = 1; width <= 2; width++) {
+        uint32_t length = text_length(bytes, at, width);
+        size_t end = at + ((size_t)length + 1) * width;
+        if (length < LEAST_CHARACTERS || continues_text(bytes, classes, at, width) || !is_full(bytes, end))
+            continue;
+        bool is_data = true;
+        for (size_t i = at; i < end; i++)
+            is_data &= !is_code_byte(classes[i]);
+        if (is_data)
+            return (uint32_t)(end - at);
+    }
+    return 0;
+}
+
 bool code_literal_at(const struct image *image, const struct code_map *code, uint32_t rva, uint32_t *nbytes)
 {
     const struct code_section *place = code_section_at(code, rva);
@@ -58,21 +82,8 @@ bool code_literal_at(const struct image *image, const struct code_map *code, uin
     const struct section *section = &image->sections[place->section];
     if (section->virtual_size != 0 && section->virtual_size < bytes.nbytes)
         bytes.nbytes = section->virtual_size;
-    size_t at = rva - place->rva;
-    for (unsigned width = 1; width <= 2; width++) {
-        uint32_t length = text_length(bytes, at, width);
-        size_t end = at + ((size_t)length + 1) * width;
-        if (length < LEAST_CHARACTERS || continues_text(bytes, place->classes, at, width) ||
-            !is_full(bytes, end))
-            continue;
-        bool is_data = true;
-        for (size_t i = at; i < end; i++)
-            is_data &= place->classes[i] != BYTE_INSTRUCTION && place->classes[i] != BYTE_INSTRUCTION_TAIL;
-        *nbytes = (uint32_t)(end - at);
-        if (is_data)
-            return true;
-    }
-    return false;
+    *nbytes = literal_nbytes(bytes, place->classes, rva - place->rva);
+    return *nbytes != 0;
 }
 
 void literals_classify(const struct image *image, const struct refset *refs, struct code_map *code)
@@ -83,7 +94,7 @@ void literals_classify(const struct image *image, const struct refset *refs, str
         bool is_address =
             ref->source == SOURCE_RELOCATED || (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS);
         if (!is_address || ref->state != REF_RESOLVED || code_class_at(code, ref->target) != BYTE_UNKNOWN ||
-            !code_literal_at(image, code, ref->target, &nbytes) || nbytes < LEAST_NAMED_NBYTES)
+            !code_literal_at(image, code, ref->target, &nbytes) || nbytes < LEAST_NAMED_LITERAL_NBYTES)
             continue;
         const struct code_section *section = code_section_at(code, ref->target);
         uint8_t *classes = section->classes + (ref->target - section->rva);

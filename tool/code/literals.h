@@ -9,6 +9,11 @@
 
 #include "code/code_map.h"
 
+enum { LEAST_NAMED_LITERAL_NBYTES = 6 }; /* too long to be there by chance, where an address leads to it */
+
+/* The size of the literal at offset `at` of a section's bytes, with the class of each; 0: there is none. */
+uint32_t literal_nbytes(struct span bytes, const uint8_t *classes, size_t at);
+
 /* A literal begins at rva in an executable section: at least two printable characters of one or two bytes, a
  * zero, at most 15 zeros more (a buffer has more room), no text right before it, and nothing of it is decoded
  * code. *nbytes counts the first zero in. */
