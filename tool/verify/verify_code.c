@@ -15,7 +15,9 @@ static bool add_section(struct verify_code *code, const struct verify_section *s
     added->near = arena_alloc(arena, bits_nbytes);
     added->called = arena_alloc(arena, bits_nbytes);
     added->starts = arena_alloc(arena, bits_nbytes);
-    return added->relocated && added->named && added->near && added->called && added->starts;
+    added->reached = arena_alloc(arena, bits_nbytes);
+    return added->relocated && added->named && added->near && added->called && added->starts &&
+           added->reached;
 }
 
 /* Sections marked as code without being executable count too: low-aligned images run everything. */
@@ -124,6 +126,9 @@ bool verify_code_decode(struct verify_code *code, const struct verify_code_secti
 {
     code->step_count++;
     if (!verify_decode(&code->decoder, section->bytes, at, instruction))
+        return false;
+    uint64_t rva = (uint64_t)section->rva + at;
+    if (verify_import_at(code->tables, rva, rva + instruction->nbytes))
         return false;
     unsigned width_nbytes = code->image->is_64 ? 8 : 4;
     size_t first = at < width_nbytes - 1 ? 0 : at - (width_nbytes - 1);

@@ -18,6 +18,7 @@ struct verify_code_section {
     uint8_t *near;      /* a rel8 branch at any byte may lead here */
     uint8_t *called;    /* an E8 or E9 at any byte has exactly this target */
     uint8_t *starts;    /* an instruction of a clean function begins here */
+    uint8_t *reached;   /* and the function's begin leads to it; only where that was asked */
 };
 
 enum verify_function_state {
@@ -65,16 +66,19 @@ static inline void verify_set_bit(uint8_t *bits, size_t index)
     bits[index / 8] = (uint8_t)(bits[index / 8] | 1u << (index % 8));
 }
 
-/* Decodes at an offset of a code section, counts the step, and refuses an instruction that a relocated field
- * overlaps without being wholly its displacement or immediate: the loader changes exactly those bytes. */
+/* Decodes at an offset of a code section, counts the step, and refuses what reaches into import tables, and
+ * an instruction that a relocated field overlaps without being wholly its displacement or immediate: the
+ * loader changes exactly those bytes. */
 bool verify_code_decode(struct verify_code *code, const struct verify_code_section *section, size_t at,
                         struct verify_instruction *instruction);
 
 /* The function that unwind data gives for rva, or NULL. */
 struct verify_function *verify_function_at(struct verify_code *code, uint32_t rva);
 
-/* Decodes the function from its begin, once: clean when instructions fill it exactly, each is one that
- * compilers emit, and each direct branch inside it leads to the begin of one of them. */
+/* Decodes the function from its begin, once: clean when instructions fill it exactly, but for tables behind
+ * them that its own code jumps through (verify_switch.h), each is one that compilers emit or is reached from
+ * the begin (verify_function_flow.h), and each direct branch inside it leads to the begin of one of them. The
+ * tables' bytes are no starts. */
 bool verify_function_is_clean(struct verify_code *code, struct verify_function *function);
 
 #endif

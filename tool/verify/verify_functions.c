@@ -1,7 +1,8 @@
 /* verify_functions.c - linear decoding of the ranges that x64 unwind data bounds.
  * Takes: one function.  Gives: clean or not, and its instruction starts.  Must not: decode a function twice.
  */
-#include "verify/verify_code.h"
+#include "verify/verify_function_flow.h"
+#include "verify/verify_switch.h"
 
 struct verify_function *verify_function_at(struct verify_code *code, uint32_t rva)
 {
@@ -18,25 +19,53 @@ struct verify_function *verify_function_at(struct verify_code *code, uint32_t rv
     return &code->functions[low - 1];
 }
 
-/* Marks the instruction starts; false when the bytes are not one instruction after the other. */
-static bool mark_starts(struct verify_code *code, const struct verify_code_section *section, size_t begin,
-                        size_t end)
+/* Padding in front of an aligned table. */
+static bool is_padding(const struct verify_full *full)
+{
+    return full->decoded.meta.category == ZYDIS_CATEGORY_NOP ||
+           full->decoded.meta.category == ZYDIS_CATEGORY_WIDENOP;
+}
+
+/* Marks the instruction starts up to the function's end, or up to the tables that its own code names behind
+ * its last instruction; *end is where the instructions end. False when the bytes are not one instruction
+ * after the other. */
+static bool mark_starts(struct verify_code *code, const struct verify_code_section *section,
+                        const struct verify_function *function, struct verify_switches *switches,
+                        uint32_t *end, bool *has_unlikely)
 {
     struct verify_instruction instruction;
-    for (size_t at = begin; at < end; at += instruction.nbytes) {
-        if (!verify_code_decode(code, section, at, &instruction) || instruction.is_unlikely ||
-            instruction.nbytes > end - at)
+    bool ends = false;
+    *has_unlikely = false;
+    *end = function->end_rva;
+    for (uint32_t rva = function->rva; rva < *end; rva += instruction.nbytes) {
+        struct verify_full full;
+        size_t at = rva - section->rva;
+        if (!verify_code_decode(code, section, at, &instruction) || instruction.nbytes > *end - rva ||
+            (instruction.is_unlikely && function->is_gap))
             return false;
+        *has_unlikely = *has_unlikely || instruction.is_unlikely;
         verify_set_bit(section->starts, at);
+        if (function->is_gap)
+            continue;
+        if (!verify_decode_full(code, section, at, &full))
+            return false;
+        size_t switch_count = switches->count;
+        verify_switch_step(switches, &full, rva);
+        if (switches->count != switch_count)
+            *end = verify_switch_lowest(switches, function->rva, function->end_rva);
+        if (*end < rva + instruction.nbytes)
+            return false;
+        if (!is_padding(&full))
+            ends = !verify_falls_through(&full) || instruction.flow == FLOW_CALL;
     }
-    return true;
+    return *end == function->end_rva || ends;
 }
 
 static bool branches_meet_starts(struct verify_code *code, const struct verify_code_section *section,
-                                 size_t begin, size_t end)
+                                 size_t begin, size_t code_end, size_t end)
 {
     struct verify_instruction instruction;
-    for (size_t at = begin; at < end; at += instruction.nbytes) {
+    for (size_t at = begin; at < code_end; at += instruction.nbytes) {
         if (!verify_code_decode(code, section, at, &instruction))
             return false;
         int64_t target = (int64_t)at + instruction.target;
@@ -47,16 +76,27 @@ static bool branches_meet_starts(struct verify_code *code, const struct verify_c
     return true;
 }
 
+static enum verify_function_state look_at(struct verify_code *code, const struct verify_function *function)
+{
+    const struct verify_code_section *section = verify_code_at(code, function->rva);
+    struct verify_switches switches = {0};
+    uint32_t end_rva;
+    bool has_unlikely;
+    if (!mark_starts(code, section, function, &switches, &end_rva, &has_unlikely) ||
+        (end_rva < function->end_rva && !verify_switch_tail(section, &switches, function->rva, end_rva,
+                                                            function->end_rva, &code->step_count)))
+        return FUNCTION_UNCLEAN;
+    size_t begin = function->rva - section->rva, code_end = end_rva - section->rva;
+    if (!branches_meet_starts(code, section, begin, code_end, function->end_rva - section->rva))
+        return FUNCTION_TANGLED;
+    if (has_unlikely && !verify_unlikely_is_reached(code, section, begin, code_end))
+        return FUNCTION_UNCLEAN;
+    return FUNCTION_CLEAN;
+}
+
 bool verify_function_is_clean(struct verify_code *code, struct verify_function *function)
 {
-    if (function->state == FUNCTION_UNSEEN) {
-        const struct verify_code_section *section = verify_code_at(code, function->rva);
-        size_t begin = function->rva - section->rva, end = function->end_rva - section->rva;
-        if (!mark_starts(code, section, begin, end))
-            function->state = FUNCTION_UNCLEAN;
-        else
-            function->state =
-                branches_meet_starts(code, section, begin, end) ? FUNCTION_CLEAN : FUNCTION_TANGLED;
-    }
+    if (function->state == FUNCTION_UNSEEN)
+        function->state = (uint8_t)look_at(code, function);
     return function->state == FUNCTION_CLEAN;
 }

@@ -132,6 +132,16 @@ static void follow_forward(const struct verify_instruction *instruction, size_t 
     *mark = (uint8_t)(*mark | how);
 }
 
+/* No code runs through import tables: behind them the window begins anew. */
+static size_t first_in_window(const struct verify_code *code, const struct verify_field_in_code *field)
+{
+    size_t first = field->at < WINDOW_NBYTES ? 0 : field->at - WINDOW_NBYTES;
+    uint64_t field_rva = (uint64_t)field->section->rva + field->at;
+    const struct verify_range *table = verify_import_at(code->tables, field->section->rva + first, field_rva);
+    return table ? (size_t)(table->end_rva < field_rva ? table->end_rva : field_rva) - field->section->rva
+                 : first;
+}
+
 /* `is_tangled`: instructions overlap here, so no way of decoding may be dropped. */
 static struct verify_uses uses_in_window(struct verify_code *code, const struct verify_field_in_code *field,
                                          bool is_tangled)
@@ -140,7 +150,7 @@ static struct verify_uses uses_in_window(struct verify_code *code, const struct 
         .firm = no_uses(), .all = no_uses(), .through_at = SIZE_MAX, .is_doubtful = is_tangled};
     struct verify_instruction instruction;
     uint8_t reached[WINDOW_NBYTES + INSTRUCTION_MAX_NBYTES] = {0};
-    size_t first = field->at < WINDOW_NBYTES ? 0 : field->at - WINDOW_NBYTES;
+    size_t first = first_in_window(code, field);
     for (size_t at = first; at < field->at; at++) {
         unsigned how = reached[at - first] | reached_as_start(field, first, at);
         if (how == 0 || !verify_code_decode(code, field->section, at, &instruction))

@@ -26,6 +26,8 @@ bool collect_range(struct table_collector *collector, unsigned kinds, uint64_t r
         return true;
     if ((kinds & RANGE_TYPED) && !add_to(collector, &collector->tables->typed, range))
         return false;
+    if ((kinds & RANGE_IMPORT) && !add_to(collector, &collector->tables->imports, range))
+        return false;
     return !(kinds & RANGE_WRITTEN) || add_to(collector, &collector->tables->written, range);
 }
 
@@ -101,26 +103,41 @@ static void merge_ranges(struct verify_range_list *list)
 bool verify_tables_read(const struct verify_image *image, struct arena *arena, struct verify_tables *tables)
 {
     *tables = (struct verify_tables){0};
-    struct table_collector collector = {image, arena, tables, image->file.nbytes};
+    struct table_collector collector = {image, arena, tables, image->file.nbytes, image->file.nbytes};
     if (!collect_directories(&collector) || !collect_imports(&collector) ||
         !collect_delay_imports(&collector) || !collect_load_config(&collector) || !collect_tls(&collector))
         return false;
     merge_ranges(&tables->typed);
-    tables->step_count = image->file.nbytes - collector.budget_count;
+    merge_ranges(&tables->imports);
+    tables->step_count =
+        2 * (uint64_t)image->file.nbytes - collector.budget_count - collector.names_budget_count;
     return true;
 }
 
-bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva)
+/* In a list that is sorted and merged. */
+static const struct verify_range *range_at(const struct verify_range_list *list, uint64_t rva,
+                                           uint64_t end_rva)
 {
-    size_t low = 0, high = tables->typed.count;
+    size_t low = 0, high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (tables->typed.items[middle].rva < end_rva)
+        if (list->items[middle].rva < end_rva)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && tables->typed.items[low - 1].end_rva > rva;
+    return low > 0 && list->items[low - 1].end_rva > rva ? &list->items[low - 1] : NULL;
+}
+
+bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva)
+{
+    return range_at(&tables->typed, rva, end_rva) != NULL;
+}
+
+const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
+                                            uint64_t end_rva)
+{
+    return range_at(&tables->imports, rva, end_rva);
 }
 
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,

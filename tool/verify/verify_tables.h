@@ -20,6 +20,9 @@ struct verify_tables {
     struct verify_range_list
         written; /* by the loader or its helpers, at or after load; in order of discovery */
     struct verify_range_list typed; /* directories and thunk arrays: not code; sorted and merged */
+    /* What the loader reads as import tables, each array with a name behind every entry: descriptors, lookup
+     * tables, slots, and names. No byte of it is an instruction's. Sorted and merged. */
+    struct verify_range_list imports;
     const char *problem;            /* a table that cannot be read; NULL when all could */
     uint32_t problem_rva;
     uint64_t step_count;
@@ -30,6 +33,10 @@ bool verify_tables_read(const struct verify_image *image, struct arena *arena, s
 
 /* True when [rva, end_rva) overlaps a typed table. */
 bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva);
+
+/* The import table that overlaps [rva, end_rva), of `imports`, or NULL. */
+const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
+                                            uint64_t end_rva);
 
 /* The first loader-written range that overlaps [rva, end_rva), or NULL. */
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,

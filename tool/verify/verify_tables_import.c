@@ -32,6 +32,8 @@ static bool collect_thunks(struct table_collector *collector, uint64_t names_rva
                                "a thunk array does not end inside its section");
     if (names_rva != 0 && !collect_range(collector, RANGE_TYPED, names_rva, nbytes, "an import lookup table"))
         return false;
+    if (!collect_import_names(collector, names_rva != 0 ? names_rva : slots_rva, slots_rva, nbytes))
+        return false;
     return slots_rva == 0 || collect_range(collector, RANGE_TYPED | RANGE_WRITTEN, slots_rva, nbytes, what);
 }
 
@@ -48,7 +50,9 @@ bool collect_imports(struct table_collector *collector)
                                    "the import descriptors do not end inside their section");
         uint32_t names_rva = load_u32(descriptor.bytes + IMPORT_ORIGINAL_FIRST_THUNK);
         uint32_t slots_rva = load_u32(descriptor.bytes + IMPORT_FIRST_THUNK);
-        if (!collect_range(collector, RANGE_TYPED, at_rva, IMPORT_DESCRIPTOR_NBYTES, "an import descriptor"))
+        if (!collect_range(collector, RANGE_TYPED, at_rva, IMPORT_DESCRIPTOR_NBYTES,
+                           "an import descriptor") ||
+            !collect_import_descriptor(collector, at_rva, descriptor.bytes))
             return false;
         if (load_u32(descriptor.bytes + IMPORT_NAME) == 0)
             return true;
