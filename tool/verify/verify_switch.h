@@ -13,8 +13,8 @@
 enum { SWITCH_MAX_COUNT = 64, SWITCH_REGISTER_COUNT = 16 };
 
 struct verify_switch {
-    uint32_t rva;       /* of the table: four bytes an entry */
-    uint32_t bytes_rva; /* of the bytes that choose the entry; 0: none */
+    uint32_t rva;        /* of the table: four bytes an entry */
+    uint32_t bytes_rva;  /* of the bytes that choose the entry; 0: none */
     uint32_t case_count; /* what the comparison in front allows; 0: not seen */
 };
 

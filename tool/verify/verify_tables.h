@@ -23,7 +23,7 @@ struct verify_tables {
     /* What the loader reads as import tables, each array with a name behind every entry: descriptors, lookup
      * tables, slots, and names. No byte of it is an instruction's. Sorted and merged. */
     struct verify_range_list imports;
-    const char *problem;            /* a table that cannot be read; NULL when all could */
+    const char *problem; /* a table that cannot be read; NULL when all could */
     uint32_t problem_rva;
     uint64_t step_count;
 };
