@@ -6,7 +6,7 @@
 
 enum {
     LEAST_CHARACTERS = 2,
-    MOST_CHARACTERS = 4096,
+    MOST_CHARACTERS = 1024,
     MOST_FILL_NBYTES = 15 /* zeros up to what is aligned behind it; more of them are room in a buffer */
 };
 

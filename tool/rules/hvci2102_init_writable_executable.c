@@ -109,8 +109,10 @@ const struct rule hvci2102_init_writable_executable = {
             .repair =
                 "fix takes the write right away when it can prove that nothing writes the section: no table "
                 "that the loader fills, no decoded store, no address taken into it that is not a code "
-                "target, "
-                "a branch or a read. It keeps all other flags and sets the checksum again. Where the code "
+                "target, a branch or a read. The address of a string literal may be handed out; that nobody "
+                "writes to a literal is assumed, and the report says so. It keeps all other flags and sets "
+                "the "
+                "checksum again. Where the code "
                 "cannot be decoded (ARM64, IA64) it says that this is assumed, since Windows 10 and later "
                 "take "
                 "the right away themselves. When something writes the section, fix refuses and names it. A "
