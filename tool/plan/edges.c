@@ -190,7 +190,8 @@ static bool is_inert(const struct edges *edges, uint32_t rva)
 static bool is_literal(const struct edges *edges, uint32_t rva)
 {
     uint32_t foff;
-    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->literals, foff);
+    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) &&
+           (site_set_has(&edges->literals, foff) || site_set_has(&edges->texts.bytes, foff));
 }
 
 /* The byte is no datum, or (but_literals) one of a string literal. */
