@@ -140,6 +140,53 @@ static void bytes_that_choose_entries_are_as_many_as_cases(void **state)
     }
 }
 
+/* The first switch with its base in rcx, where case 0 (+1Ah) calls a function; case 1 at +20h, the table at
+ * +28h. */
+static struct driver make_calling_switch(void)
+{
+    struct driver driver = driver_make(MACHINE_AMD64);
+    uint32_t at = FUNCTION_RVA;
+    put_field_store(&driver);
+    driver_put(&driver, at, "\x83\xF9\x01\x77\x1B\x8B\xC1", 7);                /* cmp ecx, 1; ja; mov eax */
+    driver_put_relative(&driver, at + 7, "\x48\x8D\x0D", 3, 0, 0);             /* lea rcx, image base */
+    driver_put(&driver, at + 14, "\x8B\x84\x81\x88\x40\x00\x00", 7);           /* mov eax, [rcx+rax*4+T] */
+    driver_put(&driver, at + 21, "\x48\x03\xC1\xFF\xE0", 5);                   /* add rax, rcx; jmp rax */
+    driver_put_relative(&driver, at + 0x1A, "\xE8", 1, DRIVER_TEXT_RVA, 0);    /* call */
+    driver_put(&driver, at + 0x1F, "\xC3\xB8\x01\x00\x00\x00\xC3\x90\x90", 9); /* ret; mov eax, 1; ret */
+    store_u32(driver_at(&driver, at + 0x28), FUNCTION_RVA + 0x1A);
+    store_u32(driver_at(&driver, at + 0x2C), FUNCTION_RVA + 0x20);
+    add_function(&driver, at + 0x30);
+    return driver;
+}
+
+static void the_base_that_a_switch_leaves_is_no_argument(void **state)
+{
+    (void)state;
+    struct driver driver = make_calling_switch();
+    expect(&driver, NULL);
+    /* Taken before the comparison, it reaches more than the jump. */
+    driver = make_calling_switch();
+    driver_put_relative(&driver, FUNCTION_RVA, "\x48\x8D\x0D", 3, 0, 0);
+    driver_put(&driver, FUNCTION_RVA + 7, "\x83\xF8\x01\x77\x14\x8B\xC0", 7); /* cmp eax, 1; ja */
+    expect(&driver, "at RVA 0x1010 in section .text stores into it");
+    /* Also taken for the call: lea rcx, image base; call; ret, in another function. */
+    driver = make_calling_switch();
+    uint32_t rva = driver_put_relative(&driver, FUNCTION_RVA + 0x30, "\x48\x8D\x0D", 3, 0, 0);
+    rva = driver_put_relative(&driver, rva, "\xE8", 1, DRIVER_TEXT_RVA, 0);
+    driver_put(&driver, rva, "\xC3", 1);
+    expect(&driver, "at RVA 0x1010 in section .text stores into it");
+    /* The case passes another register that has it, or has a number: mov rdx, rcx or rax behind the jump. */
+    for (unsigned i = 0; i < 2; i++) {
+        driver = make_calling_switch();
+        driver_put(&driver, FUNCTION_RVA + 0x1A, i == 0 ? "\x48\x8B\xD1" : "\x48\x8B\xD0", 3);
+        driver_put_relative(&driver, FUNCTION_RVA + 0x1D, "\xE8", 1, DRIVER_TEXT_RVA, 0);
+        driver_put(&driver, FUNCTION_RVA + 0x22, "\xC3\x33\xC0\xC3\x90\x90", 6);
+        driver_put(&driver, FUNCTION_RVA + 4, "\x1E", 1);
+        store_u32(driver_at(&driver, FUNCTION_RVA + 0x2C), FUNCTION_RVA + 0x23);
+        expect(&driver, i == 0 ? "at RVA 0x1010 in section .text stores into it" : NULL);
+    }
+}
+
 /* A constant that holds the bytes of a store, on a 16-byte boundary; `loop` comes before it. */
 static struct driver make_constant(const char *loop)
 {
@@ -206,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_switch_table_ends_its_function),
         cmocka_unit_test(what_is_not_shown_to_be_a_switch_table_is_none),
         cmocka_unit_test(bytes_that_choose_entries_are_as_many_as_cases),
+        cmocka_unit_test(the_base_that_a_switch_leaves_is_no_argument),
         cmocka_unit_test(what_looks_like_data_is_code_where_the_function_goes_through_it),
         cmocka_unit_test(import_tables_are_no_code),
     };

@@ -420,6 +420,18 @@ static void images_without_relocations_are_searched_byte_by_byte(void **state)
     driver.site_count = 0;
     driver.made.coff_characteristics |= COFF_RELOCS_STRIPPED;
     expect_written(&driver, DRIVER_DATA_RVA + 0x11, "leads to RVA 0x40F0");
+    /* A kernel image that may be moved is never where it wants to be when that is below 4 GiB. */
+    for (unsigned i = 0; i < 3; i++) {
+        driver = driver_make(MACHINE_AMD64);
+        driver.made.image_base_va = i == 2 ? 0x100000000 : 0x10000;
+        driver_put_address(&driver, DRIVER_DATA_RVA + 0x11, DRIVER_VARIABLE_RVA);
+        driver.site_count = 0;
+        driver.made.coff_characteristics |= i == 1 ? COFF_RELOCS_STRIPPED : 0;
+        if (i == 0)
+            expect_unwritten(&driver);
+        else
+            expect_written(&driver, DRIVER_DATA_RVA + 0x11, "leads to RVA 0x40F0");
+    }
 }
 
 static void code_that_learns_its_own_address_is_refused(void **state)

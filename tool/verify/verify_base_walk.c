@@ -136,6 +136,66 @@ static bool spread(struct verify_base_walk *walk)
     return changed;
 }
 
+/* add x, base with x from a table, and then jmp x. */
+static bool is_table_jump(const struct verify_base_walk *walk, const struct verify_base_step *step)
+{
+    const struct verify_base_step *next = step + 1;
+    if (step->full.decoded.mnemonic != ZYDIS_MNEMONIC_ADD || next >= walk->steps + walk->count ||
+        step->full.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        step->full.operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+        return false;
+    ZydisRegister a = step->full.operands[0].reg.value, b = step->full.operands[1].reg.value;
+    bool adds = (verify_holds(step->rva_values, a) && verify_holds(step->must, b)) ||
+                (verify_holds(step->rva_values, b) && verify_holds(step->must, a));
+    return adds && next->full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
+           next->full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           next->full.operands[0].reg.value == a;
+}
+
+/* The site and the table jump that its base is for stand in one run, without a branch between them. */
+static bool is_for_one_jump(const struct verify_base_walk *walk, const struct verify_base_step *site)
+{
+    enum { RUN_MAX_COUNT = 8 };
+    ZydisRegister reg = site->full.operands[0].reg.value;
+    const struct verify_base_step *end = walk->steps + walk->count;
+    for (const struct verify_base_step *step = site + 1; step < end && step - site <= RUN_MAX_COUNT; step++) {
+        if (is_table_jump(walk, step))
+            return step->full.operands[1].reg.value == reg;
+        int64_t target;
+        if (!verify_falls_through(&step->full) || verify_direct_jump(&step->full, &target) ||
+            step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL ||
+            verify_holds(verify_written_registers(&step->full), reg))
+            return false;
+    }
+    return false;
+}
+
+/* Registers into which the function takes the base for such jumps only: what a jump leaves there is nobody's
+ * argument. */
+static uint16_t left_over_registers(const struct verify_base_walk *walk)
+{
+    uint16_t taken = 0, other = 0;
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct verify_base_step *step = &walk->steps[i];
+        int to = step->full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER
+                     ? verify_register_number(step->full.operands[0].reg.value)
+                     : -1;
+        if (to < 0)
+            continue;
+        uint16_t bit = (uint16_t)(1u << to);
+        walk->code->step_count++;
+        if (takes_base(walk->sites, step->rva)) {
+            if (is_for_one_jump(walk, step))
+                taken |= bit;
+            else
+                other |= bit;
+        } else if (is_copy(step) && verify_holds(step->may, step->full.operands[1].reg.value)) {
+            other |= bit;
+        }
+    }
+    return (uint16_t)(taken & ~other);
+}
+
 bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *sites, struct arena *arena,
                       const struct verify_function *function, struct verify_base_walk *walk,
                       const char **problem)
@@ -172,6 +232,7 @@ bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *
             *problem = "has more loops than are followed";
             return false;
         }
+    walk->left_over = left_over_registers(walk);
     return true;
 }
 
@@ -190,22 +251,6 @@ bool verify_base_operand(const struct verify_base_step *step, const ZydisDecoded
     return true;
 }
 
-/* add x, base with x from a table, and then jmp x. */
-static bool is_table_jump(const struct verify_base_walk *walk, const struct verify_base_step *step)
-{
-    const struct verify_base_step *next = step + 1;
-    if (step->full.decoded.mnemonic != ZYDIS_MNEMONIC_ADD || next >= walk->steps + walk->count ||
-        step->full.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
-        step->full.operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
-        return false;
-    ZydisRegister a = step->full.operands[0].reg.value, b = step->full.operands[1].reg.value;
-    bool adds = (verify_holds(step->rva_values, a) && verify_holds(step->must, b)) ||
-                (verify_holds(step->rva_values, b) && verify_holds(step->must, a));
-    return adds && next->full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
-           next->full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-           next->full.operands[0].reg.value == a;
-}
-
 const char *verify_base_escape(const struct verify_base_walk *walk, const struct verify_base_step *step)
 {
     bool is_call = step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
@@ -214,7 +259,7 @@ const char *verify_base_escape(const struct verify_base_walk *walk, const struct
     bool leaves = verify_direct_jump(&step->full, &target) && !step_at(walk, (int64_t)step->rva + target);
     if (step->may == 0)
         return NULL;
-    if ((is_call || leaves) && (step->may & REGISTERS_ARGUMENT_64))
+    if ((is_call || leaves) && (step->may & ~walk->left_over & REGISTERS_ARGUMENT_64))
         return "which may pass it on";
     if (is_ret && (step->may & REGISTER_AX))
         return "which may return it";

@@ -26,6 +26,7 @@ struct verify_base_walk {
     const struct verify_code_section *section;
     struct verify_base_step *steps; /* ascending */
     size_t count;
+    uint16_t left_over; /* registers in which only jumps through tables leave the base: no arguments */
     bool is_gap;
 };
 

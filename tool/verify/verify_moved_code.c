@@ -52,6 +52,14 @@ static bool add_reference(struct code_scan *scan, size_t at, unsigned nbytes, in
                                     : (int32_t)load_u32(scan->section->bytes.bytes + at);
     int64_t new_value = old_value + change;
     bool fits = nbytes == 1 ? new_value == (int8_t)new_value : new_value == (int32_t)new_value;
+    /* Without unwind data the bytes may be no code after all. */
+    struct verify_function *function = verify_function_at(&moves->code, rva);
+    if (!fits && (!function || function->is_gap))
+        return verify_moves_unproved(
+            moves, rva,
+            "The bytes at RVA 0x%X look like a distance that cannot reach in the new "
+            "image; it is not shown that they are none.",
+            (unsigned)rva);
     if (!fits)
         return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, rva},
                              "The distance at RVA 0x%X of the old image cannot reach in the new one.",
