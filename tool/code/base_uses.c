@@ -4,6 +4,7 @@
 #include "code/base_uses.h"
 
 #include "code/code_decode.h"
+#include "refs/extent_index.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ struct follower {
     void *context;
     struct base_escape *escape;
 
+    struct extent_index jump_tables;
     uint32_t **state_numbers; /* for each code section: 1 + index of the state before the byte, or 0 */
     struct state *states;
     size_t state_count, state_capacity;
@@ -154,12 +156,7 @@ static void arrive(struct follower *follower, uint32_t rva, const struct state *
 
 static const struct extent *jump_table_at(const struct follower *follower, uint32_t rva)
 {
-    for (size_t i = 0; i < follower->refs->extent_count; i++) {
-        const struct extent *extent = &follower->refs->extents[i];
-        if (extent->kind == EXTENT_JUMP_TABLE && rva - extent->rva < extent->nbytes)
-            return extent;
-    }
-    return NULL;
+    return extent_index_at(&follower->jump_tables, rva);
 }
 
 /* The register goes to memory, to another function, or into arithmetic that is not understood. */
@@ -481,7 +478,8 @@ bool base_uses_follow(const struct image *image, const struct refset *refs, cons
                                 .steps_left = MOST_STEPS_PER_BYTE * (uint64_t)image->file.nbytes};
     *escape = (struct base_escape){NO_RVA, NULL, false};
     follower.state_numbers = arena_array(arena, code->section_count, sizeof *follower.state_numbers);
-    if (!follower.decoder || !follower.state_numbers)
+    if (!follower.decoder || !follower.state_numbers ||
+        !extent_index_init(&follower.jump_tables, refs, UINT64_C(1) << EXTENT_JUMP_TABLE, arena))
         return false;
     for (size_t s = 0; s < code->section_count; s++) {
         follower.state_numbers[s] = arena_array(arena, code->sections[s].nbytes, sizeof(uint32_t));

@@ -7,29 +7,20 @@
  * that loader tables hold, which are new ones, must not come together with it. */
 #include "code/base_uses.h"
 #include "plan/rewrite.h"
+#include "refs/extent_index.h"
 
 #include <inttypes.h>
 
 struct base_case {
     struct rewrite *rewrite;
     const struct edges *edges;
+    struct extent_index
+        new_rvas; /* tables whose RVAs the layout changes: code must not add them to the base */
 };
 
 static const char cure_base[] =
     "Link the driver with page-aligned sections (/ALIGN:0x1000), or do not use __ImageBase in "
     "the source.";
-
-/* Tables whose RVAs the layout changes: code must not read them to add them to the base. */
-static bool holds_new_rvas(const struct rewrite *rewrite, uint32_t rva)
-{
-    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
-        const struct extent *extent = &rewrite->refs->extents[i];
-        if (rva - extent->rva < extent->nbytes && extent->kind != EXTENT_JUMP_TABLE &&
-            extent->kind != EXTENT_SECURITY_COOKIE)
-            return true;
-    }
-    return false;
-}
 
 static bool take_use(void *context, const struct base_use *use)
 {
@@ -42,7 +33,7 @@ static bool take_use(void *context, const struct base_use *use)
     const char *what = NULL;
     if (!piece || piece->kind == PIECE_HEADERS)
         what = "it is not known what is meant there";
-    else if (layout->uniform_delta != 0 && holds_new_rvas(base->rewrite, use->displacement))
+    else if (layout->uniform_delta != 0 && extent_index_at(&base->new_rvas, use->displacement))
         what = "a table lies there whose RVAs change";
     else if (piece_delta(piece) != layout->uniform_delta && !use->is_certain)
         what = "what lies there leaves, but the register holds other things as well";
@@ -57,12 +48,13 @@ static bool take_use(void *context, const struct base_use *use)
 
 bool base_judge(struct rewrite *rewrite)
 {
-    struct base_case base = {rewrite, NULL};
+    struct base_case base = {.rewrite = rewrite};
+    uint64_t kinds = ~(UINT64_C(1) << EXTENT_JUMP_TABLE | UINT64_C(1) << EXTENT_SECURITY_COOKIE);
     struct base_escape escape;
     if (!rewrite->image->is_64)
         return true;
     base.edges = edges_new(rewrite);
-    if (!base.edges ||
+    if (!base.edges || !extent_index_init(&base.new_rvas, rewrite->refs, kinds, rewrite->arena) ||
         !site_set_init(&rewrite->base_displacements, rewrite->arena, rewrite->image->file.nbytes) ||
         !base_uses_follow(rewrite->image, rewrite->refs, rewrite->code, rewrite->arena, take_use, &base,
                           &escape))

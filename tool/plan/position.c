@@ -8,8 +8,14 @@
  * not would break when it leaves its code. Its address is taken somewhere, and its first element leads to
  * code. */
 #include "plan/rewrite.h"
+#include "refs/extent_index.h"
 
 #include <inttypes.h>
+
+struct tables {
+    struct extent_index jumps;
+    struct extent_index imports; /* slots and the tables that name imports: they hold RVAs of names */
+};
 
 /* `mov r, [esp]; ret` and the same with rsp. */
 static bool returns_own_address(const struct rewrite *rewrite, uint32_t rva)
@@ -33,28 +39,6 @@ static bool takes_own_address(const struct rewrite *rewrite, const struct ref *r
            (ref->target == ref->base_rva || returns_own_address(rewrite, ref->target));
 }
 
-/* Import slots and the tables that name imports hold RVAs of names. */
-static bool is_import_table(const struct rewrite *rewrite, uint32_t rva)
-{
-    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
-        const struct extent *extent = &rewrite->refs->extents[i];
-        if ((extent->kind == EXTENT_IAT || extent->kind == EXTENT_IMPORT_LOOKUP) &&
-            rva - extent->rva < extent->nbytes)
-            return true;
-    }
-    return false;
-}
-
-static const struct extent *jump_table_at(const struct rewrite *rewrite, uint32_t rva)
-{
-    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
-        const struct extent *extent = &rewrite->refs->extents[i];
-        if (extent->kind == EXTENT_JUMP_TABLE && rva - extent->rva < extent->nbytes)
-            return extent;
-    }
-    return NULL;
-}
-
 /* The 4 bytes at rva, as a distance from table_rva, lead to an instruction. */
 static bool leads_to_code(const struct rewrite *rewrite, uint32_t table_rva, uint32_t rva)
 {
@@ -65,21 +49,27 @@ static bool leads_to_code(const struct rewrite *rewrite, uint32_t table_rva, uin
 
 /* Code takes the address of something that leaves and looks like a table of distances that is not known
  * wholly. */
-static bool is_unknown_table(const struct rewrite *rewrite, const struct ref *ref)
+static bool is_unknown_table(const struct tables *tables, const struct rewrite *rewrite,
+                             const struct ref *ref)
 {
     const struct layout *layout = rewrite->layout;
     if (ref->source != SOURCE_CODE || ref->access != ACCESS_ADDRESS || ref->state != REF_RESOLVED ||
         piece_delta(layout_piece_at(layout, ref->target)) == layout->uniform_delta ||
-        !leads_to_code(rewrite, ref->target, ref->target) || is_import_table(rewrite, ref->target))
+        !leads_to_code(rewrite, ref->target, ref->target) || extent_index_at(&tables->imports, ref->target))
         return false;
-    const struct extent *table = jump_table_at(rewrite, ref->target);
+    const struct extent *table = extent_index_at(&tables->jumps, ref->target);
     return !table || leads_to_code(rewrite, table->rva, table->rva + table->nbytes);
 }
 
 bool position_judge(struct rewrite *rewrite)
 {
+    struct tables tables;
     if (!layout_data_leaves(rewrite->layout))
         return true;
+    if (!extent_index_init(&tables.jumps, rewrite->refs, UINT64_C(1) << EXTENT_JUMP_TABLE, rewrite->arena) ||
+        !extent_index_init(&tables.imports, rewrite->refs,
+                           UINT64_C(1) << EXTENT_IAT | UINT64_C(1) << EXTENT_IMPORT_LOOKUP, rewrite->arena))
+        return false;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
         const struct ref *ref = &rewrite->refs->refs[i];
         if (takes_own_address(rewrite, ref))
@@ -89,7 +79,7 @@ bool position_judge(struct rewrite *rewrite)
                 "assembler sources.",
                 "The code at RVA 0x%" PRIX32 " takes its own address, and may compute others from it.",
                 code_instruction_begin(rewrite->code, ref->site_rva));
-        if (rewrite->image->is_64 && is_unknown_table(rewrite, ref))
+        if (rewrite->image->is_64 && is_unknown_table(&tables, rewrite, ref))
             return rewrite_refuse(rewrite, code_instruction_begin(rewrite->code, ref->site_rva),
                                   ref->site_foff,
                                   "Link the driver with page-aligned sections (/ALIGN:0x1000).",
