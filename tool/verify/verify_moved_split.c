@@ -16,14 +16,33 @@ static const struct verify_piece *run_at(const struct verify_moves *moves, uint6
     return piece && piece->is_data_run ? piece : NULL;
 }
 
+/* Only tables behind the function's code left it: every instruction stays where it can be executed. */
+static bool keeps_its_instructions(struct verify_moves *moves, struct verify_function *function)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, function->rva);
+    struct verify_instruction instruction;
+    if (!verify_function_is_clean(&moves->code, function))
+        return false;
+    for (uint32_t rva = function->rva; rva < function->end_rva; rva++) {
+        size_t at = rva - section->rva;
+        moves->judged->verdict->step_count++;
+        if (verify_bit(section->starts, at) &&
+            (!verify_code_decode(&moves->code, section, at, &instruction) || run_at(moves, rva) ||
+             run_at(moves, (uint64_t)rva + instruction.nbytes - 1)))
+            return false;
+    }
+    return true;
+}
+
 static bool judge_functions(struct verify_moves *moves)
 {
     for (size_t i = 0; i < moves->code.function_count; i++) {
-        const struct verify_function *function = &moves->code.functions[i];
+        struct verify_function *function = &moves->code.functions[i];
         const struct verify_piece *piece = verify_piece_behind(&moves->map, function->rva);
         bool is_cut = piece && piece->rva < function->end_rva && piece->is_data_run;
         moves->judged->verdict->step_count++;
-        if (!function->is_gap && (run_at(moves, function->rva) || is_cut))
+        if (!function->is_gap && (run_at(moves, function->rva) || is_cut) &&
+            !keeps_its_instructions(moves, function))
             return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, function->rva},
                                  "A part of the function at RVA 0x%X of the old image is no longer in "
                                  "executable memory.",
