@@ -7,7 +7,7 @@
  * to the next instruction. */
 #include "plan/rewrite.h"
 
-enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90 };
+enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90, MOST_BACK = 64 };
 
 /* What is known of the bytes of the section, by offset. */
 struct survey {
@@ -56,6 +56,29 @@ static void mark_named(struct survey *survey)
         else if (!site_set_has(&survey->typed, at))
             site_set_add(&survey->named, at);
     }
+}
+
+/* Unwind data bounds a function there: what was not decoded in it is code all the same. */
+static bool is_in_function(const struct survey *survey, uint32_t begin, uint32_t end)
+{
+    const struct code_map *code = survey->rewrite->code;
+    uint32_t begin_rva = survey->section->rva + begin, end_rva = survey->section->rva + end;
+    size_t low = 0, high = code->function_count;
+    while (low < high) { /* the first that begins behind the gap */
+        size_t middle = low + (high - low) / 2;
+        if (code->functions[middle].begin_rva < end_rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* Functions that nothing bounds have no length; the one before the gap may be many of them back. */
+    while (low > 0 && code->functions[low - 1].end_rva == code->functions[low - 1].begin_rva &&
+           code->functions[low - 1].begin_rva >= begin_rva)
+        low--;
+    for (size_t i = low; i > 0 && low - i < MOST_BACK; i--)
+        if (code->functions[i - 1].end_rva > begin_rva)
+            return true;
+    return false;
 }
 
 /* Where the run of the gap [begin, end) begins: behind fill that nothing names. Multi-byte NOPs are left to
@@ -107,7 +130,7 @@ static bool take_gap(struct survey *survey, uint32_t begin, uint32_t end, struct
         end = memory_nbytes;
     struct data_run run = {survey->section->rva + first, first < end ? end - first : 0, false, false};
     look_for_slots(rewrite, &run);
-    if (run.nbytes == 0 || (!is_named && !run.holds_slots))
+    if (run.nbytes == 0 || (!is_named && !run.holds_slots) || is_in_function(survey, first, end))
         return true;
     struct data_run *grown = arena_grow(rewrite->arena, *runs, *count, capacity, *count + 1, sizeof *grown);
     if (!grown)
