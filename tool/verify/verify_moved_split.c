@@ -41,12 +41,17 @@ static bool judge_functions(struct verify_moves *moves)
         const struct verify_piece *piece = verify_piece_behind(&moves->map, function->rva);
         bool is_cut = piece && piece->rva < function->end_rva && piece->is_data_run;
         moves->judged->verdict->step_count++;
-        if (!function->is_gap && (run_at(moves, function->rva) || is_cut) &&
-            !keeps_its_instructions(moves, function))
-            return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, function->rva},
-                                 "A part of the function at RVA 0x%X of the old image is no longer in "
-                                 "executable memory.",
-                                 (unsigned)function->rva);
+        if (function->is_gap || !(run_at(moves, function->rva) || is_cut))
+            continue;
+        if (keeps_its_instructions(moves, function))
+            return verify_moves_unproved(moves, function->rva,
+                                         "Tables of the function at RVA 0x%X left it; it is not shown that "
+                                         "they are read where they are now.",
+                                         (unsigned)function->rva);
+        return verify_refute(moves->judged, (struct verify_spot){true, UINT64_MAX, function->rva},
+                             "A part of the function at RVA 0x%X of the old image is no longer in "
+                             "executable memory.",
+                             (unsigned)function->rva);
     }
     return true;
 }
