@@ -67,7 +67,9 @@ static bool begins_like_function(const struct instruction *instruction)
     case 0x60: /* pushad */
     case 0x63: /* movsxd */
     case 0x68: /* push imm */
+    case 0x69: /* imul */
     case 0x6A:
+    case 0x6B:
     case 0x80: /* cmp, sub and others with an immediate */
     case 0x81:
     case 0x83:

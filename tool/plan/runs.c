@@ -5,15 +5,17 @@
  * none but the loader and its like read belong to the code; so do bytes that nothing refers to, which may be
  * code that nobody calls. The others are data: from the first byte that is not fill, or that something names,
  * to the next instruction. */
+#include "code/code_decode.h"
 #include "plan/rewrite.h"
 
-enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90, MOST_BACK = 64 };
+enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90, MOST_BACK = 64, MOST_INSTRUCTIONS = 64 };
 
 /* What is known of the bytes of the section, by offset. */
 struct survey {
     struct rewrite *rewrite;
     const struct section *section;
     const struct code_section *code;
+    struct decoder *decoder;
     struct site_set typed; /* tables that belong to the code or that code does not read */
     struct site_set named; /* bytes that something else than code refers to as data */
     bool tail_is_named;    /* something behind the file's bytes is */
@@ -81,6 +83,26 @@ static bool is_in_function(const struct survey *survey, uint32_t begin, uint32_t
     return false;
 }
 
+/* What something names there decodes in a straight line to its end, with fill behind: a function that did not
+ * convince as one. It must not be taken for data. */
+static bool may_be_function(const struct survey *survey, uint32_t at, uint32_t end)
+{
+    const uint8_t *bytes = survey->rewrite->image->file.bytes + survey->section->raw_foff;
+    struct instruction instruction;
+    for (int count = 0; at < end && count < MOST_INSTRUCTIONS; count++) {
+        if (!decode(survey->decoder, bytes + at, end - at, survey->section->rva + at, &instruction) ||
+            instruction.operation == OP_ODD ||
+            (bytes[at] == 0 && instruction.nbytes > 1 && bytes[at + 1] == 0))
+            return false;
+        at += instruction.nbytes;
+        if (flow_ends(instruction.flow))
+            return at >= end || bytes[at] == FILL_INT3 || bytes[at] == FILL_NOP ||
+                   (decode(survey->decoder, bytes + at, end - at, survey->section->rva + at, &instruction) &&
+                    instruction_is_fill(&instruction));
+    }
+    return false;
+}
+
 /* Where the run of the gap [begin, end) begins: behind fill that nothing names. Multi-byte NOPs are left to
  * the run. */
 static uint32_t skip_fill(const struct survey *survey, uint32_t begin, uint32_t end)
@@ -116,7 +138,10 @@ static bool take_gap(struct survey *survey, uint32_t begin, uint32_t end, struct
     bool is_named = false, has_content = false;
     uint32_t first = skip_fill(survey, begin, end);
     for (uint32_t at = first; at < end; at++) {
-        is_named |= site_set_has(&survey->named, at);
+        bool is_named_here = site_set_has(&survey->named, at);
+        if (is_named_here && may_be_function(survey, at, end))
+            return true;
+        is_named |= is_named_here;
         has_content |= !site_set_has(&survey->typed, at) &&
                        (survey->code->classes[at] != BYTE_PADDING || bytes[at] == 0);
     }
@@ -149,7 +174,8 @@ bool runs_find(struct rewrite *rewrite, const struct section *section, struct da
     *count = 0;
     if (!survey.code)
         return true;
-    if (!site_set_init(&survey.typed, rewrite->arena, survey.code->nbytes) ||
+    survey.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
+    if (!survey.decoder || !site_set_init(&survey.typed, rewrite->arena, survey.code->nbytes) ||
         !site_set_init(&survey.named, rewrite->arena, survey.code->nbytes))
         return false;
     mark_typed(&survey);
