@@ -210,7 +210,7 @@ static const struct wrong_header wrong_headers[] = {
     {"new section writable and executable", IN_SECTION, 5, SECTION_CHARACTERISTICS,
      SCN_CNT_INITIALIZED_DATA | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE, "writable and executable"},
     {"new section executable", IN_SECTION, 5, SECTION_CHARACTERISTICS,
-     SCN_CNT_CODE | SCN_MEM_READ | SCN_MEM_EXECUTE, "executable section"},
+     SCN_CNT_CODE | SCN_MEM_READ | SCN_MEM_EXECUTE, "is executable"},
     {"new section discardable", IN_SECTION, 5, SECTION_CHARACTERISTICS, MADE_RDATA | SCN_MEM_DISCARDABLE,
      "discardable"},
     {"new section paged by name", IN_SECTION, 5, SECTION_NAME, 0x45474150, "paged"},

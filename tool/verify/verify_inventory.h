@@ -31,6 +31,7 @@ struct verify_moves {
     uint8_t *inert_sides; /* one for each piece, see verify_sides.h */
     uint32_t *bases;      /* addresses near edges that code indexes, ascending */
     size_t base_count, base_capacity;
+    bool stored_sections[96]; /* by index: an instruction may store there, though it is not marked writable */
     const struct verify_section *unwritten_section; /* the last that was shown to be written by nothing */
     uint64_t budget_count;                          /* table entries that may still be walked */
     /* Counted for the verdict's texts */

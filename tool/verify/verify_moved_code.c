@@ -24,6 +24,7 @@ bool verify_store_is_allowed(struct verify_moves *moves, uint32_t site_rva, uint
     const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
     if (!piece || !was_writable(moves, piece))
         return true;
+    moves->stored_sections[piece->section->index] = true;
     const struct verify_section *section =
         verify_section_at(&moves->judged->new_image, (uint32_t)((int64_t)rva + piece->delta));
     if (section && (section->characteristics & SCN_MEM_WRITE))
@@ -115,7 +116,8 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     if (!is_branch && target && was_writable(moves, target)) {
         const struct verify_section *section =
             verify_section_at(&moves->judged->new_image, (uint32_t)((int64_t)target_rva + target->delta));
-        may_store = !section || !(section->characteristics & SCN_MEM_WRITE);
+        may_store = !section || !(section->characteristics & SCN_MEM_WRITE) ||
+                    !(target->section->characteristics & SCN_MEM_WRITE);
     }
     if (!is_apart && !may_store)
         return true;

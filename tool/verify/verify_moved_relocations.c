@@ -122,7 +122,11 @@ static bool padding_is_plain(struct verify_case *judged)
         }
         at += block_nbytes;
     }
-    return true;
+    /* The loader takes blocks until the size is used up: what is left over would be one of size 0. */
+    return at == directory.nbytes ||
+           verify_refute(judged, verify_spot_rva(judged, (uint32_t)(directory.rva + at)),
+                         "The new base relocations end at RVA 0x%llX, but their directory goes on.",
+                         (unsigned long long)directory.rva + at);
 }
 
 static bool compare_tables(struct verify_moves *moves, const struct verify_site *sites, size_t count)

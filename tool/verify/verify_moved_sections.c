@@ -3,6 +3,7 @@
  * Must not: accept a section by its name alone.  Source: PE-format rules for drivers: PAGE and .eda are paged
  * by name, discardable sections vanish after start. */
 #include "verify/verify_moved_headers.h"
+#include "verify/verify_repairs.h"
 #include "verify/verify_writes.h"
 
 static struct verify_spot spot_of(const struct verify_moves *moves, const struct verify_section *section)
@@ -14,7 +15,7 @@ static struct verify_spot spot_of(const struct verify_moves *moves, const struct
 
 static bool is_paged_name(const char *name)
 {
-    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0;
+    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0 || strncmp(name, "INIT", 4) == 0;
 }
 
 static bool holds_relocations_only(const struct verify_moves *moves, const struct verify_section *section)
@@ -43,10 +44,67 @@ static bool is_kept(const struct verify_moves *moves, uint32_t index, bool *lost
         return false;
     uint32_t old_flags = a->sections[index].characteristics, flags = b->sections[index].characteristics;
     *lost_write = (old_flags & ~flags) == SCN_MEM_WRITE;
+    /* What is not code and not written anew keeps its size, too. */
+    uint32_t table_rva = a->directory_count > DIR_BASERELOC ? a->directories[DIR_BASERELOC].rva : 0;
+    bool may_resize = (old_flags & SCN_MEM_EXECUTE) ||
+                      (table_rva >= a->sections[index].rva &&
+                       table_rva - a->sections[index].rva < a->sections[index].memory_nbytes);
+    if (!may_resize && a->sections[index].virtual_nbytes != b->sections[index].virtual_nbytes)
+        return false;
     return memcmp(a->file.bytes + a->sections[index].header_foff,
                   b->file.bytes + b->sections[index].header_foff, SECTION_NAME_NBYTES) == 0 &&
            a->sections[index].rva == b->sections[index].rva &&
            (flags == old_flags || (*lost_write && (flags | SCN_MEM_WRITE) == old_flags));
+}
+
+/* Written again while the driver runs: not only by the loader, which opens what it needs. */
+static bool needs_write(const char *what)
+{
+    return strstr(what, "cookie") || strstr(what, "delay") || strstr(what, "TLS") || strstr(what, "LOCK");
+}
+
+/* Rights that something in the section had: executable code, or data that was written. Parts that a repair
+ * added are judged with it. */
+static uint32_t rights_of_content(const struct verify_moves *moves, const struct verify_section *section)
+{
+    uint64_t first_rva = section->rva, end_rva = (uint64_t)section->rva + section->memory_nbytes;
+    bool is_flat = moves->judged->old_image.section_alignment < PAGE_NBYTES;
+    uint32_t rights = 0;
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        int64_t rva = (int64_t)piece->rva + piece->delta, last_rva = (int64_t)piece->end_rva + piece->delta;
+        if (rva >= (int64_t)end_rva || last_rva <= (int64_t)first_rva)
+            continue;
+        if (piece->is_code)
+            rights |= SCN_MEM_EXECUTE;
+        if ((piece->section->characteristics & SCN_MEM_WRITE) && !piece->is_code && !piece->is_slots)
+            rights |= SCN_MEM_WRITE;
+        /* All pages of a flat image were writable, and what is stored to need not be marked so. */
+        if (is_flat && !piece->is_code && !piece->is_slots && moves->stored_sections[piece->section->index])
+            rights |= SCN_MEM_WRITE;
+    }
+    for (size_t i = 0; i < moves->new_tables.written.count; i++) {
+        const struct verify_range *range = &moves->new_tables.written.items[i];
+        if (range->rva < end_rva && range->end_rva > first_rva && needs_write(range->what))
+            rights |= SCN_MEM_WRITE;
+    }
+    for (size_t i = 0; i < verify_repairs_range_count(moves); i++) {
+        struct verify_range made = verify_repairs_range(moves, i);
+        if (made.rva < end_rva && made.end_rva > first_rva)
+            rights |= SCN_MEM_EXECUTE | SCN_MEM_WRITE;
+    }
+    return rights;
+}
+
+/* Data left it so that it need not be writable. */
+static bool is_split_and_writable(const struct verify_moves *moves, const struct verify_section *section)
+{
+    bool is_split = false;
+    for (size_t i = 0; i < moves->map.count; i++)
+        is_split = is_split || (moves->map.pieces[i].is_data_run &&
+                                moves->map.pieces[i].section->index == section->index);
+    return is_split && (section->characteristics & SCN_MEM_EXECUTE) &&
+           (section->characteristics & SCN_MEM_WRITE);
 }
 
 static bool check_header(struct verify_moves *moves, uint32_t index)
@@ -63,7 +121,7 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
         load_u32(header + SECTION_NUMBER_OF_RELOCATIONS) != 0)
         return verify_refute(judged, spot_of(moves, section),
                              "Section %s has COFF relocations or line numbers.", section->name);
-    if (kept && !lost_write)
+    if (kept && !lost_write && !is_split_and_writable(moves, section))
         return true;
     if ((flags & SCN_MEM_EXECUTE) && (flags & SCN_MEM_WRITE))
         return verify_refute(judged, spot_of(moves, section), "Section %s is writable and executable.",
@@ -81,6 +139,10 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if ((flags & ~known) || !(flags & SCN_MEM_READ))
         return verify_refute(judged, spot_of(moves, section), "Section %s has rights 0x%X.", section->name,
                              (unsigned)flags);
+    uint32_t needless = flags & (SCN_MEM_EXECUTE | SCN_MEM_WRITE) & ~rights_of_content(moves, section);
+    if (needless)
+        return verify_refute(judged, spot_of(moves, section), "Section %s is %s, but holds nothing that was.",
+                             section->name, needless & SCN_MEM_EXECUTE ? "executable" : "writable");
     if (header[SECTION_NAME] == 0 || is_paged_name(section->name))
         return verify_refute(judged, spot_of(moves, section),
                              "Section %s is paged, or kept from it, by its name; its content was not.",
@@ -88,6 +150,14 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if ((flags & SCN_MEM_DISCARDABLE) && !holds_relocations_only(moves, section))
         return verify_refute(judged, spot_of(moves, section),
                              "Section %s is discardable, but holds more than base relocations.",
+                             section->name);
+    uint32_t table_rva = judged->new_image.directory_count > DIR_BASERELOC
+                             ? judged->new_image.directories[DIR_BASERELOC].rva
+                             : 0;
+    if (!(flags & SCN_MEM_DISCARDABLE) && table_rva >= section->rva &&
+        table_rva - section->rva < section->memory_nbytes && holds_relocations_only(moves, section))
+        return verify_refute(judged, spot_of(moves, section),
+                             "Section %s holds nothing but base relocations and is not discardable.",
                              section->name);
     return true;
 }
@@ -157,12 +227,6 @@ static bool check_piece(struct verify_moves *moves, const struct verify_piece *p
         rva = (uint64_t)section->rva + section->memory_nbytes;
     }
     return true;
-}
-
-/* Written again while the driver runs: not only by the loader, which opens what it needs. */
-static bool needs_write(const char *what)
-{
-    return strstr(what, "cookie") || strstr(what, "delay") || strstr(what, "TLS") || strstr(what, "LOCK");
 }
 
 /* No place that the loader writes is executable. */

@@ -152,7 +152,8 @@ static bool read_both(struct verify_moves *moves)
                                      moves->old_tables.problem);
     if (moves->new_tables.problem)
         return verify_refute(judged, verify_spot_rva(judged, moves->new_tables.problem_rva),
-                             "In the new image %s.", moves->new_tables.problem);
+                             "In the new image %s (RVA 0x%X).", moves->new_tables.problem,
+                             (unsigned)moves->new_tables.problem_rva);
     if (!verify_code_read(&judged->old_image, &moves->old_tables, judged->arena, &moves->code, &problem,
                           &problem_foff))
         return problem ? verify_moves_unproved(moves, UINT32_MAX, "In the old image %s.", problem) : false;

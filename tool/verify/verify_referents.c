@@ -1,6 +1,7 @@
 /* verify_referents.c - what an operand near an edge means, by what is done with the address.
  * Takes: a field in code.  Gives: verify_operand_meaning().
  * Must not: decide by the place the address falls in when something is added to it. */
+#include "verify/verify_bounded.h"
 #include "verify/verify_edges.h"
 #include "verify/verify_follow.h"
 
@@ -68,6 +69,22 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
     if (is_displacement && is_jump_table(moves, field, &full, rva))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    struct verify_followed bounded = {0};
+    if (is_displacement && !moves->judged->old_image.is_64 &&
+        verify_bounded_index(&moves->code, field->section, uses->operand_at, &bounded.low, &bounded.high)) {
+        /* A negative address of 32 bits wraps around. */
+        int64_t wrapped = rva > INT32_MAX ? (int64_t)(int32_t)(uint32_t)rva : (int64_t)rva;
+        const struct verify_piece *piece =
+            wrapped + bounded.low < 0
+                ? NULL
+                : accessed_piece(moves, 0,
+                                 &(struct verify_followed){.low = wrapped + bounded.low,
+                                                           .high = wrapped + bounded.high});
+        if (piece) {
+            *delta = piece->delta;
+            return MEANING_SURE;
+        }
+    }
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
         return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
     struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at);
