@@ -82,7 +82,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
                                                            .high = wrapped + bounded.high});
         if (piece) {
             *delta = piece->delta;
-            return MEANING_SURE;
+            return MEANING_INFERRED; /* the comparison was found by its form: another value is not shown */
         }
     }
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
