@@ -106,12 +106,36 @@ static bool plan_finding(struct plan_context *context, const struct finding *fin
     }
 }
 
+/* What is asked of each section looks at all references: bounded, it stays linear. */
+static bool has_too_many_sections(struct plan_context *context)
+{
+    enum { MOST_SECTIONS = 96 }; /* what Windows loads as a driver */
+    if (context->image->section_count <= MOST_SECTIONS)
+        return false;
+    for (size_t i = 0; i < context->findings->count; i++)
+        if (is_wanted(context->options, context->findings->items[i].code))
+            return true;
+    return false;
+}
+
+static bool refuse_many_sections(struct plan_context *context)
+{
+    struct finding refusal = finding_make(context->arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
+                                          "It has %u sections; images with so many are not repaired.",
+                                          context->image->section_count);
+    refusal.cure = "Link the image again with fewer sections; Windows loads drivers with at most 96.";
+    context->plan->verdict = PLAN_REFUSED;
+    return finding_add(&context->plan->refusals, &refusal);
+}
+
 bool plan_make(const struct image *image, const struct refset *refs, const struct code_map *code,
                const struct finding_list *findings, const struct plan_options *options, struct arena *arena,
                struct plan *plan)
 {
     *plan = (struct plan){.refusals = {.arena = arena}, .new_file_nbytes = image->file.nbytes};
     struct plan_context context = {image, refs, code, findings, options, arena, plan};
+    if (has_too_many_sections(&context))
+        return refuse_many_sections(&context);
     if (!plan_moves(&context))
         return false;
     for (size_t i = 0; i < findings->count; i++)
