@@ -20,6 +20,7 @@ struct referents {
     struct decoder *decoder;
     uint64_t steps_left;   /* for following uses */
     struct site_set joins; /* file offsets that anything leads to */
+    bool parts_move;       /* not all pieces move alike */
 };
 
 static const char cure_border[] =
@@ -218,6 +219,25 @@ static const struct piece *indexed_piece(struct referents *choice, const struct 
     return is_inside ? piece : NULL;
 }
 
+/* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
+ * its array lies. When all moves alike, that does not matter. */
+static bool is_folded_into_code(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->target);
+    bool is_in_code =
+        byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || byte_class == BYTE_PADDING;
+    if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
+        (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
+        return false;
+    if (ref->access != ACCESS_ADDRESS)
+        return ref->encoding == REF_VA && !is_direct(choice, ref);
+    if (byte_class == BYTE_INSTRUCTION || ref->encoding == REF_IMAGE_REL)
+        return false;
+    struct address_uses uses = uses_of(choice, ref);
+    return !uses.is_as_is && !uses.is_compared;
+}
+
 /* Past the image's end: one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
@@ -235,9 +255,7 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
 {
     struct rewrite *rewrite = choice->rewrite;
     const struct layout *layout = rewrite->layout;
-    bool is_doubtful =
-        ref->state == REF_OUTSIDE || ref->state == REF_HEADERS || edges_matter(choice->edges, ref->target);
-    const struct piece *indexed = is_doubtful ? indexed_piece(choice, ref) : NULL;
+    const struct piece *indexed = indexed_piece(choice, ref);
     if (indexed) {
         *target = ref->target + piece_delta(indexed);
         return check_rights_of(choice, ref, indexed);
@@ -247,6 +265,11 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     if (ref->state == REF_OUTSIDE)
         return choose_outside(choice, ref, target);
     *target = layout_map_rva(layout, ref->target);
+    if (is_folded_into_code(choice, ref))
+        return refuse_ref(
+            rewrite, ref, cure_border,
+            "is computed with and lies among code, so it means an array elsewhere; which one is "
+            "not known");
     if (!check_rights(choice, ref))
         return false;
     if (!edges_matter(choice->edges, ref->target)) {
@@ -344,6 +367,7 @@ static bool follows(const struct ref *first, const struct ref *ref)
 static bool collect_joins(struct referents *choice)
 {
     const struct rewrite *rewrite = choice->rewrite;
+    choice->parts_move = layout_data_leaves(rewrite->layout);
     uint32_t foff;
     if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes))
         return false;
