@@ -8,7 +8,7 @@
 #include "code/code_decode.h"
 #include "plan/rewrite.h"
 
-enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90, MOST_BACK = 64, MOST_INSTRUCTIONS = 64 };
+enum { FILL_INT3 = 0xCC, FILL_NOP = 0x90, MOST_BACK = 64, MOST_INSTRUCTIONS = 64, FUNCTION_ALIGNMENT = 4 };
 
 /* What is known of the bytes of the section, by offset. */
 struct survey {
@@ -89,7 +89,11 @@ static bool may_be_function(const struct survey *survey, uint32_t at, uint32_t e
 {
     const uint8_t *bytes = survey->rewrite->image->file.bytes + survey->section->raw_foff;
     struct instruction instruction;
+    if ((survey->section->rva + at) % FUNCTION_ALIGNMENT != 0)
+        return false;
     for (int count = 0; at < end && count < MOST_INSTRUCTIONS; count++) {
+        if (survey->code->classes[at] != BYTE_UNKNOWN) /* data that an operand names, or fill */
+            return false;
         if (!decode(survey->decoder, bytes + at, end - at, survey->section->rva + at, &instruction) ||
             instruction.operation == OP_ODD ||
             (bytes[at] == 0 && instruction.nbytes > 1 && bytes[at + 1] == 0))
