@@ -109,6 +109,8 @@ static bool check_directory(const struct header_check *check, uint32_t index)
     uint32_t expected = 0;
     if (index == DIR_SECURITY) /* what a signature covered is no longer there */
         return (b.rva == 0 && b.nbytes == 0) || refute_field(check, foff, 0);
+    if (index == DIR_BASERELOC && a.rva == 0) /* there is nothing to write anew */
+        return (b.rva == 0 && b.nbytes == a.nbytes) || refute_field(check, foff, 0);
     if (index == DIR_BASERELOC || index == DIR_IAT)
         return true; /* rebuilt; judged with the relocations and the slots */
     if (a.nbytes != b.nbytes)
