@@ -225,8 +225,12 @@ static bool is_folded_into_code(struct referents *choice, const struct ref *ref)
 {
     const struct rewrite *rewrite = choice->rewrite;
     uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->target);
-    bool is_in_code =
-        byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || byte_class == BYTE_PADDING;
+    struct span byte;
+    /* Zeros may be variables, and what leaves with data is none of the code's fill. */
+    bool is_fill = byte_class == BYTE_PADDING &&
+                   layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
+                   image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
+    bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill;
     if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
         (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
         return false;
