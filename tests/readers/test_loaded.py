@@ -270,7 +270,7 @@ class LoadedElsewhere(unittest.TestCase):
         function = pair.new.pe.OPTIONAL_HEADER.DATA_DIRECTORY[3].VirtualAddress
         for rva in (entry, pointer, function):
             changed = bytearray(data)
-            changed[pair.new.pe.get_offset_from_rva(rva)] ^= 0x10
+            changed[pair.new.pe.get_offset_from_rva(rva)] ^= 0x03
             with open(self.new, "wb") as file:
                 file.write(changed)
             self.assertNotEqual(Pair(path, self.new, pieces).compare(), [], hex(rva))
