@@ -264,6 +264,11 @@ static void find_near(const struct layout *layout, uint32_t t, size_t *first, si
             break;
 }
 
+bool edges_has_data(const struct edges *edges, const struct piece *piece)
+{
+    return edges->zones[1][piece - edges->rewrite->layout->pieces].has_data;
+}
+
 bool edges_matter(const struct edges *edges, uint32_t t)
 {
     const struct layout *layout = edges->rewrite->layout;

@@ -242,6 +242,52 @@ static bool is_folded_into_code(struct referents *choice, const struct ref *ref)
     return !uses.is_as_is && !uses.is_compared;
 }
 
+/* Data that code may index: not what is executed, nor what leaves as slots. */
+static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    const struct rewrite *rewrite = choice->rewrite;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const struct directory *directory = image_directory(rewrite->image, tables[i]);
+        if (directory && directory->rva == piece->old_rva)
+            return false; /* a section of the linker's own */
+    }
+    if (piece->kind == PIECE_DATA)
+        return true;
+    return piece->kind == PIECE_SECTION && piece->nbytes != 0 &&
+           !(rewrite->image->sections[piece->section].characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
+           edges_has_data(choice->edges, piece);
+}
+
+/* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
+ * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. */
+static bool may_mean_far_data(struct referents *choice, const struct ref *ref)
+{
+    enum { FAR_FOLD_NBYTES = 0x10000 };
+    const struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
+    const struct piece *own = layout_piece_at(layout, ref->target);
+    if (!choice->parts_move || rewrite->image->is_64 || ref->source != SOURCE_CODE ||
+        ref->encoding != REF_VA || (ref->flags & REF_FLAG_CODE_TARGET) || !may_hold_arrays(choice, own) ||
+        is_direct(choice, ref))
+        return false;
+    bool is_far = false;
+    for (size_t i = 1; i < layout->piece_count && !is_far; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        uint64_t gap_nbytes = piece->old_rva > ref->target          ? piece->old_rva - ref->target
+                              : ref->target >= piece_end_rva(piece) ? ref->target - piece_end_rva(piece)
+                                                                    : 0;
+        is_far = piece_delta(piece) != piece_delta(own) && gap_nbytes < FAR_FOLD_NBYTES &&
+                 may_hold_arrays(choice, piece);
+    }
+    if (!is_far)
+        return false;
+    if (ref->access != ACCESS_ADDRESS)
+        return true;
+    struct address_uses uses = uses_of(choice, ref);
+    return !uses.is_as_is && !uses.is_compared && !uses.is_decided;
+}
+
 /* Past the image's end: one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
@@ -274,6 +320,10 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             rewrite, ref, cure_border,
             "is computed with and lies among code, so it means an array elsewhere; which one is "
             "not known");
+    if (may_mean_far_data(choice, ref))
+        return refuse_ref(rewrite, ref, cure_border,
+                          "has an index whose bounds are not known, and more than one part of the data that "
+                          "moves apart may hold the array");
     if (!check_rights(choice, ref))
         return false;
     if (!edges_matter(choice->edges, ref->target)) {

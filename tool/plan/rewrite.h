@@ -158,6 +158,8 @@ bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_r
 /* edges.c */
 struct edges;
 struct edges *edges_new(struct rewrite *rewrite);
+/* Does the piece hold anything but code, fill, literals and tables that code does not read? */
+bool edges_has_data(const struct edges *edges, const struct piece *piece);
 /* What is done with an address. */
 enum address_use {
     USE_COMPUTED, /* something is added to it, or that is not known */

@@ -26,6 +26,10 @@ bool verify_edges_begin(struct verify_moves *moves);
 /* True when another distance begins within EDGE_NBYTES of rva. */
 bool verify_is_near_edge(const struct verify_moves *moves, uint64_t rva);
 
+/* Something is added to the address rva: may the array that is meant lie in a piece of another distance, too
+ * far away for verify_is_near_edge()? */
+bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva);
+
 /* The distance of what rva means, unless it is open. Nothing is refuted. */
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta);

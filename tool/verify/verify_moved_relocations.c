@@ -23,7 +23,7 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
     struct verify_field_in_code field = {section, address->field_rva - section->rva, address->nbytes,
                                          FIELD_ABSOLUTE, 0};
     struct verify_uses uses = verify_uses_possible(&moves->code, &field);
-    bool is_near = verify_is_near_edge(moves, address->rva);
+    bool is_near = verify_is_near_edge(moves, address->rva) || verify_array_may_be_far(moves, address->rva);
     address->meaning = verify_meaning(moves, address->rva, ADDRESS_TAKEN, &address->delta);
     if (!(uses.uses & USE_WRITE) && !is_near)
         return true;

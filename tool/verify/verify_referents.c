@@ -50,6 +50,34 @@ static bool is_jump_table(struct verify_moves *moves, const struct verify_field_
     return true;
 }
 
+/* The same of a table in data: two entries there lead to code around the jump, as those of a switch do. */
+static bool is_switch_in_data(const struct verify_moves *moves, const struct verify_field_in_code *field,
+                              const struct verify_full *full, uint64_t rva)
+{
+    enum { FUNCTION_REACH_NBYTES = 0x4000 };
+    const struct verify_image *image = moves->code.image;
+    uint64_t site_rva = field->section->rva + field->at;
+    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_JMP || image->is_64 || full->operands[0].mem.scale != 4 ||
+        full->operands[0].mem.base != ZYDIS_REGISTER_NONE)
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t va;
+        if (!verify_read_at(image, rva + 4 * (uint64_t)i, 4, &va))
+            return false;
+        uint64_t target_rva = va - image->base_va;
+        uint64_t gap = target_rva > site_rva ? target_rva - site_rva : site_rva - target_rva;
+        if (verify_code_at(&moves->code, target_rva) != field->section || gap > FUNCTION_REACH_NBYTES)
+            return false;
+    }
+    return true;
+}
+
+static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
+{
+    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
+}
+
 enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
                                            const struct verify_field_in_code *field,
                                            const struct verify_uses *uses, uint64_t rva, int64_t *delta)
@@ -58,7 +86,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     struct verify_full full;
     if (field->kind == FIELD_BRANCH || field->kind == FIELD_CALL)
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
-    if (!verify_is_near_edge(moves, rva))
+    if (!verify_is_near_edge(moves, rva) && !verify_array_may_be_far(moves, rva))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if (!verify_code_decode(&moves->code, field->section, uses->operand_at, &instruction) ||
         !verify_decode_full(&moves->code, field->section, uses->operand_at, &full))
@@ -67,7 +95,8 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         instruction.disp_nbytes != 0 && uses->operand_at + instruction.disp_at == field->at;
     if (is_displacement && instruction.is_plain_memory && !(uses->uses & USE_ADDRESS))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
-    if (is_displacement && is_jump_table(moves, field, &full, rva))
+    if (is_displacement &&
+        (is_jump_table(moves, field, &full, rva) || is_switch_in_data(moves, field, &full, rva)))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
     struct verify_followed bounded = {0};
     if (is_displacement && !moves->judged->old_image.is_64 &&
@@ -86,7 +115,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         }
     }
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
-        return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+        return meaning_of_indexed(moves, rva, delta);
     struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at);
     if (followed.is_followed) {
         const struct verify_piece *piece =
@@ -96,6 +125,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         *delta = piece->delta;
         return MEANING_SURE;
     }
-    return verify_meaning(moves, rva,
-                          followed.is_indexed || followed.is_added ? ADDRESS_INDEXED : ADDRESS_TAKEN, delta);
+    if (followed.is_indexed || followed.is_added)
+        return meaning_of_indexed(moves, rva, delta);
+    return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
 }

@@ -1,0 +1,59 @@
+/* verify_far.c - an index without known bounds: may its array lie far from the address in the instruction?
+ * Takes: the map and an address that something is added to.  Gives: yes, or no.
+ * Must not: take an address among instructions for the address of an array there.
+ *
+ * An index that does not begin with zero is folded into the address, element for element: table[code - 0x803]
+ * of four-byte elements is stored as an address 0x200C bytes before the table, whatever lies there. */
+#include "verify/verify_edges.h"
+#include "verify/verify_text_literal.h"
+
+enum { FAR_FOLD_NBYTES = 0x10000 };
+
+/* A table of pointers begins at rva, or one ends there and a table of bytes that choose from it begins: what
+ * compilers put behind a function with a switch. Or a string literal. */
+static bool is_data_in_code(struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    unsigned nbytes = moves->judged->old_image.is_64 ? 8 : 4;
+    if (!section)
+        return false;
+    size_t at = (size_t)(rva - section->rva);
+    return verify_bit(section->relocated, at) ||
+           (at >= nbytes && verify_bit(section->relocated, at - nbytes)) ||
+           verify_is_text_literal(&moves->judged->old_image, rva, &moves->judged->verdict->step_count);
+}
+
+/* Sections that begin with such a table are the linker's own. */
+static bool may_hold_arrays(const struct verify_moves *moves, const struct verify_piece *piece)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    const struct verify_image *image = &moves->judged->old_image;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        if (tables[i] < image->directory_count && image->directories[tables[i]].rva == piece->rva)
+            return false;
+    return !piece->is_code && !piece->is_slots;
+}
+
+static uint64_t distance(const struct verify_piece *piece, uint64_t rva)
+{
+    if (rva < piece->rva)
+        return piece->rva - rva;
+    return rva >= piece->end_rva ? rva - piece->end_rva : 0;
+}
+
+bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_piece *own = verify_piece_at(&moves->map, rva);
+    if (!own || !moves->map.moves_apart)
+        return false;
+    /* x64 has no index beside a RIP-relative address: it is folded into the displacement of its own. */
+    bool is_64 = moves->judged->old_image.is_64;
+    bool is_among_code = own->is_code && !is_data_in_code(moves, rva);
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        if (may_hold_arrays(moves, piece) && piece->delta != own->delta &&
+            (is_among_code || (!is_64 && !own->is_code && distance(piece, rva) < FAR_FOLD_NBYTES)))
+            return true;
+    }
+    return false;
+}
