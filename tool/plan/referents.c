@@ -5,23 +5,12 @@
  * Fields of loader tables, direct branches, and sized accesses to a fixed address mean the byte that they
  * name. Every other address may be folded. A field that several sources name is judged once, by the one that
  * knows most of it. */
-#include "code/address_uses.h"
-#include "code/index_range.h"
-#include "plan/rewrite.h"
+#include "plan/referents.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255, STEPS_PER_BYTE = 16 };
-
-struct referents {
-    struct rewrite *rewrite;
-    struct edges *edges;
-    struct decoder *decoder;
-    uint64_t steps_left;   /* for following uses */
-    struct site_set joins; /* file offsets that anything leads to */
-    bool parts_move;       /* not all pieces move alike */
-};
 
 static const char cure_border[] =
     "Put the variables into a section of its own that begins and ends at a page, or link "
@@ -131,30 +120,6 @@ static bool check_rights(struct referents *choice, const struct ref *ref)
     return check_rights_of(choice, ref, layout_piece_at(choice->rewrite->layout, ref->target));
 }
 
-/* An operand that reads, writes or calls through a fixed address: it means the datum there. */
-static bool is_direct(struct referents *choice, const struct ref *ref)
-{
-    const struct rewrite *rewrite = choice->rewrite;
-    if (ref->source != SOURCE_CODE || ref->encoding == REF_IMAGE_REL)
-        return false;
-    if (ref->flags & REF_FLAG_CODE_TARGET) /* a branch, or a label in a jump table */
-        return true;
-    if (ref->access == ACCESS_ADDRESS || ref->access == ACCESS_NONE)
-        return false;
-    uint32_t begin = code_instruction_begin(rewrite->code, ref->site_rva);
-    struct span bytes = image_run_at_rva(rewrite->image, begin);
-    struct instruction instruction;
-    struct memory_operand memory;
-    if (!decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &instruction) ||
-        ref->site_rva != begin + instruction.disp_offset || !decode_memory(choice->decoder, &memory))
-        return false;
-    if (instruction.is_rip_relative)
-        return true;
-    /* Vector registers as index are not told apart from none, and only legacy encodings have a plain one. */
-    return (!instruction.has_modrm || instruction.is_legacy) && memory.base == NO_REGISTER &&
-           memory.index == NO_REGISTER && instruction.base == NO_REGISTER && instruction.index == NO_REGISTER;
-}
-
 /* The datum of a direct access lies in one piece. */
 static bool lies_in_one(const struct layout *layout, const struct ref *ref)
 {
@@ -181,111 +146,12 @@ static bool is_plain_import_call(const struct referents *choice, const struct re
            (ref->target - piece->old_rva) % image_pointer_nbytes(choice->rewrite->image) == 0;
 }
 
-/* What is done with an address that is taken, or stored in data. */
-static struct address_uses uses_of(struct referents *choice, const struct ref *ref)
-{
-    const struct rewrite *rewrite = choice->rewrite;
-    if (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS && ref->encoding != REF_IMAGE_REL)
-        return address_uses_follow(rewrite->image, rewrite->code, choice->decoder, ref->site_rva,
-                                   &choice->steps_left);
-    uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->site_rva);
-    bool is_in_data = byte_class == BYTE_DATA || !code_section_at(rewrite->code, ref->site_rva);
-    return (struct address_uses){.is_as_is = ref->source == SOURCE_RELOCATED && is_in_data};
-}
-
 /* All bytes that are accessed through the address lie in the piece that it lies in. */
 static bool is_within_own(const struct layout *layout, uint32_t t, const struct address_uses *uses)
 {
     const struct piece *own = layout_piece_at(layout, t);
     int64_t first = (int64_t)t + uses->first, end = (int64_t)t + uses->end;
     return first >= own->old_rva && end <= (int64_t)own->old_rva + own->nbytes;
-}
-
-/* An operand [index * scale + t] whose index is known: every element lies in one piece. NULL when that does
- * not hold. */
-static const struct piece *indexed_piece(struct referents *choice, const struct ref *ref)
-{
-    const struct rewrite *rewrite = choice->rewrite;
-    struct index_range range;
-    if (ref->source != SOURCE_CODE || ref->encoding != REF_VA || rewrite->image->is_64 ||
-        !index_range_find(rewrite->image, rewrite->code, choice->decoder, &choice->joins,
-                          code_instruction_begin(rewrite->code, ref->site_rva), &range) ||
-        range.nbytes == 0)
-        return NULL;
-    uint32_t first = ref->target + (uint32_t)(range.low * range.scale);
-    uint64_t end = (uint64_t)first + (uint64_t)(range.high - range.low) * range.scale + range.nbytes;
-    const struct piece *piece = layout_piece_at(rewrite->layout, first);
-    bool is_inside = piece->kind != PIECE_HEADERS && first >= piece->old_rva && end <= piece_end_rva(piece);
-    return is_inside ? piece : NULL;
-}
-
-/* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
- * its array lies. When all moves alike, that does not matter. */
-static bool is_folded_into_code(struct referents *choice, const struct ref *ref)
-{
-    const struct rewrite *rewrite = choice->rewrite;
-    uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->target);
-    struct span byte;
-    /* Zeros may be variables, and what leaves with data is none of the code's fill. */
-    bool is_fill = byte_class == BYTE_PADDING &&
-                   layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
-                   image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
-    bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill;
-    if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
-        (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
-        return false;
-    if (ref->access != ACCESS_ADDRESS)
-        return ref->encoding == REF_VA && !is_direct(choice, ref);
-    if (byte_class == BYTE_INSTRUCTION || ref->encoding == REF_IMAGE_REL)
-        return false;
-    struct address_uses uses = uses_of(choice, ref);
-    return !uses.is_as_is && !uses.is_compared;
-}
-
-/* Data that code may index: not what is executed, nor what leaves as slots. */
-static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
-{
-    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
-    const struct rewrite *rewrite = choice->rewrite;
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const struct directory *directory = image_directory(rewrite->image, tables[i]);
-        if (directory && directory->rva == piece->old_rva)
-            return false; /* a section of the linker's own */
-    }
-    if (piece->kind == PIECE_DATA)
-        return true;
-    return piece->kind == PIECE_SECTION && piece->nbytes != 0 &&
-           !(rewrite->image->sections[piece->section].characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
-           edges_has_data(choice->edges, piece);
-}
-
-/* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
- * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. */
-static bool may_mean_far_data(struct referents *choice, const struct ref *ref)
-{
-    enum { FAR_FOLD_NBYTES = 0x10000 };
-    const struct rewrite *rewrite = choice->rewrite;
-    const struct layout *layout = rewrite->layout;
-    const struct piece *own = layout_piece_at(layout, ref->target);
-    if (!choice->parts_move || rewrite->image->is_64 || ref->source != SOURCE_CODE ||
-        ref->encoding != REF_VA || (ref->flags & REF_FLAG_CODE_TARGET) || !may_hold_arrays(choice, own) ||
-        is_direct(choice, ref))
-        return false;
-    bool is_far = false;
-    for (size_t i = 1; i < layout->piece_count && !is_far; i++) {
-        const struct piece *piece = &layout->pieces[i];
-        uint64_t gap_nbytes = piece->old_rva > ref->target          ? piece->old_rva - ref->target
-                              : ref->target >= piece_end_rva(piece) ? ref->target - piece_end_rva(piece)
-                                                                    : 0;
-        is_far = piece_delta(piece) != piece_delta(own) && gap_nbytes < FAR_FOLD_NBYTES &&
-                 may_hold_arrays(choice, piece);
-    }
-    if (!is_far)
-        return false;
-    if (ref->access != ACCESS_ADDRESS)
-        return true;
-    struct address_uses uses = uses_of(choice, ref);
-    return !uses.is_as_is && !uses.is_compared && !uses.is_decided;
 }
 
 /* Past the image's end: one may mean the end of what comes last. */
@@ -305,7 +171,7 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
 {
     struct rewrite *rewrite = choice->rewrite;
     const struct layout *layout = rewrite->layout;
-    const struct piece *indexed = indexed_piece(choice, ref);
+    const struct piece *indexed = referents_indexed_piece(choice, ref);
     if (indexed) {
         *target = ref->target + piece_delta(indexed);
         return check_rights_of(choice, ref, indexed);
@@ -315,12 +181,12 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     if (ref->state == REF_OUTSIDE)
         return choose_outside(choice, ref, target);
     *target = layout_map_rva(layout, ref->target);
-    if (is_folded_into_code(choice, ref))
+    if (referents_is_folded_into_code(choice, ref))
         return refuse_ref(
             rewrite, ref, cure_border,
             "is computed with and lies among code, so it means an array elsewhere; which one is "
             "not known");
-    if (may_mean_far_data(choice, ref))
+    if (referents_may_mean_far_data(choice, ref))
         return refuse_ref(rewrite, ref, cure_border,
                           "has an index whose bounds are not known, and more than one part of the data that "
                           "moves apart may hold the array");
@@ -331,12 +197,12 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             return refuse_ref(rewrite, ref, cure_border, "leads between the headers and the first section");
         return true;
     }
-    if (is_direct(choice, ref) || is_plain_import_call(choice, ref)) {
+    if (referents_is_direct(choice, ref) || is_plain_import_call(choice, ref)) {
         if (lies_in_one(layout, ref))
             return true;
         return refuse_ref(rewrite, ref, cure_border, "is an access across a border where the image is cut");
     }
-    struct address_uses uses = uses_of(choice, ref);
+    struct address_uses uses = referents_uses_of(choice, ref);
     if (uses.is_decided && is_within_own(layout, ref->target, &uses))
         return true;
     enum address_use use = uses.is_as_is ? USE_AS_IS : uses.is_compared ? USE_COMPARED : USE_COMPUTED;

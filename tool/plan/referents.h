@@ -1,0 +1,36 @@
+/* referents.h - what referents.c and its questions about operands share.
+ * Takes: pieces with their new places.  Gives: answers about one reference.  Must not: place anything.
+ * Private to tool/plan: referents.c has the story, referents_uses.c and referents_indexed.c the questions. */
+#ifndef HVCIFIX_PLAN_REFERENTS_H
+#define HVCIFIX_PLAN_REFERENTS_H
+
+#include "code/address_uses.h"
+#include "plan/rewrite.h"
+
+struct referents {
+    struct rewrite *rewrite;
+    struct edges *edges;
+    struct decoder *decoder;
+    uint64_t steps_left;   /* for following uses */
+    struct site_set joins; /* file offsets that anything leads to */
+    bool parts_move;       /* not all pieces move alike */
+};
+
+/* referents_uses.c */
+/* An operand that reads, writes or calls through a fixed address: it means the datum there. */
+bool referents_is_direct(struct referents *choice, const struct ref *ref);
+/* What is done with an address that is taken, or stored in data. */
+struct address_uses referents_uses_of(struct referents *choice, const struct ref *ref);
+
+/* referents_indexed.c */
+/* An operand [index * scale + t] whose index is known: every element lies in one piece. NULL when that does
+ * not hold. */
+const struct piece *referents_indexed_piece(struct referents *choice, const struct ref *ref);
+/* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
+ * its array lies. When all moves alike, that does not matter. */
+bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);
+/* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
+ * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. */
+bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref);
+
+#endif

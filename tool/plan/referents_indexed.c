@@ -1,0 +1,86 @@
+/* referents_indexed.c - operands with an index: which array do they mean?
+ * Takes: a reference, the pieces and what is known of the index.  Gives: a piece, or that it may be another.
+ * Must not: take the place that an address falls in for the array. */
+#include "code/index_range.h"
+#include "plan/referents.h"
+
+const struct piece *referents_indexed_piece(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    struct index_range range;
+    if (ref->source != SOURCE_CODE || ref->encoding != REF_VA || rewrite->image->is_64 ||
+        !index_range_find(rewrite->image, rewrite->code, choice->decoder, &choice->joins,
+                          code_instruction_begin(rewrite->code, ref->site_rva), &range) ||
+        range.nbytes == 0)
+        return NULL;
+    uint32_t first = ref->target + (uint32_t)(range.low * range.scale);
+    uint64_t end = (uint64_t)first + (uint64_t)(range.high - range.low) * range.scale + range.nbytes;
+    const struct piece *piece = layout_piece_at(rewrite->layout, first);
+    bool is_inside = piece->kind != PIECE_HEADERS && first >= piece->old_rva && end <= piece_end_rva(piece);
+    return is_inside ? piece : NULL;
+}
+
+bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    uint8_t byte_class = (uint8_t)code_class_at(rewrite->code, ref->target);
+    struct span byte;
+    /* Zeros may be variables, and what leaves with data is none of the code's fill. */
+    bool is_fill = byte_class == BYTE_PADDING &&
+                   layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
+                   image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
+    bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill;
+    if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
+        (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
+        return false;
+    if (ref->access != ACCESS_ADDRESS)
+        return ref->encoding == REF_VA && !referents_is_direct(choice, ref);
+    if (byte_class == BYTE_INSTRUCTION || ref->encoding == REF_IMAGE_REL)
+        return false;
+    struct address_uses uses = referents_uses_of(choice, ref);
+    return !uses.is_as_is && !uses.is_compared;
+}
+
+/* Data that code may index: not what is executed, nor what leaves as slots. */
+static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    const struct rewrite *rewrite = choice->rewrite;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const struct directory *directory = image_directory(rewrite->image, tables[i]);
+        if (directory && directory->rva == piece->old_rva)
+            return false; /* a section of the linker's own */
+    }
+    if (piece->kind == PIECE_DATA)
+        return true;
+    return piece->kind == PIECE_SECTION && piece->nbytes != 0 &&
+           !(rewrite->image->sections[piece->section].characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
+           edges_has_data(choice->edges, piece);
+}
+
+bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref)
+{
+    enum { FAR_FOLD_NBYTES = 0x10000 };
+    const struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
+    const struct piece *own = layout_piece_at(layout, ref->target);
+    if (!choice->parts_move || rewrite->image->is_64 || ref->source != SOURCE_CODE ||
+        ref->encoding != REF_VA || (ref->flags & REF_FLAG_CODE_TARGET) || !may_hold_arrays(choice, own) ||
+        referents_is_direct(choice, ref))
+        return false;
+    bool is_far = false;
+    for (size_t i = 1; i < layout->piece_count && !is_far; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        uint64_t gap_nbytes = piece->old_rva > ref->target          ? piece->old_rva - ref->target
+                              : ref->target >= piece_end_rva(piece) ? ref->target - piece_end_rva(piece)
+                                                                    : 0;
+        is_far = piece_delta(piece) != piece_delta(own) && gap_nbytes < FAR_FOLD_NBYTES &&
+                 may_hold_arrays(choice, piece);
+    }
+    if (!is_far)
+        return false;
+    if (ref->access != ACCESS_ADDRESS)
+        return true;
+    struct address_uses uses = referents_uses_of(choice, ref);
+    return !uses.is_as_is && !uses.is_compared && !uses.is_decided;
+}
