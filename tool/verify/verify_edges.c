@@ -4,6 +4,7 @@
 #include "verify/verify_edges.h"
 #include "verify/verify_bases.h"
 #include "verify/verify_code_target.h"
+#include "verify/verify_text_literal.h"
 
 /* All pieces within EDGE_NBYTES of an address, as far as they matter. */
 struct vicinity {
@@ -109,6 +110,13 @@ static bool is_item(struct verify_moves *moves, const struct verify_piece *piece
     return !vicinity->is_behind_edge || !verify_has_base_near(moves, piece, rva);
 }
 
+/* The begin of a string literal means itself, unless what lies before it ends there. */
+static bool is_literal(struct verify_moves *moves, uint64_t rva, const struct vicinity *vicinity)
+{
+    return !vicinity->is_behind_edge &&
+           verify_is_text_literal(&moves->judged->old_image, rva, &moves->judged->verdict->step_count);
+}
+
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta)
 {
@@ -121,7 +129,7 @@ enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enu
     struct vicinity vicinity = around_piece(moves, piece, rva);
     if (!vicinity.has_others || !vicinity.has_other_arrays)
         return MEANING_SURE;
-    if (use == ADDRESS_TAKEN && is_item(moves, piece, rva, &vicinity))
+    if (use == ADDRESS_TAKEN && (is_item(moves, piece, rva, &vicinity) || is_literal(moves, rva, &vicinity)))
         return MEANING_SURE;
     /* An array of its own may begin or end a little farther from the edge than the address. */
     bool is_deep = (!vicinity.is_before || verify_side_is_inert(moves, piece, SIDE_BEGIN_DEEP)) &&

@@ -103,6 +103,15 @@ static bool judge_base(struct code_scan *scan, const struct verify_field_in_code
         (unsigned)field_rva, (unsigned long long)target_rva);
 }
 
+/* Code does not branch into sections that hold none. Where nothing bounds functions, what looks like it is
+ * text or a table. */
+static bool is_no_branch(struct verify_moves *moves, const struct verify_piece *target, uint32_t field_rva)
+{
+    struct verify_function *function = verify_function_at(&moves->code, field_rva);
+    return target && !(target->section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
+           (!function || function->is_gap);
+}
+
 static bool judge_field(struct code_scan *scan, const struct verify_field_in_code *field, uint64_t target_rva,
                         const char *what)
 {
@@ -127,7 +136,7 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
         return true;
     uses = verify_uses_resolved(&moves->code, field);
     moves->looked_at_count++;
-    if (!uses.is_operand)
+    if (!uses.is_operand || (is_branch && is_no_branch(moves, target, field_rva)))
         return true;
     if ((uses.uses & USE_WRITE) &&
         !verify_store_is_allowed(moves, scan->section->rva + (uint32_t)uses.write_at, target_rva,

@@ -6,6 +6,7 @@
 #include "verify/verify_repairs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A relocated address and what it means. */
 struct address {
@@ -15,6 +16,30 @@ struct address {
     enum verify_meaning meaning;
     int64_t delta;
 };
+
+/* call, jmp, push or mov through an import slot, or a load behind a prologue, whatever else may be read
+ * around it: x86 only. */
+static bool is_plain_access(const struct verify_moves *moves, const struct verify_code_section *section,
+                            const struct address *address)
+{
+    const struct verify_range_list *written = &moves->old_tables.written;
+    size_t at = address->field_rva - section->rva;
+    const uint8_t *bytes = section->bytes.bytes;
+    if (address->nbytes != 4 || at < 2)
+        return false;
+    bool is_mov = bytes[at - 1] == 0xA1 || (bytes[at - 2] == 0x8B && (bytes[at - 1] & 0xC7) == 0x05);
+    bool is_call =
+        bytes[at - 2] == 0xFF && (bytes[at - 1] == 0x15 || bytes[at - 1] == 0x25 || bytes[at - 1] == 0x35);
+    static const uint8_t prologue[] = {0x55, 0x8B, 0xEC}; /* push ebp; mov ebp, esp; mov eax, [t] */
+    if (at > sizeof prologue && bytes[at - 1] == 0xA1 &&
+        memcmp(bytes + at - 1 - sizeof prologue, prologue, sizeof prologue) == 0)
+        return true;
+    for (size_t i = 0; (is_mov || is_call) && i < written->count; i++)
+        if (strstr(written->items[i].what, "FirstThunk") && address->rva >= written->items[i].rva &&
+            address->rva < written->items[i].end_rva && (address->rva - written->items[i].rva) % 4 == 0)
+            return true;
+    return false;
+}
 
 /* In code it matters what the instruction does with the address. False when a store is refuted. */
 static bool judge_in_code(struct verify_moves *moves, const struct verify_code_section *section,
@@ -36,7 +61,9 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
         return false;
     if (!is_near)
         return true;
-    if (uses.is_unanimous) {
+    if (is_plain_access(moves, section, address)) {
+        address->meaning = verify_meaning(moves, address->rva, ADDRESS_DIRECT, &address->delta);
+    } else if (uses.is_unanimous) {
         address->meaning = verify_operand_meaning(moves, &field, &uses, address->rva, &address->delta);
     } else { /* a plain access, or not: both must mean the same */
         int64_t direct_delta;

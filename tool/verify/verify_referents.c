@@ -2,6 +2,7 @@
  * Takes: a field in code.  Gives: verify_operand_meaning().
  * Must not: decide by the place the address falls in when something is added to it. */
 #include "verify/verify_bounded.h"
+#include "verify/verify_code_target.h"
 #include "verify/verify_edges.h"
 #include "verify/verify_follow.h"
 
@@ -72,6 +73,50 @@ static bool is_switch_in_data(const struct verify_moves *moves, const struct ver
     return true;
 }
 
+/* mov r, imm, and in the next instruction an access to [r], a call that has r as its argument, or a shift of
+ * r, after which it is no address. */
+static bool is_used_at_once(struct verify_moves *moves, const struct verify_field_in_code *field,
+                            const struct verify_full *full, size_t at)
+{
+    struct verify_full next;
+    ZydisRegister held = full->operands[0].reg.value;
+    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_MOV ||
+        full->operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        !verify_decode_full(&moves->code, field->section, at + full->decoded.length, &next))
+        return false;
+    if (next.decoded.meta.category == ZYDIS_CATEGORY_CALL)
+        return held == ZYDIS_REGISTER_ECX || held == ZYDIS_REGISTER_EDX;
+    if (next.decoded.mnemonic == ZYDIS_MNEMONIC_SHR)
+        return next.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && next.operands[0].reg.value == held;
+    for (unsigned i = 0; i < next.decoded.operand_count_visible; i++)
+        if (next.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            next.operands[i].mem.type == ZYDIS_MEMOP_TYPE_MEM && next.operands[i].mem.base == held &&
+            next.operands[i].mem.index == ZYDIS_REGISTER_NONE && next.operands[i].mem.disp.value == 0)
+            return true;
+    return false;
+}
+
+/* push imm, or mov [m], imm: the address is handed on as it is, and not folded past what it points into. What
+ * comes of an exclusive or is no address. The end of one part may be the begin of the next. */
+static bool is_handed_on(const struct verify_moves *moves, const struct verify_full *full, uint64_t rva)
+{
+    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
+    const struct verify_piece *before = piece ? verify_piece_before(&moves->map, piece->rva) : NULL;
+    bool is_store =
+        full->decoded.mnemonic == ZYDIS_MNEMONIC_MOV && full->operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
+    bool is_edge = piece && rva == piece->rva && before && before->end_rva == rva;
+    return piece && !is_edge &&
+           (is_store || full->decoded.mnemonic == ZYDIS_MNEMONIC_PUSH ||
+            full->decoded.mnemonic == ZYDIS_MNEMONIC_XOR);
+}
+
+/* cmp with the begin of a function. */
+static bool is_compared_function(struct verify_moves *moves, const struct verify_full *full, uint64_t rva)
+{
+    return full->decoded.mnemonic == ZYDIS_MNEMONIC_CMP &&
+           verify_is_code_target(&moves->code, (uint32_t)rva, false);
+}
+
 static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
 {
     enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
@@ -114,6 +159,11 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
             return MEANING_INFERRED; /* the comparison was found by its form: another value is not shown */
         }
     }
+    if (!is_displacement && !moves->judged->old_image.is_64 &&
+        (is_handed_on(moves, &full, rva) || is_used_at_once(moves, field, &full, uses->operand_at)))
+        return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if (!is_displacement && is_compared_function(moves, &full, rva))
+        return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
         return meaning_of_indexed(moves, rva, delta);
     struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at);
