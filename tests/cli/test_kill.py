@@ -6,6 +6,7 @@ strace stops the tool at each of its system calls that could leave a trace: once
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,15 @@ def can_trace():
 
 
 @unittest.skipUnless(can_trace(), "strace may not trace here")
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def take_endings():
+    """Who started the tests may ignore these signals, as a shell does for what it runs in the background."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_DFL)
+
+
 class Interrupted(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
@@ -51,7 +61,8 @@ class Interrupted(unittest.TestCase):
     def trace(self, *strace_options):
         command = ["strace", "-f", "-qq", "-o", "/dev/null", *strace_options, tool.TOOL, "fix", "--in-place",
                    self.target]
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+                              preexec_fn=take_endings)
 
     def count_calls(self):
         """[(system call, its number among calls of that name)] of an undisturbed run."""
@@ -107,7 +118,7 @@ class Interrupted(unittest.TestCase):
         """Ctrl-C, or the end of a session, leaves nothing."""
         if not any(call == "linkat" for call, _ in self.count_calls()):
             self.skipTest("this disk has no files without a name")
-        for ending in ("INT", "TERM", "HUP"):
+        for ending in (ending.name for ending in ENDINGS):
             for name in ("write", "fsync", "fchmod"):
                 self.renew()
                 done = self.trace("-e", f"inject={name}:signal={ending}:when=1")
