@@ -29,7 +29,6 @@ def can_trace():
     return done.returncode == 0
 
 
-@unittest.skipUnless(can_trace(), "strace may not trace here")
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,6 +38,7 @@ def take_endings():
         signal.signal(ending, signal.SIG_DFL)
 
 
+@unittest.skipUnless(can_trace(), "strace may not trace here")
 class Interrupted(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
