@@ -16,7 +16,7 @@ say "hvcifix fix --dry-run --quiet $old"
 say "hvcifix fix --quiet $old -o $new"
 "$tool" fix --quiet "$old" -o "$new"
 say "hvcifix verify $old $new"
-"$tool" verify "$old" "$new" | head -n 12
+"$tool" verify "$old" "$new" | sed -n 1,12p
 say "hvcifix check --quiet $new"
 "$tool" check --quiet "$new"
 say "hvcifix show $old --after $new"

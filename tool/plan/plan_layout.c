@@ -172,9 +172,10 @@ static const char *describe_moves(struct rewrite *rewrite)
     return arena_printf(
         rewrite->arena,
         "%zu references were followed; %zu of %zu pieces leave their neighbours, and every place that "
-        "could refer to them is explained.%s",
+        "could refer to them is explained. Assumed: an address is folded no farther than docs/ASSUMPTIONS.md "
+        "says%s.",
         rewrite->refs->ref_count, leaving_count, layout->piece_count - 1,
-        rewrite->assumes_constants ? " That nobody writes to string literals is assumed." : "");
+        rewrite->assumes_constants ? ", and nobody writes to string literals" : "");
 }
 
 /* A page-aligned section that is written was split; it loses W as a change of its own. */
@@ -208,7 +209,7 @@ static bool add_changes(struct rewrite *rewrite)
                        ? "Memory has one set of rights a page, so code, data and constants need pages of "
                          "their own."
                        : "Executable memory must not be written.",
-            .assurance = rewrite->assumes_constants ? ASSURANCE_ASSUMED : ASSURANCE_PROVED,
+            .assurance = ASSURANCE_ASSUMED,
             .proof = proof,
         };
         if (is_straddling)
