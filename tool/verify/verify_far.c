@@ -9,6 +9,22 @@
 
 enum { FAR_FOLD_NBYTES = 0x10000 };
 
+/* rva lies in an instruction of a function that is known to its end; its tables are none. */
+static bool is_in_instruction(struct verify_moves *moves, const struct verify_code_section *section,
+                              size_t at)
+{
+    struct verify_instruction instruction;
+    uint32_t rva = section->rva + (uint32_t)at;
+    struct verify_function *function = verify_function_at(&moves->code, rva);
+    if (!function || !verify_function_is_clean(&moves->code, function))
+        return false;
+    for (size_t back = 0; back < INSTRUCTION_MAX_NBYTES && back <= at; back++)
+        if (verify_bit(section->starts, at - back))
+            return verify_code_decode(&moves->code, section, at - back, &instruction) &&
+                   instruction.nbytes > back;
+    return false;
+}
+
 /* A table of pointers begins at rva, or one ends there and a table of bytes that choose from it begins: what
  * compilers put behind a function with a switch. Or a string literal. */
 static bool is_data_in_code(struct verify_moves *moves, uint64_t rva)
@@ -18,6 +34,8 @@ static bool is_data_in_code(struct verify_moves *moves, uint64_t rva)
     if (!section)
         return false;
     size_t at = (size_t)(rva - section->rva);
+    if (moves->judged->old_image.is_64)
+        return !is_in_instruction(moves, section, at);
     return verify_bit(section->relocated, at) ||
            (at >= nbytes && verify_bit(section->relocated, at - nbytes)) ||
            verify_is_text_literal(&moves->judged->old_image, rva, &moves->judged->verdict->step_count);

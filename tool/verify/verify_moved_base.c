@@ -26,7 +26,7 @@ static bool judge_memory(struct verify_moves *moves, const struct verify_piece *
         return is_still || unproved_at(moves, step, "which reads the headers");
     enum verify_meaning meaning =
         verify_meaning(moves, rva, is_address || is_indexed ? ADDRESS_INDEXED : ADDRESS_DIRECT, &delta);
-    if (meaning == MEANING_OPEN)
+    if (meaning == MEANING_OPEN || (is_indexed && verify_array_may_be_far(moves, rva)))
         return unproved_at(moves, step, "with an RVA whose meaning is not shown");
     if ((operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
         !verify_store_is_allowed(moves, step->rva, rva, true))
