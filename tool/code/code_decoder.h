@@ -15,4 +15,7 @@ struct decoder {
     bool is_64;
 };
 
+/* The number of a general register of 32 or 64 bits; NO_REGISTER for every other. code_effects.c. */
+uint8_t decoder_register_number(ZydisRegister value);
+
 #endif

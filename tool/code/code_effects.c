@@ -3,7 +3,7 @@
  * Must not: decode anew, or name instructions where the decoder tells what they do. */
 #include "code/code_decoder.h"
 
-static uint8_t register_number(ZydisRegister value)
+uint8_t decoder_register_number(ZydisRegister value)
 {
     ZydisRegisterClass class = ZydisRegisterGetClass(value);
     if (class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32)
@@ -44,8 +44,8 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
         unsigned nbytes = operand->size / 8u;
         memory->access = (uint8_t)access_of(raw, operand);
         memory->nbytes = (uint8_t)(memory->access == ACCESS_ADDRESS ? 0 : nbytes < 255 ? nbytes : 255);
-        memory->base = register_number(operand->mem.base);
-        memory->index = register_number(operand->mem.index);
+        memory->base = decoder_register_number(operand->mem.base);
+        memory->index = decoder_register_number(operand->mem.index);
         return true;
     }
     return false;
@@ -53,7 +53,7 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
 
 static uint32_t register_bit(ZydisRegister value)
 {
-    uint8_t number = register_number(value);
+    uint8_t number = decoder_register_number(value);
     return number != NO_REGISTER ? UINT32_C(1) << number : 0;
 }
 

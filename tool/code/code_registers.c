@@ -2,15 +2,6 @@
  * Takes: the decoder's state.  Gives: sets of registers.  Must not: judge what the values are. */
 #include "code/code_decoder.h"
 
-static uint8_t register_number(ZydisRegister value)
-{
-    ZydisRegisterClass class = ZydisRegisterGetClass(value);
-    if (class != ZYDIS_REGCLASS_GPR64 && class != ZYDIS_REGCLASS_GPR32)
-        return NO_REGISTER;
-    ZyanI8 id = ZydisRegisterGetId(value);
-    return id >= 0 && id < REGISTER_COUNT ? (uint8_t)id : NO_REGISTER;
-}
-
 /* AL to R15B, AX to R15W: writing them keeps the rest of the register. */
 static uint16_t partial_register_bit(ZydisRegister value)
 {
@@ -18,13 +9,13 @@ static uint16_t partial_register_bit(ZydisRegister value)
     if (class != ZYDIS_REGCLASS_GPR8 && class != ZYDIS_REGCLASS_GPR16)
         return 0;
     ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, value);
-    uint8_t number = register_number(whole);
+    uint8_t number = decoder_register_number(whole);
     return (uint16_t)(number == NO_REGISTER ? 0U : 1U << number);
 }
 
 static uint16_t whole_register_bit(ZydisRegister value)
 {
-    uint8_t number = register_number(value);
+    uint8_t number = decoder_register_number(value);
     return (uint16_t)(number == NO_REGISTER ? 0U : 1U << number);
 }
 
