@@ -4,7 +4,7 @@
  * of the status. */
 #include "fuzz.h"
 
-static const struct work_limit whole_way = {400, 300000, 900, 1000000};
+static const struct work_limit whole_way = {1000, 3000000, 900, 1000000};
 
 static void claim_findings(const struct finding_list *findings)
 {
