@@ -15,6 +15,7 @@ import tempfile
 PAGE = 0x1000
 EXECUTE, WRITE = 0x20000000, 0x80000000
 CODE_FLAGS, DATA_FLAGS, RELOC_FLAGS = 0x68000020, 0xC8000040, 0x42000040
+READ_FLAGS = 0x40000040  # of what this repair does not need
 GUARD_CF = 0x4000
 SHIFTS = (0x800, 0x400, 0x200, 0x100, 0x80, 0x40, 0x20, 0x10)
 
@@ -334,8 +335,9 @@ class Repair:
         self.follow_references()
         self.add_stubs()
         assert len(self.code) <= PAGE
-        image.append(b".hvcode", self.code_rva, CODE_FLAGS, self.code + b"\xCC" * (PAGE - len(self.code)))
-        image.append(b".hvdata", self.flag_rva, DATA_FLAGS, bytes(4))
+        image.append(b".hvcode", self.code_rva, CODE_FLAGS if self.code else READ_FLAGS,
+                     self.code + (b"\xCC" if self.code else b"\0") * (PAGE - len(self.code)))
+        image.append(b".hvdata", self.flag_rva, DATA_FLAGS if self.applied else READ_FLAGS, bytes(4))
         for section, new_rva, shift in self.shifts.values():
             held = min(section.virtual_nbytes, section.raw_nbytes)
             foff = image.foff(section.rva)
