@@ -75,15 +75,11 @@ static bool judge_kind(struct verify_moves *moves)
     return true;
 }
 
-/* Eight-byte addresses that no relocation names. Below 4 GiB nothing of a kernel is loaded: a native image
- * that may be loaded elsewhere is, and then holds none. */
+/* Eight-byte addresses that no relocation names. */
 static bool judge_unrelocated(struct verify_moves *moves)
 {
     const struct verify_image *a = &moves->judged->old_image;
-    bool is_native = load_u16(a->file.bytes + a->opt_foff + OPT_SUBSYSTEM) == SUBSYSTEM_NATIVE;
-    bool is_elsewhere =
-        is_native && a->base_va <= UINT32_MAX && !(a->coff_characteristics & COFF_RELOCS_STRIPPED);
-    if (verify_has_relocations(a) || !a->is_64 || is_elsewhere)
+    if (verify_has_relocations(a) || !a->is_64 || verify_is_always_elsewhere(a))
         return true;
     for (uint32_t i = 0; i < a->section_count; i++) {
         struct span bytes = a->sections[i].bytes;

@@ -76,3 +76,10 @@ bool verify_relocations_next(struct verify_relocation_reader *reader, struct ver
     }
     return false;
 }
+
+bool verify_is_always_elsewhere(const struct verify_image *image)
+{
+    return image->is_64 && image->base_va <= UINT32_MAX &&
+           load_u16(image->file.bytes + image->opt_foff + OPT_SUBSYSTEM) == SUBSYSTEM_NATIVE &&
+           !(image->coff_characteristics & COFF_RELOCS_STRIPPED);
+}

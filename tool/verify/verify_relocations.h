@@ -29,6 +29,10 @@ bool verify_relocations_next(struct verify_relocation_reader *reader, struct ver
 /* True when the image states that it can be moved: it has a relocation directory and is not stripped. */
 bool verify_has_relocations(const struct verify_image *image);
 
+/* A kernel image is never loaded below 4 GiB: one that wants to be there and has no relocations is moved all
+ * the same, so an address in it would be wrong in either image. */
+bool verify_is_always_elsewhere(const struct verify_image *image);
+
 /* Bytes of the field that a relocation of this type changes: 4, 8, or 0 for types that are not absolute
  * addresses in one piece. */
 unsigned verify_relocation_width(unsigned type);

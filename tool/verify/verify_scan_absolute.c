@@ -71,20 +71,11 @@ static bool scan_all_bytes(struct verify_write_search *search)
     return true;
 }
 
-/* A kernel image is never loaded below 4 GiB: one that wants to be there and has no relocations is moved all
- * the same, so an address in it would be wrong in either image. */
-static bool is_always_elsewhere(const struct verify_image *image)
-{
-    return image->is_64 && image->base_va <= UINT32_MAX &&
-           load_u16(image->file.bytes + image->opt_foff + OPT_SUBSYSTEM) == SUBSYSTEM_NATIVE &&
-           !(image->coff_characteristics & COFF_RELOCS_STRIPPED);
-}
-
 bool verify_scan_absolute(struct verify_write_search *search)
 {
     if (verify_has_relocations(search->code->image))
         return scan_relocations(search);
-    return is_always_elsewhere(search->code->image) || scan_all_bytes(search);
+    return verify_is_always_elsewhere(search->code->image) || scan_all_bytes(search);
 }
 
 bool verify_scan_exports(struct verify_write_search *search)

@@ -17,20 +17,6 @@ static bool refute_entry(struct verify_moves *moves, uint32_t entry_rva, uint32_
         (unsigned)entry_rva, (unsigned)old_rva, why);
 }
 
-/* The ranges ascend and do not overlap. */
-static bool is_in_ranges(const struct verify_range_list *list, uint64_t rva, uint64_t end_rva)
-{
-    size_t low = 0, high = list->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->items[middle].rva < end_rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && list->items[low - 1].end_rva > rva;
-}
-
 static bool is_in_tls_data(const struct verify_image *image, uint64_t rva, uint64_t end_rva)
 {
     unsigned width_nbytes = image->is_64 ? 8 : 4;
@@ -62,7 +48,7 @@ bool verify_applied_is_safe(struct verify_moves *moves, uint32_t old_rva, uint32
     if (section->characteristics & SCN_MEM_DISCARDABLE)
         return refute_entry(moves, entry_rva, old_rva, "which is discardable");
     if (verify_is_typed(&moves->old_tables, old_rva, end_rva) ||
-        is_in_ranges(&moves->inert, old_rva, end_rva) ||
+        verify_range_at(&moves->inert, old_rva, end_rva) ||
         is_in_tls_data(&moves->judged->old_image, old_rva, end_rva))
         return refute_entry(moves, entry_rva, old_rva, "in a table that is read before the stub runs");
     return true;

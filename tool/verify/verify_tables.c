@@ -114,8 +114,7 @@ bool verify_tables_read(const struct verify_image *image, struct arena *arena, s
     return true;
 }
 
-/* In a list that is sorted and merged. */
-static const struct verify_range *range_at(const struct verify_range_list *list, uint64_t rva,
+const struct verify_range *verify_range_at(const struct verify_range_list *list, uint64_t rva,
                                            uint64_t end_rva)
 {
     size_t low = 0, high = list->count;
@@ -131,13 +130,13 @@ static const struct verify_range *range_at(const struct verify_range_list *list,
 
 bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva)
 {
-    return range_at(&tables->typed, rva, end_rva) != NULL;
+    return verify_range_at(&tables->typed, rva, end_rva) != NULL;
 }
 
 const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
                                             uint64_t end_rva)
 {
-    return range_at(&tables->imports, rva, end_rva);
+    return verify_range_at(&tables->imports, rva, end_rva);
 }
 
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,
