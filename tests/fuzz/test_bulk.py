@@ -14,6 +14,7 @@ import unittest
 import hostile_images
 import poke
 import seeds
+from support import matrix
 
 VARIANTS = ("plain",)  # bulk is of the fuzz build, always with sanitizers
 BUILD = pathlib.Path(os.environ.get("HVCIFIX_BUILD", "build"), "fuzz")
@@ -129,6 +130,18 @@ class Bulk(unittest.TestCase):
             self.assertLess(count, first * int(scale) * MOST_GROWTH, (verb, file_name))
             compared.add((verb, name))
         self.assertGreaterEqual(len(compared), 30)
+
+    def test_work_of_new_layouts_is_linear(self):
+        """The same drivers with four times as many functions are laid out anew and proved in four times the steps."""
+        drivers = {fixture.file_name: fixture for fixture in matrix.read() if fixture.sources == "bulk"}
+        larger = [name for name in drivers if "larger" in name]
+        self.assertGreaterEqual(len(larger), 4)
+        work = self.run_bulk("work", *(fixture.path for fixture in drivers.values()))
+        fixes = {pathlib.Path(name).stem: (int(nbytes), int(count)) for verb, name, nbytes, count, _ in work if verb == "fix"}
+        for name in larger:
+            (nbytes, count), (first_nbytes, first_count) = fixes[name], fixes[name.replace("larger_", "")]
+            self.assertGreater(nbytes, 2 * first_nbytes)
+            self.assertLess(count / nbytes, first_count / first_nbytes * MOST_GROWTH, name)
 
 
 if __name__ == "__main__":

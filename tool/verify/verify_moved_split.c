@@ -69,6 +69,17 @@ static bool judge_pointer(struct verify_moves *moves, uint32_t pointer_rva, uint
         (unsigned)pointer_rva, (unsigned long long)rva);
 }
 
+/* An instruction that only reads or writes at the address does not execute what is there. */
+static bool is_memory_operand(struct verify_moves *moves, uint32_t rva, unsigned nbytes)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    if (!section)
+        return false;
+    struct verify_field_in_code field = {section, rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
+    return uses.is_operand && uses.is_unanimous && !(uses.uses & USE_ADDRESS);
+}
+
 static bool judge_pointers(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
@@ -78,8 +89,10 @@ static bool judge_pointers(struct verify_moves *moves)
         unsigned nbytes = verify_relocation_width(relocation.type);
         uint64_t va;
         moves->judged->verdict->step_count++;
-        if (nbytes != 0 && verify_read_at(image, relocation.rva, nbytes, &va) &&
-            !judge_pointer(moves, relocation.rva, va - image->base_va))
+        if (nbytes == 0 || !verify_read_at(image, relocation.rva, nbytes, &va) ||
+            !run_at(moves, va - image->base_va) || is_memory_operand(moves, relocation.rva, nbytes))
+            continue;
+        if (!judge_pointer(moves, relocation.rva, va - image->base_va))
             return false;
     }
     return true;
