@@ -12,6 +12,10 @@
  * pile up behind one slow image. */
 enum { WINDOW_JOBS_PER_WORKER = 64, WINDOW_NBYTES = 8 * 1024 * 1024, DELIVERIES_PER_CALL = 32 };
 
+/* A thread is added only where each would still find so much memory: an image that one thread alone would
+ * judge must not lack what the others have taken. */
+enum { ROOM_PER_WORKER_NBYTES = 4 * 1024 * 1024 };
+
 struct slot {
     bool is_ready;
     char *chars; /* from malloc() */
@@ -80,6 +84,13 @@ static bool begin_job(struct ordered *ordered, size_t *number)
     return has_job;
 }
 
+static bool has_memory_for(unsigned worker_count)
+{
+    void *room = malloc((size_t)worker_count * ROOM_PER_WORKER_NBYTES);
+    free(room);
+    return room != NULL;
+}
+
 static void work(void *context);
 
 /* Each thread starts the next one before its own first job, so that a short list does not wait for threads
@@ -93,7 +104,7 @@ static void start_next(struct ordered *ordered)
     if (is_wanted)
         ordered->started_count++;
     leave(ordered);
-    if (is_wanted)
+    if (is_wanted && has_memory_for(number + 2))
         ordered->workers[number] = worker_start(work, ordered);
 }
 

@@ -9,8 +9,12 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* The usual 8 MiB would count against a limit of address space; Windows gives a thread 2 as well. */
+enum { STACK_NBYTES = 2 * 1024 * 1024 };
 
 struct worker {
     pthread_t thread;
@@ -48,7 +52,14 @@ struct worker *worker_start(void (*body)(void *context), void *context)
         return NULL;
     worker->body = body;
     worker->context = context;
-    if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
+    pthread_attr_t attributes;
+    bool is_started = false;
+    if (pthread_attr_init(&attributes) == 0) {
+        is_started = pthread_attr_setstacksize(&attributes, STACK_NBYTES) == 0 &&
+                     pthread_create(&worker->thread, &attributes, run_worker, worker) == 0;
+        pthread_attr_destroy(&attributes);
+    }
+    if (!is_started) {
         free(worker);
         return NULL;
     }
