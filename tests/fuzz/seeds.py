@@ -112,6 +112,19 @@ def repairable(machine, **extra):
     return image.file(**extra)
 
 
+def moved(machine, **layout):
+    """What the rewriter lays out anew: the IAT lies among code, and `layout` may be a low alignment."""
+    image = Image(machine, **layout)
+    text, data, reloc = image.section(".text", CODE), image.section(".data", DATA), image.section(".reloc", RELOC)
+    slots = tables.imports(image, text, text, {"ntoskrnl.exe": ["DbgPrint", "RtlInitUnicodeString", 7]})
+    variable = data.put(u32(1, 2, 3, 4), align=16)
+    image.entry, _ = (code_x64(text, variable, slots["DbgPrint"]) if machine == "x64"
+                      else code_x86(text, image, variable, slots["DbgPrint"]))
+    image.pointer(data, image.entry, variable + 4)
+    image.put_relocations(reloc)
+    return image.file()
+
+
 def merged():
     """One section that is everything: code, data, IAT, guard slots, cookie."""
     image = Image("x64", alignment=0x2000, spacing=0x2000)
@@ -173,6 +186,8 @@ def made():
         "x64_init": repairable("x64"), "x86_init": repairable("x86"), "arm64_init": repairable("arm64"),
         "x64_signed": repairable("x64", certificate=tables.certificate()),
         "x64_merged": merged(), "x86_managed": managed(), "x64_symbols": with_symbols(), "x64_straddling": straddling(),
+        "x64_moved": moved("x64"), "x86_moved": moved("x86"),
+        "x64_moved_low": moved("x64", **flat), "x86_moved_low": moved("x86", **flat),
         "ia64_headers": headers_only("ia64"), "arm_headers": headers_only("arm"), "x64_headers": headers_only("x64"),
     }
 

@@ -15,6 +15,7 @@ static bool refuse(const struct emitter *emitter, const struct ref *ref, const c
                                    ref_source_name(ref->source), ref_encoding_name(ref->encoding), what);
     emitter->error->file_offset = ref->site_foff;
     emitter->error->rva = ref->site_rva;
+    emitter->error->cure = "Start from the linker's own output.";
     return false;
 }
 

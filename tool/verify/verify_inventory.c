@@ -156,22 +156,27 @@ static bool collect_exports(struct verify_moves *moves)
     return true;
 }
 
-/* Entries by name hold RVAs, in the lookup table and, unless bound, in the IAT. */
-static bool collect_thunks(struct verify_moves *moves, uint64_t rva, const char *what)
+/* Entries by name hold RVAs, in the lookup table and, unless bound, in the IAT. At most *slot_count of them,
+ * or up to the zero that ends them; *slot_count becomes the number before that. The IAT has as many as the
+ * lookup table, whatever they hold. */
+static bool collect_thunks(struct verify_moves *moves, uint64_t rva, uint64_t *slot_count, const char *what)
 {
     const struct verify_image *image = &moves->judged->old_image;
     unsigned width_nbytes = image->is_64 ? 8 : 4;
     uint64_t ordinal_flag = image->is_64 ? IMPORT_ORDINAL_FLAG_64 : IMPORT_ORDINAL_FLAG_32;
+    bool is_counted = *slot_count != UINT64_MAX;
     uint64_t value, first_rva = rva;
-    for (;; rva += width_nbytes) {
+    for (uint64_t slot = 0;; slot++, rva += width_nbytes) {
         if (!take_budget(moves, rva))
             return false;
         if (!verify_read_at(image, rva, width_nbytes, &value))
             return verify_moves_unproved(moves, (uint32_t)rva, "%s at RVA 0x%llX cannot be read.", what,
                                          (unsigned long long)rva);
-        if (value == 0)
+        if (is_counted ? slot == *slot_count : value == 0) {
+            *slot_count = slot;
             return verify_moves_inert(moves, first_rva, rva + width_nbytes - first_rva, what);
-        if (value & ordinal_flag)
+        }
+        if (value == 0 || (value & ordinal_flag))
             continue;
         if (value > UINT32_MAX)
             return verify_moves_unproved(moves, (uint32_t)rva, "%s at RVA 0x%llX is bound.", what,
@@ -191,6 +196,7 @@ static bool collect_imports(struct verify_moves *moves)
                                      "The old image has bound imports; what became of them is not proved.");
     for (;; at_rva += IMPORT_DESCRIPTOR_NBYTES) {
         uint32_t name_rva, names_rva, slots_rva, stamp;
+        uint64_t slot_count = UINT64_MAX;
         if (!take_budget(moves, at_rva) ||
             !read_u32(moves, at_rva + IMPORT_NAME, &name_rva, "An import descriptor") ||
             !read_u32(moves, at_rva + IMPORT_ORIGINAL_FIRST_THUNK, &names_rva, "An import descriptor") ||
@@ -208,8 +214,8 @@ static bool collect_imports(struct verify_moves *moves)
             !verify_moves_rva(moves, at_rva + IMPORT_NAME, false, "the name of an imported image") ||
             !text_is_inert(moves, at_rva + IMPORT_NAME, 0) ||
             !verify_moves_rva(moves, at_rva + IMPORT_FIRST_THUNK, false, "an import's thunk array") ||
-            (names_rva != 0 && !collect_thunks(moves, names_rva, "an import lookup entry")) ||
-            (slots_rva != 0 && !collect_thunks(moves, slots_rva, "an IAT entry")))
+            (names_rva != 0 && !collect_thunks(moves, names_rva, &slot_count, "an import lookup entry")) ||
+            (slots_rva != 0 && !collect_thunks(moves, slots_rva, &slot_count, "an IAT entry")))
             return false;
     }
 }
@@ -223,6 +229,7 @@ static bool collect_delay_imports(struct verify_moves *moves)
         return true;
     for (;; at_rva += DELAY_DESCRIPTOR_NBYTES) {
         uint32_t name_rva, attributes, names_rva;
+        uint64_t slot_count = UINT64_MAX;
         if (!take_budget(moves, at_rva) ||
             !read_u32(moves, at_rva + DELAY_NAME, &name_rva, "A delay import descriptor") ||
             !read_u32(moves, at_rva + DELAY_ATTRIBUTES, &attributes, "A delay import descriptor") ||
@@ -239,7 +246,7 @@ static bool collect_delay_imports(struct verify_moves *moves)
             if (!verify_moves_rva(moves, at_rva + fields_at[i], false, "a delay import field"))
                 return false;
         if (!text_is_inert(moves, at_rva + DELAY_NAME, 0) ||
-            (names_rva != 0 && !collect_thunks(moves, names_rva, "a delay import name entry")))
+            (names_rva != 0 && !collect_thunks(moves, names_rva, &slot_count, "a delay import name entry")))
             return false;
     }
 }

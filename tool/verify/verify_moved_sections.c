@@ -178,6 +178,19 @@ static bool allows_missing_write(struct verify_moves *moves, const struct verify
     return verify_loses_write(moves, piece->section);
 }
 
+/* Whether [stated_end_rva, end_rva) of the new image, behind a section's VirtualSize, is mapped as it was:
+ * the old VirtualSize left it out as well, and the rest of a page is mapped all the same. */
+static bool is_mapped_tail(const struct verify_moves *moves, const struct verify_piece *piece,
+                           uint64_t stated_end_rva, uint64_t end_rva)
+{
+    const struct verify_section *old_section = piece->section;
+    bool was_by_pages = moves->judged->old_image.section_alignment >= PAGE_NBYTES;
+    int64_t old_stated_end_rva = (int64_t)old_section->rva + old_section->virtual_nbytes;
+    uint64_t mapped_end_rva = (stated_end_rva + PAGE_NBYTES - 1) / PAGE_NBYTES * PAGE_NBYTES;
+    return was_by_pages && piece->delta % PAGE_NBYTES == 0 && old_section->virtual_nbytes != 0 &&
+           (int64_t)stated_end_rva - piece->delta >= old_stated_end_rva && end_rva <= mapped_end_rva;
+}
+
 /* Each section of the new image that holds a byte of the piece gives at least the rights that it needs. */
 static bool check_piece(struct verify_moves *moves, const struct verify_piece *piece)
 {
@@ -220,7 +233,9 @@ static bool check_piece(struct verify_moves *moves, const struct verify_piece *p
                 section->name, (unsigned)piece->rva);
         uint64_t last_rva = (uint64_t)section->rva + section->memory_nbytes;
         last_rva = last_rva < end_rva ? last_rva : end_rva;
-        if (section->virtual_nbytes != 0 && last_rva > (uint64_t)section->rva + section->virtual_nbytes)
+        uint64_t stated_end_rva = (uint64_t)section->rva + section->virtual_nbytes;
+        if (section->virtual_nbytes != 0 && last_rva > stated_end_rva &&
+            !is_mapped_tail(moves, piece, stated_end_rva, last_rva))
             return verify_refute(judged, spot_of(moves, section),
                                  "VirtualSize of section %s leaves out content up to RVA 0x%llX.",
                                  section->name, (unsigned long long)last_rva);
