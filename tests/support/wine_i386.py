@@ -69,18 +69,18 @@ class Wine(wine.Wine):
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
-    def enter(self, *command, timeout=wine.LIMIT_SECONDS):
+    def enter(self, *command, timeout=wine.LIMIT_SECONDS, errors=subprocess.STDOUT):
         """(exit code, output) of a command inside; the caller holds the lock."""
         settings = [f"{name}={value}" for name, value in self.environment.items()]
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", ENTER, "sh", self.root, str(self.work),
                  *settings, *map(str, command)]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
                               timeout=timeout, check=False)
         return done.returncode, done.stdout.decode(errors="replace").replace("\r", "")
 
-    def call(self, *command, timeout=wine.LIMIT_SECONDS):
+    def call(self, *command, timeout=wine.LIMIT_SECONDS, errors=subprocess.STDOUT):
         with self.locked():
-            return self.enter(*command, timeout=timeout)
+            return self.enter(*command, timeout=timeout, errors=errors)
 
     def stop(self):
         """Nothing is left to stop when a call has ended."""
