@@ -134,7 +134,7 @@ class Image:
 
 def parse(output, names, nbytes):
     """[Run] of one call of drive.exe with drivers of these file names and image sizes."""
-    said = [line for line in output.splitlines() if not TRACE.match(line)]
+    said = [line for line in output.splitlines() if not TRACE.match(line) and not line.startswith("wine: ")]
     texts = re.split(r"^driver \d+\n", "\n".join(said) + "\n", flags=re.MULTILINE)[1:]
     runs = [Run(text.split("load\n")[1:], []) for text in texts]
     runs += [Run([], []) for _ in names[len(runs):]]
