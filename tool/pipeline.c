@@ -133,6 +133,13 @@ static bool refuse_unproved(struct outcome *outcome, enum finding_code code, con
     return end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
 }
 
+/* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong. */
+static bool is_unproved(const struct outcome *outcome)
+{
+    const struct verify_verdict *verdict = &outcome->verdict;
+    return outcome->has_verdict && verdict->result == VERIFY_REFUTED && verdict->right_not_shown;
+}
+
 /* A rewrite of ours that our verifier refuted: nothing was written. */
 static bool end_refuted(struct outcome *outcome)
 {
@@ -143,17 +150,14 @@ static bool end_refuted(struct outcome *outcome)
     if (outcome->has_verdict && verdict->result == VERIFY_UNREADABLE && verdict->in_old)
         return refuse_unproved(outcome, HVCI9022_NO_REPAIR, "Nothing about this image can be proved",
                                "Link the image again; a repair needs an image that Windows would load.");
-    /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong.
-     */
-    bool is_unproved = outcome->has_verdict && verdict->result == VERIFY_REFUTED && verdict->right_not_shown;
-    if (is_unproved && verdict->meaning_not_shown)
+    if (is_unproved(outcome) && verdict->meaning_not_shown)
         return refuse_unproved(
             outcome, HVCI9023_UNRESOLVED_REFERENCE,
             "The verifier could not show what everything that refers to moved parts means",
             "Look at the place that the message names: keep data out of code sections, arrays away from the "
             "borders of sections, and pages apart at the source (\"hvcifix explain\" with the code of the "
             "finding says how).");
-    if (is_unproved)
+    if (is_unproved(outcome))
         return refuse_unproved(
             outcome, HVCI9021_SECTION_IS_WRITTEN, "The verifier could not show that the repair is safe",
             "Keep variables, and code that looks like them, out of this section; or take the "
@@ -181,14 +185,70 @@ static bool replaces_input(const struct outcome *outcome, const struct pipeline_
                                      file_identity_is_equal(&output, &outcome->file.state.identity));
 }
 
+enum { MOST_LAYOUTS = 8 };
+
+/* Layouts that the verifier has seen. */
+struct tried_layouts {
+    const struct layout *layouts[MOST_LAYOUTS];
+    size_t count;
+};
+
+static bool was_tried(const struct tried_layouts *tried, const struct layout *layout)
+{
+    for (size_t i = 0; i < tried->count; i++)
+        if (layout_is_same(tried->layouts[i], layout))
+            return true;
+    return false;
+}
+
+/* Another layout, in place of one that could not be proved. False when there is none that is left, or memory
+ * ran out; the plan stays then. */
+static bool plan_other_layout(struct outcome *outcome, const struct plan_options *options,
+                              struct tried_layouts *tried)
+{
+    struct plan_options next = *options;
+    struct plan plan = outcome->plan;
+    if (!plan.layout || tried->count == MOST_LAYOUTS)
+        return false;
+    tried->layouts[tried->count++] = plan.layout;
+    while (plan.has_other_layouts) {
+        next.first_layout = plan.layout_number + 1;
+        if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &next,
+                       &outcome->arena, &plan) ||
+            plan.verdict != PLAN_CHANGE || !plan.layout)
+            return false;
+        if (was_tried(tried, plan.layout))
+            continue;
+        outcome->plan = plan;
+        return true;
+    }
+    return false;
+}
+
+/* Emits and writes what is planned. */
+static enum file_write_result write_plan(struct outcome *outcome, const struct pipeline_options *options,
+                                         struct file_replacement *replacement, struct finding *error)
+{
+    struct acceptance acceptance = {outcome, options};
+    struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
+    if (options->dry_run)
+        return accept_repair(&acceptance, emitted) ? FILE_WRITTEN : FILE_NOT_ACCEPTED;
+    replacement->bytes = emitted;
+    replacement->accept = accept_repair;
+    replacement->context = &acceptance;
+    return file_replace(replacement, &outcome->arena, error);
+}
+
 /* Stages plan to verify. */
 static bool repair(struct outcome *outcome, const struct pipeline_options *options)
 {
     struct arena *arena = &outcome->arena;
     struct finding error;
 
-    struct plan_options plan_options = {options->drop_signature, options->only, options->only_count,
-                                        options->target, NULL};
+    struct plan_options plan_options = {.drop_signature = options->drop_signature,
+                                        .only = options->only,
+                                        .only_count = options->only_count,
+                                        .target = options->target};
     if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
                    &outcome->plan))
         return end_out_of_memory(outcome);
@@ -228,26 +288,30 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         return end_with(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
     }
 
-    if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error))
-        return end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
-    /* From here on the new bytes are final; what follows can only accept or refuse them. */
-
-    struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
-    struct acceptance acceptance = {outcome, options};
-    if (options->dry_run) {
-        if (!accept_repair(&acceptance, emitted))
-            return end_refuted(outcome);
-    } else {
-        replacement.bytes = emitted;
-        replacement.accept = accept_repair;
-        replacement.context = &acceptance;
-        enum file_write_result result = file_replace(&replacement, arena, &error);
-        if (result == FILE_NOT_ACCEPTED)
-            return end_refuted(outcome);
+    struct tried_layouts tried = {.count = 0};
+    struct plan first_plan = outcome->plan;
+    struct verify_verdict first_verdict = {0};
+    for (;;) {
+        if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error))
+            return end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
+        /* The new bytes are final; what follows can only accept or refuse them. */
+        enum file_write_result result = write_plan(outcome, options, &replacement, &error);
         if (result == FILE_WRITE_FAILED)
             return end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
-        outcome->wrote = true;
+        if (result == FILE_WRITTEN)
+            break;
+        if (!is_unproved(outcome) || arena->exhausted)
+            return end_refuted(outcome);
+        if (tried.count == 0)
+            first_verdict = outcome->verdict;
+        if (!plan_other_layout(outcome, &plan_options, &tried)) {
+            /* What was tried first is what one would rather have. */
+            outcome->verdict = first_verdict;
+            outcome->plan = first_plan;
+            return end_refuted(outcome);
+        }
     }
+    outcome->wrote = !options->dry_run;
     bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
     return end_with(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
 }

@@ -36,6 +36,7 @@ struct code_case {
     size_t function_count;
     uint32_t relocated[64];
     size_t relocated_count;
+    uint32_t text_virtual_nbytes; /* 0: all that the file has of .text */
     struct arena arena;
     struct image image;
     struct refset refs;
@@ -157,6 +158,8 @@ static inline void case_read(struct code_case *driver)
     for (uint32_t i = 0; i < 4; i++)
         make_section(&driver->made, names[i], (i + 1) * PAGE_NBYTES, characteristics[i], driver->bytes[i],
                      CASE_SECTION_NBYTES);
+    if (driver->text_virtual_nbytes != 0)
+        driver->made.sections[0].virtual_size = driver->text_virtual_nbytes;
     case_make_pdata(driver);
     qsort(driver->relocated, driver->relocated_count, sizeof *driver->relocated, case_compare_rvas);
     if (driver->relocated_count != 0)

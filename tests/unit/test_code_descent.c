@@ -98,6 +98,24 @@ static void relocated_pointers(void **state)
     case_end(&driver);
 }
 
+/* Functions of one return at the end of the section: what the file has behind it fills up. */
+static void short_function_at_the_end(void **state)
+{
+    (void)state;
+    for (int is_last = 0; is_last < 2; is_last++) {
+        struct code_case driver;
+        uint32_t last = CASE_TEXT_RVA + 0x80;
+        case_begin(&driver, MACHINE_I386);
+        CASE_PUT(&driver, CASE_TEXT_RVA, "\xC3");
+        CASE_PUT(&driver, last, "\xC2\x04\x00\0\0\0\0"); /* ret 4 */
+        CASE_PUT_VA(&driver, CASE_RDATA_RVA, "", last);
+        driver.text_virtual_nbytes = is_last ? 0x83 : 0x85;
+        case_read(&driver);
+        assert_int_equal(case_is_code(&driver, last), is_last);
+        case_end(&driver);
+    }
+}
+
 /* A base relocation that lies across an instruction's fields shows that it is none. */
 static void relocations_refute_a_decode(void **state)
 {
@@ -316,6 +334,7 @@ int main(void)
         cmocka_unit_test(gap_in_a_bounded_function),
         cmocka_unit_test(addresses_of_functions_and_of_data),
         cmocka_unit_test(relocated_pointers),
+        cmocka_unit_test(short_function_at_the_end),
         cmocka_unit_test(relocations_refute_a_decode),
         cmocka_unit_test(branches_that_lead_nowhere),
         cmocka_unit_test(other_machines_are_not_decoded),

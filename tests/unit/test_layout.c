@@ -124,6 +124,79 @@ static void test_end_of_array_or_function(void **state)
     low_end(&driver);
 }
 
+/* What is accessed through the address before anything is added to it, tells: [ecx + 4] is the first word of
+ * .data, though constants lie in front of it, and though something is added later. */
+static void test_first_access_decides(void **state)
+{
+    static const struct {
+        const char *tail;
+        size_t tail_nbytes;
+        bool is_repaired;
+    } cases[] = {
+        {"\x8B\x51\x04\x03\xC8\x8B\x01\xC3", 8, true},  /* mov edx, [ecx + 4]; add ecx, eax; mov eax, [ecx] */
+        {"\x03\xC8\x8B\x51\x04\x8B\x01\xC3", 8, false}, /* the other way round */
+        {"\x83\xE0\x07\x8B\x44\x81\x04\xC3", 8, true},  /* and eax, 7; mov eax, [ecx + eax * 4 + 4] */
+        {"\x83\xE0\x7F\x8B\x44\x81\x04\xC3", 8, false}, /* and eax, 127: past .data's end */
+        {"\x83\xF0\x07\x8B\x44\x81\x04\xC3", 8, false}, /* xor eax, 7: no bounds */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xB9"); /* mov ecx, data - 4 */
+        at = low_put_va(&driver, at, LOW_DATA_RVA - 4);
+        low_put(&driver, at, cases[i].tail, cases[i].tail_nbytes);
+        LOW_PUT(&driver, LOW_DATA_RVA - 0x20, "constants: \x06\x0E\x16\x1E\x06\x0E\x16\x1E");
+        low_rewrite(&driver);
+        if (cases[i].is_repaired) {
+            low_expect_moved(&driver);
+            assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 1), va(&driver, NEW_DATA_RVA - 4));
+        } else {
+            low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
+        }
+        low_end(&driver);
+    }
+}
+
+/* An index times 4 is none of text that lies behind .data; an index times 1 may be. */
+static void test_words_are_no_text(void **state)
+{
+    (void)state;
+    for (int is_wide = 0; is_wide < 2; is_wide++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x8A\x04"); /* mov al, [eax * scale + data + F0] */
+        at = low_put(&driver, at, is_wide ? "\x85" : "\x05", 1);
+        at = low_put_va(&driver, at, LOW_DATA_RVA + 0xF0);
+        LOW_PUT(&driver, at, "\xC3");
+        LOW_PUT(&driver, LOW_MORE_RVA, "text of a literal\0");
+        low_rewrite(&driver);
+        if (is_wide)
+            low_expect_moved(&driver);
+        else
+            low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
+        low_end(&driver);
+    }
+}
+
+/* An address that is only passed is none in front of a literal, whatever fills up behind the literal. */
+static void test_passed_address_is_not_the_text(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x68"); /* push data + F0; call eax */
+    at = low_put_va(&driver, at, LOW_DATA_RVA + 0xF0);
+    at = LOW_PUT(&driver, at, "\xFF\xD0\x68"); /* push text; call eax */
+    at = low_put_va(&driver, at, LOW_MORE_RVA + 0x10);
+    LOW_PUT(&driver, at, "\xFF\xD0\xC3");
+    LOW_PUT(&driver, LOW_MORE_RVA + 0x10, "t\0e\0x\0t\0\0\0"); /* CC behind */
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 1), va(&driver, NEW_DATA_RVA + 0xF0));
+    low_end(&driver);
+}
+
 static void test_header_address_is_refused(void **state)
 {
     (void)state;
@@ -273,6 +346,9 @@ int main(void)
         cmocka_unit_test(test_folded_address_means_the_data),
         cmocka_unit_test(test_ambiguous_address_is_refused),
         cmocka_unit_test(test_end_of_array_or_function),
+        cmocka_unit_test(test_first_access_decides),
+        cmocka_unit_test(test_words_are_no_text),
+        cmocka_unit_test(test_passed_address_is_not_the_text),
         cmocka_unit_test(test_header_address_is_refused),
         cmocka_unit_test(test_store_into_code_is_refused),
         cmocka_unit_test(test_store_beside_code_splits),

@@ -3,6 +3,8 @@
  * are more of them. Must not: follow what was computed from the address. */
 #include "code/address_uses.h"
 
+#include "code/index_range.h"
+
 enum { MOST_INSTRUCTIONS = 1024, HASH_COUNT = 4096, STEPS_TO_BEGIN = 256 };
 
 enum { RAX = 0, RSI = 6, RDI = 7 };
@@ -24,8 +26,11 @@ struct follower {
     uint64_t *steps_left;
     struct address_uses uses;
     bool is_given_up, has_access;
-    bool is_lost; /* out of sight: passed, stored or returned */
-    bool is_kept; /* in some register when the function returns: most likely stale */
+    bool is_lost;                    /* out of sight: passed, stored or returned */
+    bool is_kept;                    /* in some register when the function returns: most likely stale */
+    const struct site_set *joins;    /* not NULL: paths end at the first access, which may have an index */
+    uint32_t origin_rva;             /* of the instruction that takes the address */
+    int64_t origin_low, origin_high; /* what that adds to it: an index of known bounds, scaled */
     struct visit visits[MOST_INSTRUCTIONS];
     uint16_t hash[HASH_COUNT]; /* 1 + index */
     uint32_t visit_count, waiting[MOST_INSTRUCTIONS], waiting_count;
@@ -73,7 +78,8 @@ static bool decode_at(const struct follower *follower, uint32_t rva, struct inst
 
 static void access_bytes(struct follower *follower, int64_t first, unsigned nbytes)
 {
-    int64_t end = first + (nbytes == 0 ? 1 : (int64_t)nbytes);
+    int64_t end = first + (nbytes == 0 ? 1 : (int64_t)nbytes) + follower->origin_high;
+    first += follower->origin_low;
     if (!follower->has_access || first < follower->uses.first)
         follower->uses.first = first;
     if (!follower->has_access || end > follower->uses.end)
@@ -105,14 +111,44 @@ static uint32_t string_registers(const struct instruction *instruction)
     }
 }
 
+/* On the way from the origin to the instruction, and not only on another. */
+static bool holds_from_origin(const struct follower *follower, const struct instruction *instruction,
+                              const struct register_bounds *bounds)
+{
+    bool passes_origin = bounds->begin_rva <= follower->origin_rva && follower->origin_rva < instruction->rva;
+    return !bounds->is_joined || passes_origin;
+}
+
+/* A memory operand of two registers, one of which holds the address. */
+static bool take_indexed(struct follower *follower, const struct instruction *instruction,
+                         const struct memory_operand *memory, uint32_t held)
+{
+    struct register_bounds bounds;
+    bool is_base = memory->base != NO_REGISTER && (held >> memory->base & 1);
+    bool is_index = memory->index != NO_REGISTER && (held >> memory->index & 1);
+    uint8_t other = is_base ? memory->index : memory->base;
+    int64_t scale = is_base ? instruction->scale : 1;
+    if (!follower->joins || memory->access == ACCESS_ADDRESS || is_base == is_index ||
+        (is_index && instruction->scale != 1) || other == NO_REGISTER ||
+        !register_bounds_find(follower->image, follower->code, follower->decoder, follower->joins,
+                              instruction->rva, other, &bounds) ||
+        !holds_from_origin(follower, instruction, &bounds))
+        return false;
+    access_bytes(follower, instruction->disp + bounds.low * scale,
+                 (unsigned)((bounds.high - bounds.low) * scale) + (memory->nbytes ? memory->nbytes : 1U));
+    return true;
+}
+
 /* The memory operand of the instruction, with the address in its base register. False: it is no plain access.
  */
 static bool take_memory(struct follower *follower, const struct instruction *instruction, uint32_t held)
 {
     struct memory_operand memory;
-    if (!instruction->is_legacy || !decode_memory(follower->decoder, &memory) ||
-        memory.access == ACCESS_ADDRESS || memory.index != NO_REGISTER || memory.base == NO_REGISTER ||
-        !(held >> memory.base & 1))
+    if (!instruction->is_legacy || !decode_memory(follower->decoder, &memory))
+        return false;
+    if (memory.index != NO_REGISTER)
+        return take_indexed(follower, instruction, &memory, held);
+    if (memory.access == ACCESS_ADDRESS || memory.base == NO_REGISTER || !(held >> memory.base & 1))
         return false;
     access_bytes(follower, instruction->disp, memory.nbytes);
     return true;
@@ -137,11 +173,13 @@ static uint32_t step(struct follower *follower, const struct instruction *instru
     }
     if (strings != 0) {
         access_bytes(follower, 0, 1);
-        return held & ~strings & ~effects.overwritten;
+        return follower->joins ? 0 : held & ~strings & ~effects.overwritten;
     }
-    if ((use.addresses & held) != 0 && !take_memory(follower, instruction, held)) {
-        give_up(follower);
-        return 0;
+    if ((use.addresses & held) != 0) {
+        if (!take_memory(follower, instruction, held))
+            give_up(follower);
+        if (follower->is_given_up || follower->joins)
+            return 0;
     }
     uint32_t read = use.reads & held;
     if ((effects.computes_with & held) != 0) {
@@ -198,6 +236,20 @@ static void go_on(struct follower *follower, const struct instruction *instructi
     arrive(follower, next, held);
 }
 
+/* lea r, [index * scale + address] with known bounds; or an access there. */
+static bool take_indexed_origin(struct follower *follower, const struct instruction *instruction)
+{
+    struct index_range range;
+    if (follower->image->is_64 || !index_range_find(follower->image, follower->code, follower->decoder,
+                                                    follower->joins, instruction->rva, &range))
+        return false;
+    follower->origin_low = range.low * range.scale;
+    follower->origin_high = range.high * range.scale;
+    if (instruction->operation != OP_LEA && range.nbytes != 0)
+        access_bytes(follower, 0, range.nbytes);
+    return instruction->operation == OP_LEA || range.nbytes != 0;
+}
+
 /* What the instruction that has the field makes of the address: the registers that hold it then. */
 static uint32_t take_origin(struct follower *follower, const struct instruction *instruction,
                             uint32_t site_rva)
@@ -209,6 +261,8 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
     if (is_displacement && instruction->operation == OP_LEA && instruction->base == NO_REGISTER &&
         instruction->index == NO_REGISTER)
         return 1U << instruction->reg;
+    if (is_displacement && follower->joins && take_indexed_origin(follower, instruction))
+        return instruction->operation == OP_LEA ? 1U << instruction->reg : 0;
     if (!is_immediate)
         return give_up(follower), 0;
     if (instruction->operation == OP_CMP) {
@@ -226,32 +280,54 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
     return use.writes;
 }
 
+/* From the instruction around site_rva on. False when there is none, or too much was looked at before. */
+static bool follow(struct follower *follower, uint32_t site_rva)
+{
+    struct instruction instruction;
+    follower->origin_rva = code_instruction_begin(follower->code, site_rva);
+    if (*follower->steps_left < STEPS_TO_BEGIN || !decode_at(follower, follower->origin_rva, &instruction))
+        return false;
+    *follower->steps_left -= STEPS_TO_BEGIN;
+    arrive(follower, instruction_end_rva(&instruction), take_origin(follower, &instruction, site_rva));
+    while (follower->waiting_count != 0 && !follower->is_given_up) {
+        struct visit *visit = &follower->visits[follower->waiting[--follower->waiting_count]];
+        visit->is_waiting = false;
+        if (*follower->steps_left == 0 || !decode_at(follower, visit->rva, &instruction)) {
+            give_up(follower);
+            break;
+        }
+        --*follower->steps_left;
+        uint32_t held = step(follower, &instruction, visit->held);
+        go_on(follower, &instruction, held);
+    }
+    return !follower->is_given_up;
+}
+
 struct address_uses address_uses_follow(const struct image *image, const struct code_map *code,
                                         struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left)
 {
     struct follower follower = {
         .image = image, .code = code, .decoder = decoder, .steps_left = steps_left, .uses = {0}};
-    struct instruction instruction;
-    if (*steps_left < STEPS_TO_BEGIN ||
-        !decode_at(&follower, code_instruction_begin(code, site_rva), &instruction))
-        return (struct address_uses){0};
-    *steps_left -= STEPS_TO_BEGIN;
-    arrive(&follower, instruction_end_rva(&instruction), take_origin(&follower, &instruction, site_rva));
-    while (follower.waiting_count != 0 && !follower.is_given_up) {
-        struct visit *visit = &follower.visits[follower.waiting[--follower.waiting_count]];
-        visit->is_waiting = false;
-        if (*steps_left == 0 || !decode_at(&follower, visit->rva, &instruction)) {
-            give_up(&follower);
-            break;
-        }
-        --*steps_left;
-        uint32_t held = step(&follower, &instruction, visit->held);
-        go_on(&follower, &instruction, held);
-    }
-    if (follower.is_given_up)
+    if (!follow(&follower, site_rva))
         return (struct address_uses){0};
     follower.uses.is_as_is = !follower.uses.is_compared;
     follower.uses.is_never_accessed = !follower.is_lost && !follower.is_kept && !follower.has_access;
     follower.uses.is_decided = follower.uses.is_as_is && !follower.is_lost && follower.has_access;
     return follower.uses;
+}
+
+bool address_first_accesses(const struct image *image, const struct code_map *code, struct decoder *decoder,
+                            const struct site_set *joins, uint32_t site_rva, uint64_t *steps_left,
+                            int64_t *first, int64_t *end)
+{
+    struct follower follower = {.image = image,
+                                .code = code,
+                                .decoder = decoder,
+                                .steps_left = steps_left,
+                                .joins = joins,
+                                .uses = {0}};
+    bool is_followed = follow(&follower, site_rva);
+    *first = follower.uses.first;
+    *end = follower.uses.end;
+    return is_followed && follower.has_access;
 }

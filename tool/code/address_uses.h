@@ -10,6 +10,7 @@
 
 #include "code/code_decode.h"
 #include "code/code_map.h"
+#include "refs/site_set.h"
 
 struct address_uses {
     /* Nothing computes with it, as far as it is in sight: it is only passed, stored, returned, or memory is
@@ -30,5 +31,14 @@ struct address_uses {
  * all calls together; what is not followed to its end is not as it is. */
 struct address_uses address_uses_follow(const struct image *image, const struct code_map *code,
                                         struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left);
+
+/* What is accessed through the address first, on each path from where it is taken, before anything is
+ * computed with it: at [register + constant], or with an index whose bounds are known (index_range.h; `joins`
+ * as there). All of those bytes are [*first, *end), as offsets from the address; they belong to what it
+ * means, whatever becomes of it later, and however it was folded. The operand that holds it may have an index
+ * itself. False when there are none, or something is done with the address before that tells nothing. */
+bool address_first_accesses(const struct image *image, const struct code_map *code, struct decoder *decoder,
+                            const struct site_set *joins, uint32_t site_rva, uint64_t *steps_left,
+                            int64_t *first, int64_t *end);
 
 #endif

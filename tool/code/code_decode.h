@@ -112,9 +112,10 @@ bool decode_effects(struct decoder *decoder, struct instruction_effects *effects
 
 /* Which general registers (one bit each) the instruction that was decoded last reads and overwrites, hidden
  * operands included; those that only form a memory operand's address are in `addresses`. A register that is
- * written in part, or under a condition, counts as read too. False when the operands cannot be decoded. */
+ * written in part, or under a condition, counts as read, not as overwritten; all that may change in any part
+ * are in `changes`. False when the operands cannot be decoded. */
 struct register_sets {
-    uint16_t reads, writes, addresses;
+    uint16_t reads, writes, addresses, changes;
 };
 bool decode_registers(struct decoder *decoder, struct register_sets *use);
 

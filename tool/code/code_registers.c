@@ -30,8 +30,10 @@ static void add_register(const ZydisDecodedOperand *operand, struct register_set
         use->writes |= whole;
     if (writes && !is_certain)
         use->reads |= whole;
-    if (writes)
+    if (writes) {
         use->reads |= part;
+        use->changes |= whole | part;
+    }
 }
 
 /* Of a register and itself: the result does not depend on it. */

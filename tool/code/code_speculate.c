@@ -194,13 +194,15 @@ static void follow_stack(struct line *line, const struct instruction *instructio
         evidence->stack_is_known = false;
 }
 
-/* Fill bytes, known bytes or the section's end. */
+/* Fill bytes, known bytes or the section's end; behind that the file only fills up. */
 static bool is_followed_by_border(const struct line *line)
 {
     const struct reader_section *section = line->section;
+    const struct section *whole = image_section_at_rva(line->reader->image, section->rva);
     uint32_t at = line->at;
     struct instruction next;
-    return at >= section->nbytes || !byte_is_unknown(section, at) || section->bytes[at] == 0xCC ||
+    return at >= section->nbytes || (whole && whole->virtual_size != 0 && at >= whole->virtual_size) ||
+           !byte_is_unknown(section, at) || section->bytes[at] == 0xCC ||
            (decode(line->reader->decoder, section->bytes + at, section->nbytes - at, section->rva + at,
                    &next) &&
             instruction_is_fill(&next));

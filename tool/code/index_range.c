@@ -1,17 +1,30 @@
 /* index_range.c - the bounds of an index from the instructions before its use.
- * Understood: `lea t, [i + c]` or nothing, then `cmp t, n` or `cmp i, n`, then `ja`; `and i, n`; `movzx i,
- * byte` or word. Must not: believe in a bound across a write to the index, a call, or a place that is reached
- * from elsewhere. */
+ * Understood: a value of few bits (`and`, `movzx`, `shr` by a constant, a small constant), copied, or with a
+ * constant added; on x86 also `cmp i, n` then `ja` or `jae`, the compared one perhaps made by `lea t, [i+c]`.
+ * Must not: believe in a bound across another write to the index, or where execution may not come from. */
 #include "code/index_range.h"
 
-enum { MOST_STEPS = 16 };
+enum {
+    MOST_STEPS = 16,
+    LEAST_ADDRESS = 0x10000, /* a constant that is as large may be an address */
+    OPCODE_AND_EAX = 0x25,
+    OPCODE_CMP_EAX = 0x3D,
+    OPCODE_SHIFT = 0xC1,
+    SHIFT_RIGHT = 5
+};
+
+/* Those that calls keep, by every convention that compilers use: ebx, ebp, esi, edi; and on x64 r12 to r15,
+ * where rsi and rdi are kept as well. */
+#define KEPT_REGISTERS UINT32_C(0xF0E8)
 
 struct back {
     const struct image *image;
     const struct code_map *code;
     struct decoder *decoder;
+    const struct site_set *joins;
     const struct code_section *section;
-    uint32_t at; /* offset of the instruction that is looked at */
+    uint32_t at;     /* offset of the instruction that is looked at */
+    bool is_reached; /* something leads to an instruction that was passed: it may be the only way there */
 };
 
 /* Goes to the instruction that ends where this one begins. */
@@ -61,102 +74,253 @@ static bool is_narrow(const struct back *back)
     return true;
 }
 
-static bool is_joined(const struct back *back, const struct site_set *joins)
+static bool is_joined(const struct back *back)
 {
-    return site_set_has(joins, (uint64_t)back->image->sections[back->section->section].raw_foff + back->at);
+    return site_set_has(back->joins,
+                        (uint64_t)back->image->sections[back->section->section].raw_foff + back->at);
 }
 
-static bool writes(const struct back *back, uint8_t number)
+/* The instruction before, when execution goes on from it to this one. A call may never return; it does when
+ * nothing else leads to what follows it. `kept` are the registers that have to outlive it. */
+static bool go_back(struct back *back, struct instruction *instruction, uint32_t kept)
+{
+    back->is_reached |= is_joined(back);
+    if (!step_back(back) || !decode_here(back, instruction))
+        return false;
+    switch ((enum flow)instruction->flow) {
+    case FLOW_NEXT:
+    case FLOW_BRANCH: /* not taken */
+        return true;
+    case FLOW_CALL:
+    case FLOW_CALL_INDIRECT:
+        return !back->is_reached && (kept & ~KEPT_REGISTERS) == 0;
+    default:
+        return false;
+    }
+}
+
+static bool changes(const struct back *back, uint8_t number)
 {
     struct register_sets use;
-    return !decode_registers(back->decoder, &use) || (use.writes >> number & 1) != 0;
+    return !decode_registers(back->decoder, &use) || (use.changes >> number & 1) != 0;
+}
+
+/* The operand is that register; `for_eax` is the form of the instruction that has no other. */
+static bool is_register_operand(const struct instruction *instruction, uint8_t for_eax, uint8_t number)
+{
+    if (instruction->is_one_byte_map && instruction->opcode == for_eax)
+        return number == 0;
+    return instruction->has_register_operand && instruction->rm == number;
 }
 
 /* cmp register, constant. */
 static bool is_compare(const struct instruction *instruction, uint8_t *number)
 {
-    if (instruction->operation != OP_CMP || !instruction->has_register_operand ||
-        instruction->imm_nbytes[0] == 0 || !instruction->is_one_byte_map ||
-        (instruction->opcode != 0x81 && instruction->opcode != 0x83))
+    if (instruction->operation != OP_CMP || instruction->imm_nbytes[0] == 0 || !instruction->is_one_byte_map)
         return false;
+    if (instruction->opcode == OPCODE_CMP_EAX)
+        return *number = 0, true;
     *number = instruction->rm;
-    return true;
+    return instruction->has_register_operand && (instruction->opcode == 0x81 || instruction->opcode == 0x83);
 }
 
 /* What `checked` <= bound, unsigned, says of the index: they are the same, or an earlier lea made the one of
  * the other. */
-static bool bound_of(struct back *back, const struct site_set *joins, uint8_t checked, uint64_t bound,
-                     uint8_t index, struct index_range *range)
+static bool bound_of(struct back *back, uint8_t checked, uint64_t bound, uint8_t index,
+                     struct register_bounds *bounds)
 {
     struct instruction instruction;
     int64_t offset = 0;
     bool is_known = checked == index;
     for (int i = 0; !is_known && i < MOST_STEPS; i++) {
-        if (is_joined(back, joins) || !step_back(back) || !decode_here(back, &instruction) ||
-            instruction.flow != FLOW_NEXT)
+        if (!go_back(back, &instruction, 1U << checked | 1U << index))
             return false;
         if (instruction.operation == OP_LEA && !is_narrow(back) && instruction.reg == checked &&
             instruction.base == index && instruction.index == NO_REGISTER && instruction.disp_nbytes != 0) {
             offset = instruction.disp;
             is_known = true;
-        } else if (writes(back, checked) || writes(back, index)) {
+        } else if (changes(back, checked) || changes(back, index)) {
             return false;
         }
     }
     if (!is_known || bound > INT32_MAX || offset > 0)
         return false;
-    range->low = -offset;
-    range->high = -offset + (int64_t)bound;
+    bounds->low = -offset;
+    bounds->high = -offset + (int64_t)bound;
     return true;
 }
 
-/* The index is made here, of few bits. */
-static bool made_of_few_bits(const struct instruction *instruction, uint8_t index, struct index_range *range)
+/* A constant that is no address. */
+static bool is_small_constant(const struct instruction *instruction, const struct register_sets *use,
+                              uint8_t index)
 {
-    bool is_mask = instruction->operation == OP_AND && instruction->opcode != 0x80 &&
-                   instruction->has_register_operand && instruction->rm == index &&
-                   instruction->imm_nbytes[0] != 0 && instruction->imm <= INT32_MAX;
-    bool is_extension = instruction->operation == OP_MOVZX && instruction->reg == index;
-    if (!is_mask && !is_extension)
+    return instruction->operation == OP_MOV && use->writes == 1U << index &&
+           instruction->imm_nbytes[0] == 4 && instruction->disp_nbytes == 0 &&
+           instruction->imm < LEAST_ADDRESS;
+}
+
+/* `xor r, r` or `sub r, r`. */
+static bool is_clearing(const struct instruction *instruction, uint8_t index)
+{
+    if (!instruction->is_one_byte_map || !instruction->has_register_operand ||
+        instruction->reg != instruction->rm || instruction->reg != index)
         return false;
-    range->low = 0;
-    range->high = is_mask ? (int64_t)instruction->imm : instruction->opcode == 0xB6 ? UINT8_MAX : UINT16_MAX;
+    return instruction->opcode == 0x31 || instruction->opcode == 0x33 || instruction->opcode == 0x29 ||
+           instruction->opcode == 0x2B;
+}
+
+/* The index is made here, of few bits. */
+static bool made_of_few_bits(const struct back *back, const struct instruction *instruction, uint8_t index,
+                             struct register_bounds *bounds)
+{
+    struct register_sets use;
+    bool is_of_index = is_register_operand(instruction, OPCODE_AND_EAX, index);
+    bounds->low = 0;
+    if (is_narrow(back) || !decode_registers(back->decoder, &use))
+        return false;
+    if (instruction->operation == OP_AND && instruction->opcode != 0x80 && is_of_index &&
+        instruction->imm_nbytes[0] != 0 && instruction->imm <= INT32_MAX) {
+        bounds->high = (int64_t)instruction->imm;
+        return true;
+    }
+    if (instruction->operation == OP_MOVZX && instruction->reg == index) {
+        bounds->high = instruction->opcode == 0xB6 ? UINT8_MAX : UINT16_MAX;
+        return true;
+    }
+    if (instruction->is_one_byte_map && instruction->opcode == OPCODE_SHIFT &&
+        instruction->reg == SHIFT_RIGHT && is_of_index && instruction->imm < 32 && instruction->imm > 0 &&
+        !back->image->is_64) {
+        bounds->high = UINT32_MAX >> instruction->imm;
+        return true;
+    }
+    if (is_clearing(instruction, index)) {
+        bounds->high = 0;
+        return true;
+    }
+    if (is_small_constant(instruction, &use, index)) {
+        bounds->low = bounds->high = (int64_t)instruction->imm;
+        return true;
+    }
+    return false;
+}
+
+/* The index is a copy of *source, with *added to it. */
+static bool made_of_other(const struct back *back, const struct instruction *instruction, uint8_t index,
+                          uint8_t *source, int64_t *added)
+{
+    *added = 0;
+    if (is_narrow(back) || !instruction->is_one_byte_map)
+        return false;
+    if (instruction->operation == OP_MOV && instruction->has_register_operand &&
+        instruction->imm_nbytes[0] == 0 && (instruction->opcode == 0x8B || instruction->opcode == 0x89)) {
+        bool is_load = instruction->opcode == 0x8B;
+        *source = is_load ? instruction->rm : instruction->reg;
+        return (is_load ? instruction->reg : instruction->rm) == index;
+    }
+    if (instruction->operation == OP_LEA && instruction->reg == index && instruction->base != NO_REGISTER &&
+        instruction->index == NO_REGISTER && !instruction->is_rip_relative) {
+        *source = instruction->base;
+        *added = instruction->disp_nbytes != 0 ? instruction->disp : 0;
+        return true;
+    }
+    bool is_sum = instruction->operation == OP_ADD || instruction->operation == OP_SUB;
+    if (is_sum && instruction->has_register_operand && instruction->rm == index &&
+        (instruction->opcode == 0x81 || instruction->opcode == 0x83)) {
+        int64_t constant = (int32_t)(uint32_t)instruction->imm;
+        *source = index;
+        *added = instruction->operation == OP_ADD ? constant : -constant;
+        return true;
+    }
+    if (!back->image->is_64 && instruction->nbytes == 1 && (instruction->opcode & 0xF0) == 0x40 &&
+        (instruction->opcode & 7) == index) { /* inc, dec */
+        *source = index;
+        *added = instruction->opcode & 8 ? -1 : 1;
+        return true;
+    }
+    return false;
+}
+
+/* Adding must neither wrap nor go below zero. */
+static bool shift_bounds(int64_t added, struct register_bounds *bounds)
+{
+    if (bounds->low + added < 0 || bounds->high + added > INT32_MAX)
+        return false;
+    bounds->low += added;
+    bounds->high += added;
     return true;
+}
+
+/* `instruction` may be the compare in front of a `ja` or `jae` that was not taken; *back stays. */
+static bool checked_bounds(const struct back *back, const struct instruction *instruction, bool is_above,
+                           uint8_t index, struct register_bounds *bounds)
+{
+    struct back before = *back;
+    uint64_t excluded = is_above ? 0 : 1;
+    uint8_t checked;
+    if (is_narrow(back) || !is_compare(instruction, &checked) || instruction->imm < excluded ||
+        !bound_of(&before, checked, instruction->imm - excluded, index, bounds))
+        return false;
+    bounds->begin_rva = before.section->rva + before.at;
+    bounds->is_joined = before.is_reached;
+    return true;
+}
+
+bool register_bounds_find(const struct image *image, const struct code_map *code, struct decoder *decoder,
+                          const struct site_set *joins, uint32_t rva, uint8_t number,
+                          struct register_bounds *bounds)
+{
+    struct back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
+    struct instruction instruction;
+    uint8_t index = number, behind = OP_OTHER; /* the operation of the instruction behind */
+    int64_t sum = 0;
+    if (!back.section || number >= REGISTER_COUNT)
+        return false;
+    back.at = rva - back.section->rva;
+    for (int i = 0; i < MOST_STEPS; i++) {
+        uint8_t source;
+        int64_t added;
+        if (!go_back(&back, &instruction, 1U << index))
+            return false;
+        bool is_checked = behind == OP_BRANCH_ABOVE || behind == OP_BRANCH_ABOVE_EQUAL;
+        if (is_checked && !image->is_64 &&
+            checked_bounds(&back, &instruction, behind == OP_BRANCH_ABOVE, index, bounds))
+            return shift_bounds(sum, bounds);
+        behind = instruction.operation;
+        (void)decode_here(&back, &instruction); /* the check has decoded others */
+        if (!changes(&back, index))
+            continue;
+        bounds->begin_rva = instruction.rva;
+        bounds->is_joined = back.is_reached;
+        if (made_of_few_bits(&back, &instruction, index, bounds))
+            return shift_bounds(sum, bounds);
+        if (!made_of_other(&back, &instruction, index, &source, &added) || added <= -LEAST_ADDRESS ||
+            added >= LEAST_ADDRESS)
+            return false;
+        index = source;
+        sum += added;
+    }
+    return false;
 }
 
 bool index_range_find(const struct image *image, const struct code_map *code, struct decoder *decoder,
                       const struct site_set *joins, uint32_t rva, struct index_range *range)
 {
-    struct back back = {image, code, decoder, code_section_at(code, rva), 0};
+    struct back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
     struct instruction instruction;
     struct memory_operand memory;
+    struct register_bounds bounds;
     if (!back.section)
         return false;
     back.at = rva - back.section->rva;
     if (!decode_here(&back, &instruction) || !instruction.is_legacy || is_narrow(&back) ||
-        !decode_memory(decoder, &memory) || instruction.base != NO_REGISTER || memory.base != NO_REGISTER ||
-        instruction.index == NO_REGISTER || memory.index != instruction.index)
+        !decode_memory(decoder, &memory) || memory.base != instruction.base ||
+        memory.index != instruction.index ||
+        (instruction.base == NO_REGISTER) == (instruction.index == NO_REGISTER))
         return false;
-    uint8_t index = instruction.index, checked;
-    range->scale = instruction.scale;
-    range->nbytes = memory.nbytes;
-    bool is_checked = false; /* the instruction behind is a `ja` that was not taken */
-    for (int i = 0; i < MOST_STEPS; i++) {
-        if (is_joined(&back, joins) || !step_back(&back) || !decode_here(&back, &instruction))
-            return false;
-        if (is_checked)
-            return !is_narrow(&back) && is_compare(&instruction, &checked) &&
-                   bound_of(&back, joins, checked, instruction.imm, index, range);
-        if (instruction.operation == OP_BRANCH_ABOVE) {
-            is_checked = true;
-            continue;
-        }
-        if (instruction.flow != FLOW_NEXT)
-            return false;
-        if (!is_narrow(&back) && writes(&back, index) && made_of_few_bits(&instruction, index, range))
-            return true;
-        if (writes(&back, index))
-            return false;
-    }
-    return false;
+    bool is_base = instruction.base != NO_REGISTER;
+    if (!register_bounds_find(image, code, decoder, joins, rva,
+                              is_base ? instruction.base : instruction.index, &bounds))
+        return false;
+    *range = (struct index_range){bounds.low, bounds.high, is_base ? 1 : instruction.scale, memory.nbytes};
+    return true;
 }

@@ -313,7 +313,7 @@ static uint32_t data_end_rva(const struct edges *edges, size_t index)
 static bool is_meant_function(const struct rewrite *rewrite, uint32_t t, enum address_use use)
 {
     const struct code_function *function = code_function_at(rewrite->code, t);
-    if (!function || use == USE_COMPUTED)
+    if (!function || use == USE_COMPUTED || use == USE_INDEXED_WIDE)
         return false;
     bool is_named_by_address =
         function->source == FUNCTION_RELOCATED_POINTER || function->source == FUNCTION_LEA;
@@ -344,7 +344,8 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum add
     find_near(layout, t, &first, &end);
     for (size_t i = first; i < end; i++) {
         const struct piece *piece = &layout->pieces[i];
-        if (!may_mean(edges, i, t, use == USE_AS_IS && piece != own))
+        bool but_literals = use == USE_INDEXED_WIDE || (use == USE_AS_IS && piece != own);
+        if (!may_mean(edges, i, t, but_literals))
             continue;
         own_may |= piece == own;
         is_behind_other |= piece_delta(piece) != piece_delta(own) && data_end_rva(edges, i) == t;

@@ -114,6 +114,19 @@ bool layout_identity(const struct image *image, struct arena *arena, struct layo
     return true;
 }
 
+bool layout_is_same(const struct layout *a, const struct layout *b)
+{
+    if (a->piece_count != b->piece_count)
+        return false;
+    for (size_t i = 0; i < a->piece_count; i++) {
+        const struct piece *x = &a->pieces[i], *y = &b->pieces[i];
+        if (x->old_rva != y->old_rva || x->nbytes != y->nbytes || x->new_rva != y->new_rva ||
+            x->kind != y->kind)
+            return false;
+    }
+    return true;
+}
+
 const struct piece *layout_piece_at(const struct layout *layout, uint32_t old_rva)
 {
     size_t low = 0, high = layout->piece_count;

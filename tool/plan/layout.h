@@ -82,6 +82,9 @@ struct layout {
 /* A layout in which everything stays where it is. False when memory ran out. */
 bool layout_identity(const struct image *image, struct arena *arena, struct layout *layout);
 
+/* The same pieces at the same places. */
+bool layout_is_same(const struct layout *a, const struct layout *b);
+
 /* The piece that old_rva belongs to. Every RVA belongs to one; those past the last piece to the last. */
 const struct piece *layout_piece_at(const struct layout *layout, uint32_t old_rva);
 

@@ -42,7 +42,7 @@ static size_t skip_fill(struct span bytes, size_t at)
     return at;
 }
 
-/* The literal that begins at `at`, with its fill; its end, or `at` when there is none. *tried_end: nothing
+/* The literal that begins at `at`, without its fill; its end, or `at` when there is none. *tried_end: nothing
  * that begins before this place is one either. */
 static size_t literal_end(struct span bytes, size_t at, size_t *tried_end)
 {
@@ -53,7 +53,7 @@ static size_t literal_end(struct span bytes, size_t at, size_t *tried_end)
         if (end > *tried_end)
             *tried_end = end;
         if (end - at >= least * width && ends_with_zero(bytes, end, width))
-            return skip_fill(bytes, end + width);
+            return end + width;
     }
     return at;
 }
@@ -78,6 +78,7 @@ static void mark_section(struct literal_bytes *all, const struct image *image, c
             continue;
         }
         site_set_add(&all->begins, (uint64_t)section->raw_foff + at);
+        end = skip_fill(bytes, end);
         for (; at < end; at++)
             site_set_add(&all->bytes, (uint64_t)section->raw_foff + at);
     }

@@ -39,7 +39,8 @@ struct plan_options {
     const enum finding_code *only; /* repair just these rules; NULL means all */
     size_t only_count;
     enum windows_target target;
-    const char *catalog; /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
+    const char *catalog;   /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
+    uint32_t first_layout; /* of the layouts that are tried in turn, those before this one are left out */
 };
 
 struct plan {
@@ -48,8 +49,10 @@ struct plan {
     size_t change_count, change_capacity;
     struct finding_list refusals; /* why nothing, or not more, can be repaired: HVCI902x */
     uint64_t new_file_nbytes;
-    struct layout *layout; /* NULL: every byte stays where it is */
-    const char *remark;    /* why something that could change does not; NULL when there is nothing to say */
+    struct layout *layout;  /* NULL: every byte stays where it is */
+    uint32_t layout_number; /* of the layout among those that are tried in turn, */
+    bool has_other_layouts; /* and behind it there are more */
+    const char *remark;     /* why something that could change does not; NULL when there is nothing to say */
 };
 
 /* False only when memory ran out. `code` may be an undecoded map. */

@@ -150,6 +150,11 @@ static bool try_candidates(struct rewrite *rewrite)
         is_split |= rewrite->splits[i].kind != SPLIT_NONE;
     for (int whole = 0; whole <= is_split; whole++)
         for (enum cut cut = CUT_WRITABLE_ALONE; cut <= last; cut++) {
+            uint32_t number = (uint32_t)whole * CUT_COUNT + (uint32_t)cut;
+            if (number < rewrite->context->options->first_layout)
+                continue;
+            rewrite->context->plan->layout_number = number;
+            rewrite->context->plan->has_other_layouts = cut < last || whole < is_split;
             rewrite->cut = cut;
             rewrite->runs_leave_whole = whole != 0;
             rewrite->is_refused = false;

@@ -181,12 +181,22 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     if (ref->state == REF_OUTSIDE)
         return choose_outside(choice, ref, target);
     *target = layout_map_rva(layout, ref->target);
-    if (referents_is_folded_into_code(choice, ref))
+    bool is_folded = referents_is_folded_into_code(choice, ref),
+         may_be_far = !is_folded && referents_may_mean_far_data(choice, ref);
+    if (is_folded || may_be_far ||
+        (edges_matter(choice->edges, ref->target) && !referents_is_direct(choice, ref))) {
+        const struct piece *accessed = referents_accessed_piece(choice, ref);
+        if (accessed) {
+            *target = ref->target + piece_delta(accessed);
+            return check_rights_of(choice, ref, accessed);
+        }
+    }
+    if (is_folded)
         return refuse_ref(
             rewrite, ref, cure_border,
             "is computed with and lies among code, so it means an array elsewhere; which one is "
             "not known");
-    if (referents_may_mean_far_data(choice, ref))
+    if (may_be_far)
         return refuse_ref(rewrite, ref, cure_border,
                           "has an index whose bounds are not known, and more than one part of the data that "
                           "moves apart may hold the array");
@@ -205,7 +215,10 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     struct address_uses uses = referents_uses_of(choice, ref);
     if (uses.is_decided && is_within_own(layout, ref->target, &uses))
         return true;
-    enum address_use use = uses.is_as_is ? USE_AS_IS : uses.is_compared ? USE_COMPARED : USE_COMPUTED;
+    enum address_use use = uses.is_as_is                          ? USE_AS_IS
+                           : uses.is_compared                     ? USE_COMPARED
+                           : referents_index_is_wide(choice, ref) ? USE_INDEXED_WIDE
+                                                                  : USE_COMPUTED;
     const struct piece *piece = edges_decide(choice->edges, ref->target, use);
     if (!piece)
         return refuse_ref(

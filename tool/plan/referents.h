@@ -26,6 +26,11 @@ struct address_uses referents_uses_of(struct referents *choice, const struct ref
 /* An operand [index * scale + t] whose index is known: every element lies in one piece. NULL when that does
  * not hold. */
 const struct piece *referents_indexed_piece(struct referents *choice, const struct ref *ref);
+/* Memory is accessed through the address, before anything is computed with it or with an index of known
+ * bounds: the piece in which all of those bytes lie. NULL when nothing shows it. */
+const struct piece *referents_accessed_piece(struct referents *choice, const struct ref *ref);
+/* The operand has an index that is scaled by more than the width of a character. */
+bool referents_index_is_wide(struct referents *choice, const struct ref *ref);
 /* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
  * its array lies. When all moves alike, that does not matter. */
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);

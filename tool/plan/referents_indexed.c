@@ -4,6 +4,16 @@
 #include "code/index_range.h"
 #include "plan/referents.h"
 
+/* The piece that holds all of the bytes, and not only the fill behind it. */
+static const struct piece *piece_of_bytes(const struct layout *layout, int64_t first, int64_t end)
+{
+    if (first < 0 || end > UINT32_MAX || first >= end)
+        return NULL;
+    const struct piece *piece = layout_piece_at(layout, (uint32_t)first);
+    bool is_inside = piece->kind != PIECE_HEADERS && first >= piece->old_rva && end <= piece_end_rva(piece);
+    return is_inside ? piece : NULL;
+}
+
 const struct piece *referents_indexed_piece(struct referents *choice, const struct ref *ref)
 {
     const struct rewrite *rewrite = choice->rewrite;
@@ -15,9 +25,33 @@ const struct piece *referents_indexed_piece(struct referents *choice, const stru
         return NULL;
     uint32_t first = ref->target + (uint32_t)(range.low * range.scale);
     uint64_t end = (uint64_t)first + (uint64_t)(range.high - range.low) * range.scale + range.nbytes;
-    const struct piece *piece = layout_piece_at(rewrite->layout, first);
-    bool is_inside = piece->kind != PIECE_HEADERS && first >= piece->old_rva && end <= piece_end_rva(piece);
-    return is_inside ? piece : NULL;
+    return piece_of_bytes(rewrite->layout, first, (int64_t)end);
+}
+
+const struct piece *referents_accessed_piece(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    int64_t first, end;
+    if (ref->source != SOURCE_CODE || (ref->encoding != REF_VA && ref->encoding != REF_PCREL) ||
+        (ref->flags & REF_FLAG_CODE_TARGET) ||
+        !address_first_accesses(rewrite->image, rewrite->code, choice->decoder, &choice->joins, ref->site_rva,
+                                &choice->steps_left, &first, &end))
+        return NULL;
+    return piece_of_bytes(rewrite->layout, ref->target + first, ref->target + end);
+}
+
+bool referents_index_is_wide(struct referents *choice, const struct ref *ref)
+{
+    enum { CHARACTER_NBYTES = 2 };
+    const struct rewrite *rewrite = choice->rewrite;
+    if (ref->source != SOURCE_CODE || ref->encoding != REF_VA || (ref->flags & REF_FLAG_CODE_TARGET))
+        return false;
+    uint32_t begin = code_instruction_begin(rewrite->code, ref->site_rva);
+    struct span bytes = image_run_at_rva(rewrite->image, begin);
+    struct instruction instruction;
+    return decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &instruction) && instruction.is_legacy &&
+           ref->site_rva == begin + instruction.disp_offset && instruction.base == NO_REGISTER &&
+           instruction.index != NO_REGISTER && instruction.scale > CHARACTER_NBYTES;
 }
 
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref)

@@ -162,9 +162,10 @@ struct edges *edges_new(struct rewrite *rewrite);
 bool edges_has_data(const struct edges *edges, const struct piece *piece);
 /* What is done with an address. */
 enum address_use {
-    USE_COMPUTED, /* something is added to it, or that is not known */
-    USE_COMPARED, /* only compared, besides the next */
-    USE_AS_IS     /* passed, stored, or memory is accessed right there */
+    USE_COMPUTED,     /* something is added to it, or that is not known */
+    USE_INDEXED_WIDE, /* an index times 4 or 8 is added to it: text is not meant */
+    USE_COMPARED,     /* only compared, besides the next */
+    USE_AS_IS         /* passed, stored, or memory is accessed right there */
 };
 
 /* An address of what lies near t was taken, or t is indexed: which piece is meant? NULL when more than one
