@@ -35,7 +35,7 @@ static bool look_at(struct verify_moves *moves, const struct verify_field_in_cod
     bool is_plain = instruction.is_plain_memory && uses.operand_at + instruction.disp_at == field->at;
     if (uses.is_unanimous && is_plain && !(uses.uses & USE_ADDRESS))
         return true;
-    struct verify_followed followed = verify_follow(&moves->code, field->section, uses.operand_at);
+    struct verify_followed followed = verify_follow(&moves->code, field->section, uses.operand_at, 0);
     if (uses.is_unanimous && followed.is_followed)
         return true;
     /* The address of a string that is handed on is no array's. */

@@ -14,10 +14,11 @@ static bool add_section(struct verify_code *code, const struct verify_section *s
     added->named = arena_alloc(arena, bits_nbytes);
     added->near = arena_alloc(arena, bits_nbytes);
     added->called = arena_alloc(arena, bits_nbytes);
+    added->pointed = arena_alloc(arena, bits_nbytes);
     added->starts = arena_alloc(arena, bits_nbytes);
     added->reached = arena_alloc(arena, bits_nbytes);
-    return added->relocated && added->named && added->near && added->called && added->starts &&
-           added->reached;
+    return added->relocated && added->named && added->near && added->called && added->pointed &&
+           added->starts && added->reached;
 }
 
 /* Sections marked as code without being executable count too: low-aligned images run everything. */

@@ -17,6 +17,7 @@ struct verify_code_section {
     uint8_t *named;     /* a rel32 branch at any byte, a pointer, a table or a lea may lead here */
     uint8_t *near;      /* a rel8 branch at any byte may lead here */
     uint8_t *called;    /* an E8 or E9 at any byte has exactly this target */
+    uint8_t *pointed;   /* a relocated pointer, an export or the entry point leads here */
     uint8_t *starts;    /* an instruction of a clean function begins here */
     uint8_t *reached;   /* and the function's begin leads to it; only where that was asked */
 };
@@ -35,6 +36,11 @@ struct verify_function {
     bool is_gap; /* not from unwind data: clean code between functions, perhaps several leaf functions */
 };
 
+/* A direct branch or call of clean code. RVAs. */
+struct verify_branch {
+    uint32_t to_rva, from_rva;
+};
+
 struct verify_code {
     const struct verify_image *image;
     const struct verify_tables *tables;
@@ -43,6 +49,9 @@ struct verify_code {
     uint32_t section_count;
     struct verify_function *functions; /* ascending, not overlapping; x64 only */
     size_t function_count;
+    struct verify_branch *branches; /* ascending to_rva; after verify_branches_find() */
+    size_t branch_count;
+    bool has_branches;
     uint64_t step_count;
 };
 

@@ -5,6 +5,7 @@
 #include "verify/verify_bases.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_text_literal.h"
+#include "verify/verify_ways.h"
 
 /* All pieces within EDGE_NBYTES of an address, as far as they matter. */
 struct vicinity {
@@ -63,7 +64,9 @@ static struct vicinity around_piece(const struct verify_moves *moves, const stru
 
 bool verify_edges_begin(struct verify_moves *moves)
 {
-    return verify_sides_find(moves) && verify_bases_find(moves);
+    bool needs_branches = moves->map.moves_apart && !moves->judged->old_image.is_64;
+    return (!needs_branches || verify_branches_find(&moves->code, moves->judged->arena)) &&
+           verify_sides_find(moves) && verify_bases_find(moves);
 }
 
 bool verify_is_near_edge(const struct verify_moves *moves, uint64_t rva)

@@ -34,6 +34,10 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva);
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta);
 
+/* The same for an address that is handed on as it is, or lies in data: it is not folded past what it points
+ * into, but the end of one part may be the begin of the next. */
+enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, int64_t *delta);
+
 /* The same for a field in code that leads to rva: what its instruction, and what follows it, does with the
  * address decides. `uses` are its uses as resolved. */
 enum verify_meaning verify_operand_meaning(struct verify_moves *moves,

@@ -51,8 +51,10 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
                     bytes[at + 1] == 0x25;
     if (is_thunk)
         return true;
-    return (section->rva + at) % START_ALIGN_NBYTES == 0 &&
-           (before == 0xCC || before == 0x90 || before == 0xC3 || before == 0);
+    bool is_behind_fill = before == 0xCC || before == 0x90 || before == 0xC3 || before == 0;
+    /* Room for a patch, or an odd number of bytes of fill, lies in front of a function that is named. */
+    return is_behind_fill &&
+           ((section->rva + at) % START_ALIGN_NBYTES == 0 || verify_bit(section->pointed, at));
 }
 
 /* From `at` to the first return or jump that no branch leads past; 0 when the bytes are not such a run. A

@@ -90,6 +90,13 @@ static bool find_runs(struct map_search *search, const struct verify_piece *piec
     return true;
 }
 
+/* In some section that is not executable. The pages of one run may have different rights, and so sections. */
+static bool is_outside_code(const struct verify_image *image, uint32_t rva)
+{
+    const struct verify_section *section = verify_section_at(image, rva);
+    return section && !(section->characteristics & SCN_MEM_EXECUTE);
+}
+
 /* Samples of the run that do not lie at the distance; more than there are when the place is executable. */
 static uint64_t run_cost(const struct map_search *search, const struct run *run, int64_t delta,
                          uint64_t *sample_count)
@@ -97,12 +104,10 @@ static uint64_t run_cost(const struct map_search *search, const struct run *run,
     const struct verify_image *old_image = &search->judged->old_image,
                               *new_image = &search->judged->new_image;
     uint64_t step = (run->end_rva - run->rva) / RUN_SAMPLE_COUNT + 1, mismatch_count = 0;
-    int64_t last = (int64_t)run->end_rva - 1 + delta;
-    const struct verify_section *section = (int64_t)run->rva + delta < 0 || last > UINT32_MAX
-                                               ? NULL
-                                               : verify_section_at(new_image, (uint32_t)last);
+    int64_t first = (int64_t)run->rva + delta, last = (int64_t)run->end_rva - 1 + delta;
     *sample_count = (run->end_rva - run->rva + step - 1) / step;
-    if (!section || (section->characteristics & SCN_MEM_EXECUTE) || (int64_t)run->rva + delta < section->rva)
+    if (first < 0 || last > UINT32_MAX || !is_outside_code(new_image, (uint32_t)first) ||
+        !is_outside_code(new_image, (uint32_t)last))
         return *sample_count + 1;
     for (uint64_t rva = run->rva; rva < run->end_rva; rva += step) {
         uint64_t new_rva = (uint64_t)((int64_t)rva + delta);

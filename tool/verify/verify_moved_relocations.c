@@ -41,6 +41,34 @@ static bool is_plain_access(const struct verify_moves *moves, const struct verif
     return false;
 }
 
+/* Three relocated fields side by side are no operands: an instruction has two at most. */
+static bool is_in_table(const struct verify_code_section *section, size_t at)
+{
+    size_t run_count = 1;
+    for (size_t i = at; i >= 4 && run_count < 3 && verify_bit(section->relocated, i - 4); i -= 4)
+        run_count++;
+    for (size_t i = at + 4; i < section->bytes.nbytes && run_count < 3 && verify_bit(section->relocated, i);
+         i += 4)
+        run_count++;
+    return run_count == 3;
+}
+
+/* Data, or the operand of some instruction: all must mean the same. */
+static void judge_all_readings(struct verify_moves *moves, const struct verify_field_in_code *field,
+                               struct address *address)
+{
+    address->meaning = verify_handed_meaning(moves, address->rva, &address->delta);
+    for (size_t before = 1; before <= VERIFY_OPERAND_DEEPEST_NBYTES && before <= field->at; before++) {
+        struct verify_uses uses = verify_uses_at(&moves->code, field, field->at - before);
+        int64_t delta;
+        if (!uses.is_operand)
+            continue;
+        if (verify_operand_meaning(moves, field, &uses, address->rva, &delta) == MEANING_OPEN ||
+            delta != address->delta)
+            address->meaning = MEANING_OPEN;
+    }
+}
+
 /* In code it matters what the instruction does with the address. False when a store is refuted. */
 static bool judge_in_code(struct verify_moves *moves, const struct verify_code_section *section,
                           struct address *address)
@@ -65,11 +93,8 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
         address->meaning = verify_meaning(moves, address->rva, ADDRESS_DIRECT, &address->delta);
     } else if (uses.is_unanimous) {
         address->meaning = verify_operand_meaning(moves, &field, &uses, address->rva, &address->delta);
-    } else { /* a plain access, or not: both must mean the same */
-        int64_t direct_delta;
-        if (verify_meaning(moves, address->rva, ADDRESS_DIRECT, &direct_delta) == MEANING_OPEN ||
-            direct_delta != address->delta)
-            address->meaning = MEANING_OPEN;
+    } else {
+        judge_all_readings(moves, &field, address);
     }
     return true;
 }
@@ -87,7 +112,8 @@ static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
     return low < moves->table_field_count && moves->fields[low].rva == rva;
 }
 
-static bool add_address(struct verify_moves *moves, const struct verify_relocation *relocation)
+static bool add_address(struct verify_moves *moves, const struct verify_relocation *relocation,
+                        const struct verify_piece *piece)
 {
     const struct verify_image *image = &moves->judged->old_image;
     unsigned nbytes = verify_relocation_width(relocation->type);
@@ -101,8 +127,9 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
     const struct verify_code_section *section = verify_code_at(&moves->code, relocation->rva);
     if (address.rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
         address.delta = 0;
-    else if (!section)
-        address.meaning = verify_meaning(moves, address.rva, ADDRESS_TAKEN, &address.delta);
+    else if (!section || piece->is_data_run ||
+             (nbytes == 4 && is_in_table(section, relocation->rva - section->rva)))
+        address.meaning = verify_handed_meaning(moves, address.rva, &address.delta);
     else if (!judge_in_code(moves, section, &address))
         return false;
     if (address.meaning == MEANING_OPEN)
@@ -234,7 +261,7 @@ bool verify_moved_relocations(struct verify_moves *moves)
         uint32_t new_rva = (uint32_t)((int64_t)relocation.rva + piece->delta);
         verify_copied_site(moves, relocation.rva, &new_rva);
         sites[count++] = (struct verify_site){new_rva, relocation.rva, relocation.type};
-        if (!has_table_field(moves, relocation.rva) && !add_address(moves, &relocation))
+        if (!has_table_field(moves, relocation.rva) && !add_address(moves, &relocation, piece))
             return false;
     }
     if (reader.problem)

@@ -126,7 +126,7 @@ static bool judge_code(struct verify_moves *moves, const struct verify_code_sect
                                          "executable memory.",
                                          (unsigned)field_rva, (unsigned long long)rva);
         /* Through what is added to it, or read from it, no code is reached. */
-        struct verify_followed followed = verify_follow(&moves->code, section, uses.operand_at);
+        struct verify_followed followed = verify_follow(&moves->code, section, uses.operand_at, 0);
         if (!(uses.is_unanimous && (followed.is_followed || followed.is_indexed)) &&
             !judge_pointer(moves, field_rva, (uint64_t)rva))
             return false;

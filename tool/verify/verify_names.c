@@ -3,7 +3,7 @@
 #include "verify/verify_names.h"
 #include "verify/verify_relocations.h"
 
-enum name_kind { NAME_NEAR, NAME_FAR, NAME_CALL };
+enum name_kind { NAME_NEAR, NAME_FAR, NAME_CALL, NAME_POINTER };
 
 static void name_rva(struct verify_code *code, int64_t rva, enum name_kind kind)
 {
@@ -14,6 +14,8 @@ static void name_rva(struct verify_code *code, int64_t rva, enum name_kind kind)
     verify_set_bit(kind == NAME_NEAR ? section->near : section->named, at);
     if (kind == NAME_CALL)
         verify_set_bit(section->called, at);
+    if (kind == NAME_POINTER)
+        verify_set_bit(section->pointed, at);
 }
 
 static void name_branch_targets(struct verify_code *code, const struct verify_code_section *section)
@@ -47,7 +49,7 @@ static void name_relocated_pointers(struct verify_code *code)
         code->step_count++;
         if (verify_read_at(code->image, relocation.rva, verify_relocation_width(relocation.type), &va) &&
             va >= code->image->base_va && va - code->image->base_va <= UINT32_MAX)
-            name_rva(code, (int64_t)(va - code->image->base_va), NAME_FAR);
+            name_rva(code, (int64_t)(va - code->image->base_va), NAME_POINTER);
     }
 }
 
@@ -63,7 +65,7 @@ static void name_exports(struct verify_code *code)
     struct span functions = verify_bytes_at(image, load_u32(directory.bytes + EXPORT_ADDRESS_OF_FUNCTIONS));
     for (uint32_t i = 0; i < count && range_fits(functions.nbytes, (uint64_t)i * 4, 4); i++) {
         code->step_count++;
-        name_rva(code, load_u32(functions.bytes + (size_t)i * 4), NAME_FAR);
+        name_rva(code, load_u32(functions.bytes + (size_t)i * 4), NAME_POINTER);
     }
 }
 
@@ -75,5 +77,5 @@ void verify_names_mark(struct verify_code *code)
     name_exports(code);
     for (size_t i = 0; i < code->function_count; i++)
         name_rva(code, code->functions[i].rva, NAME_FAR);
-    name_rva(code, code->image->entry_rva, NAME_FAR);
+    name_rva(code, code->image->entry_rva, NAME_POINTER);
 }

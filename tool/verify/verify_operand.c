@@ -3,10 +3,11 @@
 #include "verify/verify_operand.h"
 
 enum {
-    WINDOW_NBYTES = 64,        /* how far before the field decoding begins */
-    WINDOW_START_NBYTES = 16,  /* that many starts: more than the longest instruction */
-    FIELD_DEEPEST_NBYTES = 11, /* prefixes, opcode, ModRM and SIB before a displacement, or that and disp32 */
-    SYNCHRONISED_NBYTES = 32,  /* from here on, wrong starts have mostly fallen into step */
+    WINDOW_NBYTES = 64,       /* how far before the field decoding begins */
+    WINDOW_START_NBYTES = 16, /* that many starts: more than the longest instruction */
+    /* prefixes, opcode, ModRM and SIB before a displacement, or that and disp32 */
+    FIELD_DEEPEST_NBYTES = VERIFY_OPERAND_DEEPEST_NBYTES,
+    SYNCHRONISED_NBYTES = 32, /* from here on, wrong starts have mostly fallen into step */
     NAMED_ALIGN_NBYTES = 16
 };
 
@@ -54,6 +55,16 @@ static void add_use(struct verify_code *code, const struct verify_field_in_code 
 static struct verify_uses no_uses(void)
 {
     return (struct verify_uses){.is_unanimous = true, .operand_at = SIZE_MAX, .write_at = SIZE_MAX};
+}
+
+struct verify_uses verify_uses_at(struct verify_code *code, const struct verify_field_in_code *field,
+                                  size_t at)
+{
+    struct verify_uses uses = no_uses();
+    struct verify_instruction instruction;
+    if (verify_code_decode(code, field->section, at, &instruction) && has_field(&instruction, at, field))
+        add_use(code, field, at, &uses);
+    return uses;
 }
 
 struct verify_uses verify_uses_possible(struct verify_code *code, const struct verify_field_in_code *field)

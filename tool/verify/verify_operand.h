@@ -31,6 +31,13 @@ struct verify_uses {
     size_t write_at;   /* offset of the first that writes; SIZE_MAX without one */
 };
 
+/* Bytes before a field at which an instruction that has it may begin: 1 to this many. */
+enum { VERIFY_OPERAND_DEEPEST_NBYTES = 11 };
+
+/* The uses of the instruction at `at`; is_operand is false when it is none that has the field. */
+struct verify_uses verify_uses_at(struct verify_code *code, const struct verify_field_in_code *field,
+                                  size_t at);
+
 /* Every instruction that could end with or around this field, wherever it would have to start. */
 struct verify_uses verify_uses_possible(struct verify_code *code, const struct verify_field_in_code *field);
 

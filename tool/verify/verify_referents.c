@@ -5,12 +5,13 @@
 #include "verify/verify_code_target.h"
 #include "verify/verify_edges.h"
 #include "verify/verify_follow.h"
+#include "verify/verify_origins.h"
 
 /* The one piece that holds all bytes that are accessed through the address. */
 static const struct verify_piece *accessed_piece(const struct verify_moves *moves, uint64_t rva,
-                                                 const struct verify_followed *followed)
+                                                 const struct verify_reach *reach)
 {
-    int64_t low = (int64_t)rva + followed->low, high = (int64_t)rva + followed->high;
+    int64_t low = (int64_t)rva + reach->low, high = (int64_t)rva + reach->high;
     const struct verify_piece *piece = low < 0 ? NULL : verify_piece_at(&moves->map, (uint64_t)low);
     return piece && high <= (int64_t)piece->end_rva ? piece : NULL;
 }
@@ -23,6 +24,8 @@ static bool is_arithmetic(const struct verify_full *full)
     case ZYDIS_MNEMONIC_PUSH:
     case ZYDIS_MNEMONIC_LEA:
         return false;
+    case ZYDIS_MNEMONIC_AND: /* chooses between it and null */
+        return full->operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER;
     default:
         return true;
     }
@@ -73,41 +76,81 @@ static bool is_switch_in_data(const struct verify_moves *moves, const struct ver
     return true;
 }
 
-/* mov r, imm, and in the next instruction an access to [r], a call that has r as its argument, or a shift of
- * r, after which it is no address. */
-static bool is_used_at_once(struct verify_moves *moves, const struct verify_field_in_code *field,
-                            const struct verify_full *full, size_t at)
-{
-    struct verify_full next;
-    ZydisRegister held = full->operands[0].reg.value;
-    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_MOV ||
-        full->operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
-        !verify_decode_full(&moves->code, field->section, at + full->decoded.length, &next))
-        return false;
-    if (next.decoded.meta.category == ZYDIS_CATEGORY_CALL)
-        return held == ZYDIS_REGISTER_ECX || held == ZYDIS_REGISTER_EDX;
-    if (next.decoded.mnemonic == ZYDIS_MNEMONIC_SHR)
-        return next.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && next.operands[0].reg.value == held;
-    for (unsigned i = 0; i < next.decoded.operand_count_visible; i++)
-        if (next.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-            next.operands[i].mem.type == ZYDIS_MEMOP_TYPE_MEM && next.operands[i].mem.base == held &&
-            next.operands[i].mem.index == ZYDIS_REGISTER_NONE && next.operands[i].mem.disp.value == 0)
-            return true;
-    return false;
-}
-
-/* push imm, or mov [m], imm: the address is handed on as it is, and not folded past what it points into. What
- * comes of an exclusive or is no address. The end of one part may be the begin of the next. */
-static bool is_handed_on(const struct verify_moves *moves, const struct verify_full *full, uint64_t rva)
+/* The end of one part is the begin of the next. */
+static bool is_seam(const struct verify_moves *moves, uint64_t rva)
 {
     const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
     const struct verify_piece *before = piece ? verify_piece_before(&moves->map, piece->rva) : NULL;
-    bool is_store =
-        full->decoded.mnemonic == ZYDIS_MNEMONIC_MOV && full->operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
-    bool is_edge = piece && rva == piece->rva && before && before->end_rva == rva;
-    return piece && !is_edge &&
-           (is_store || full->decoded.mnemonic == ZYDIS_MNEMONIC_PUSH ||
-            full->decoded.mnemonic == ZYDIS_MNEMONIC_XOR);
+    return piece && rva == piece->rva && before && before->end_rva == rva;
+}
+
+enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, int64_t *delta)
+{
+    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
+    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
+    if (meaning == MEANING_SURE || !piece || is_seam(moves, rva))
+        return meaning;
+    *delta = piece->delta;
+    return MEANING_INFERRED;
+}
+
+/* An immediate that is pushed or stored, compared with a pointer, or scrambled. */
+static bool is_handed_on(struct verify_moves *moves, const struct verify_field_in_code *field,
+                         const struct verify_full *full, size_t at)
+{
+    switch (full->decoded.mnemonic) {
+    case ZYDIS_MNEMONIC_PUSH:
+    case ZYDIS_MNEMONIC_XOR:
+        return true;
+    case ZYDIS_MNEMONIC_MOV: /* a slot on the stack may be a variable that runs through an array */
+        return full->operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+               !verify_follow(&moves->code, field->section, at, 0).is_computed;
+    case ZYDIS_MNEMONIC_CMP:
+        return verify_is_compared_pointer(&moves->code, field->section, at, full, &full->operands[0]);
+    default:
+        return false;
+    }
+}
+
+static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
+{
+    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
+}
+
+/* By what is done with the address behind the instruction that takes it. */
+static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
+                                               const struct verify_followed *followed, uint64_t rva,
+                                               int64_t *delta)
+{
+    bool is_32 = !moves->judged->old_image.is_64;
+    struct verify_reach all = followed->accessed;
+    if (followed->handed.count != 0) {
+        all.low = all.count == 0 || followed->handed.low < all.low ? followed->handed.low : all.low;
+        all.high = all.count == 0 || followed->handed.high > all.high ? followed->handed.high : all.high;
+        all.count += followed->handed.count;
+    }
+    const struct verify_piece *accessed = accessed_piece(moves, rva, &followed->accessed);
+    if (followed->certain.count != 0 || (followed->is_followed && followed->accessed.count != 0)) {
+        if (!accessed)
+            return MEANING_OPEN;
+        *delta = accessed->delta;
+        return MEANING_SURE;
+    }
+    if (followed->is_computed)
+        return meaning_of_indexed(moves, rva, delta);
+    if (followed->is_followed || (is_32 && followed->is_known && all.count == 0))
+        return verify_piece_at(&moves->map, rva) ? verify_meaning(moves, rva, ADDRESS_DIRECT, delta)
+                                                 : MEANING_OPEN;
+    if (!is_32 || !followed->is_known)
+        return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
+    const struct verify_piece *piece = accessed_piece(moves, rva, &all);
+    if (!piece)
+        return MEANING_OPEN;
+    if (followed->accessed.count == 0)
+        return verify_handed_meaning(moves, (uint64_t)((int64_t)rva + followed->handed.low), delta);
+    *delta = piece->delta;
+    return MEANING_SURE;
 }
 
 /* cmp with the begin of a function. */
@@ -115,12 +158,6 @@ static bool is_compared_function(struct verify_moves *moves, const struct verify
 {
     return full->decoded.mnemonic == ZYDIS_MNEMONIC_CMP &&
            verify_is_code_target(&moves->code, (uint32_t)rva, false);
-}
-
-static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
-{
-    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
-    return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
 }
 
 enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
@@ -143,39 +180,39 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     if (is_displacement &&
         (is_jump_table(moves, field, &full, rva) || is_switch_in_data(moves, field, &full, rva)))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
-    struct verify_followed bounded = {0};
-    if (is_displacement && !moves->judged->old_image.is_64 &&
-        verify_bounded_index(&moves->code, field->section, uses->operand_at, &bounded.low, &bounded.high)) {
-        /* A negative address of 32 bits wraps around. */
-        int64_t wrapped = rva > INT32_MAX ? (int64_t)(int32_t)(uint32_t)rva : (int64_t)rva;
-        const struct verify_piece *piece =
-            wrapped + bounded.low < 0
-                ? NULL
-                : accessed_piece(moves, 0,
-                                 &(struct verify_followed){.low = wrapped + bounded.low,
-                                                           .high = wrapped + bounded.high});
+    bool is_32 = !moves->judged->old_image.is_64;
+    struct verify_reach bounded = {.count = 1};
+    /* A negative address of 32 bits wraps around. */
+    uint64_t unwrapped = rva > INT32_MAX ? rva | UINT64_C(0xFFFFFFFF00000000) : rva;
+    const struct verify_piece *piece = NULL;
+    uint32_t added_most, nbytes;
+    if (is_32 && (is_displacement || full.decoded.mnemonic == ZYDIS_MNEMONIC_ADD) &&
+        verify_added_bound(&moves->code, field->section, uses->operand_at, &added_most, &nbytes)) {
+        if (nbytes == 0) {
+            struct verify_followed sum =
+                verify_follow(&moves->code, field->section, uses->operand_at, added_most);
+            return meaning_of_followed(moves, &sum, rva, delta);
+        }
+        bounded.high = (int64_t)added_most + nbytes;
+        piece = accessed_piece(moves, unwrapped, &bounded);
         if (piece) {
             *delta = piece->delta;
-            return MEANING_INFERRED; /* the comparison was found by its form: another value is not shown */
+            return MEANING_SURE;
         }
     }
+    if (is_32 && is_displacement &&
+        verify_bounded_index(&moves->code, field->section, uses->operand_at, &bounded.low, &bounded.high) &&
+        (piece = accessed_piece(moves, unwrapped, &bounded)) != NULL) {
+        *delta = piece->delta;
+        return MEANING_INFERRED; /* the comparison was found by its form: another value is not shown */
+    }
     if (!is_displacement && !moves->judged->old_image.is_64 &&
-        (is_handed_on(moves, &full, rva) || is_used_at_once(moves, field, &full, uses->operand_at)))
-        return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+        is_handed_on(moves, field, &full, uses->operand_at))
+        return verify_handed_meaning(moves, rva, delta);
     if (!is_displacement && is_compared_function(moves, &full, rva))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
         return meaning_of_indexed(moves, rva, delta);
-    struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at);
-    if (followed.is_followed) {
-        const struct verify_piece *piece =
-            followed.count == 0 ? verify_piece_at(&moves->map, rva) : accessed_piece(moves, rva, &followed);
-        if (!piece)
-            return MEANING_OPEN;
-        *delta = piece->delta;
-        return MEANING_SURE;
-    }
-    if (followed.is_indexed || followed.is_added)
-        return meaning_of_indexed(moves, rva, delta);
-    return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
+    struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at, 0);
+    return meaning_of_followed(moves, &followed, rva, delta);
 }
