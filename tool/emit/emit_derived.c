@@ -3,6 +3,7 @@
  * reached for a layout in which everything stays. */
 #include "emit/emit_internal.h"
 
+#include "plan/debug_data.h"
 #include "plan/reloc_table.h"
 
 static void write_directory(const struct emitter *emitter, unsigned number, uint32_t rva, uint32_t nbytes)
@@ -62,6 +63,16 @@ static bool write_relocations(const struct emitter *emitter)
     return true;
 }
 
+/* Debug data that are left out: their entries say that there are none. */
+static void write_debug_entries(const struct emitter *emitter)
+{
+    uint32_t foff, entry_foff = 0, count = debug_entry_count(emitter->image, &entry_foff);
+    for (uint32_t i = 0; i < count; i++, entry_foff += DEBUG_ENTRY_NBYTES)
+        if (debug_entry_is_dropped(emitter->image, entry_foff) &&
+            layout_map_foff(emitter->layout, entry_foff + DEBUG_SIZE_OF_DATA, &foff))
+            store_u32(emitter->bytes + foff, 0);
+}
+
 bool emit_derived(const struct emitter *emitter)
 {
     const struct layout *layout = emitter->layout;
@@ -76,6 +87,7 @@ bool emit_derived(const struct emitter *emitter)
         store_u32(coff + COFF_POINTER_TO_SYMBOL_TABLE, 0);
         store_u32(coff + COFF_NUMBER_OF_SYMBOLS, 0);
     }
+    write_debug_entries(emitter);
     write_sizes(emitter);
     return true;
 }

@@ -37,15 +37,6 @@ static void write_optional(const struct image *image, const struct layout *layou
     store_u16(opt + OPT_DLL_CHARACTERISTICS, image->dll_characteristics);
 }
 
-/* File offsets in a kept header; 0 when what they name is not carried over. */
-static uint32_t carried_foff(const struct layout *layout, uint32_t old_foff)
-{
-    uint32_t new_foff;
-    if (!layout->moves)
-        return old_foff;
-    return old_foff != 0 && layout_map_foff(layout, old_foff, &new_foff) ? new_foff : 0;
-}
-
 static void write_section(const struct image *image, const struct layout *layout, uint32_t index,
                           uint8_t *bytes)
 {
@@ -60,8 +51,10 @@ static void write_section(const struct image *image, const struct layout *layout
     if (section->old_section == NO_SECTION)
         return;
     const struct section *old = &image->sections[section->old_section];
-    store_u32(header + SECTION_POINTER_TO_RELOCATIONS, carried_foff(layout, old->relocations_foff));
-    store_u32(header + SECTION_POINTER_TO_LINENUMBERS, carried_foff(layout, old->linenumbers_foff));
+    if (layout->moves) /* what object files have, and line numbers: not carried over */
+        return;
+    store_u32(header + SECTION_POINTER_TO_RELOCATIONS, old->relocations_foff);
+    store_u32(header + SECTION_POINTER_TO_LINENUMBERS, old->linenumbers_foff);
     store_u16(header + SECTION_NUMBER_OF_RELOCATIONS, old->relocation_count);
     store_u16(header + SECTION_NUMBER_OF_LINENUMBERS, old->linenumber_count);
 }

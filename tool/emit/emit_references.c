@@ -26,6 +26,10 @@ static bool is_derived(const struct layout *layout, const struct ref *ref)
         return false;
     if (ref->encoding == REF_SIZE) /* of the layout: the headers have it; of a directory: it stays */
         return true;
+    uint32_t foff;
+    bool is_symbolic = ref->source == SOURCE_DEBUG || ref->source == SOURCE_COFF_SYMBOLS;
+    if (is_symbolic && ref->site_rva == NO_RVA && !layout_map_foff(layout, ref->site_foff, &foff))
+        return true; /* symbols of the kinds that are left out */
     return ref->source == SOURCE_BASERELOCS || ref->source == SOURCE_SECTION_HEADERS ||
            ref->source == SOURCE_CERTIFICATES ||
            (ref->source == SOURCE_COFF_SYMBOLS && layout->drops_symbols);

@@ -2,6 +2,8 @@
  * sections. Takes: pieces, regions.  Gives: copies and fills of the file.  Must not: place pieces. */
 #include "plan/new_sections.h"
 
+#include "plan/debug_data.h"
+
 uint32_t align_up(uint32_t value, uint32_t align)
 {
     return (value + align - 1) & ~(align - 1);
@@ -17,12 +19,15 @@ unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece)
     return atom ? atom->needs : 0;
 }
 
-static bool is_dropped(enum region_kind kind, bool with_symbols)
+static bool is_dropped(const struct image *image, const struct region *region, bool with_symbols)
 {
-    switch (kind) {
+    switch (region->kind) {
     case REGION_PADDING:
-    case REGION_CERTIFICATES: /* plan_signature() has decided that they go */
+    case REGION_CERTIFICATES:     /* plan_signature() has decided that they go */
+    case REGION_COFF_RELOCATIONS: /* of object files, and line numbers: nothing reads them in an image */
         return true;
+    case REGION_DEBUG_DATA:
+        return debug_data_is_dropped(image, region->foff);
     case REGION_COFF_SYMBOLS:
     case REGION_STRING_TABLE:
         return !with_symbols;
@@ -51,10 +56,10 @@ bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_fo
             region->kind == REGION_DEBUG_DATA ||
             (with_symbols && (region->kind == REGION_COFF_SYMBOLS || region->kind == REGION_STRING_TABLE));
         bool is_odd = region->kind == REGION_UNNAMED || region->kind == REGION_OVERLAY ||
-                      region->kind == REGION_SECTION_TAIL || region->kind == REGION_COFF_RELOCATIONS;
+                      region->kind == REGION_SECTION_TAIL;
         uint32_t there_foff;
         if (layout_map_foff(rewrite->layout, (uint32_t)region->foff, &there_foff) ||
-            is_dropped(region->kind, with_symbols))
+            is_dropped(image, region, with_symbols))
             continue; /* carried with a section, or not wanted */
         if (is_odd && span_part(image->file, region->foff, region->nbytes, &bytes) &&
             !span_is_filled(bytes, 0))

@@ -3,6 +3,7 @@
  *
  * Old headers stay in their order; new sections come behind the last. When the header has no room for them,
  * SizeOfHeaders grows, and with it every file offset. */
+#include "plan/debug_data.h"
 #include "plan/new_sections.h"
 #include "plan/reloc_table.h"
 
@@ -218,9 +219,15 @@ static bool lay_out_file(struct rewrite *rewrite)
 }
 
 /* Symbols are for debuggers, and count from the begins of sections: those of what has left one would lead
- * into another. Then none are carried over. */
+ * into another. Then none are carried over; nor are those that debug data or line numbers are about that
+ * stay behind. */
 static bool symbols_have_moved(const struct rewrite *rewrite)
 {
+    for (uint32_t i = 0; i < rewrite->image->section_count; i++)
+        if (rewrite->image->sections[i].linenumber_count != 0)
+            return true;
+    if (debug_data_is_dropped(rewrite->image, rewrite->image->symbol_table_foff))
+        return true;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
         const struct ref *ref = &rewrite->refs->refs[i];
         if (ref->source == SOURCE_COFF_SYMBOLS && ref->encoding == REF_OFFSET && ref->state == REF_RESOLVED &&

@@ -1,6 +1,7 @@
 /* plan_damage.c - what must be whole before anything about a repair can be proved.
  * Takes: image and references.  Gives: a refusal that names the first thing that is damaged or contradictory.
  * Must not: judge the repair itself. */
+#include "plan/debug_data.h"
 #include "plan/plan_stages.h"
 
 enum { IMAGE_BASE_ALIGN_NBYTES = 0x10000 };
@@ -13,6 +14,21 @@ static bool refuse_damage(struct plan_context *context, uint32_t rva, uint64_t f
     refusal.file_offset = foff;
     refusal.cure = "Link the image again; a repair needs an image that reads the same way for everyone.";
     return finding_add(&context->plan->refusals, &refusal);
+}
+
+static bool is_symbols(enum region_kind kind)
+{
+    return kind == REGION_DEBUG_DATA || kind == REGION_COFF_SYMBOLS || kind == REGION_STRING_TABLE ||
+           kind == REGION_COFF_RELOCATIONS;
+}
+
+/* COFF debug data are a header in front of the very symbols that the COFF header names: both say the same
+ * thing. Nothing loads either, and a new layout takes neither along. */
+static bool is_symbols_twice(const struct image *image, const struct region_overlap *overlap)
+{
+    return is_symbols(overlap->winner) && is_symbols(overlap->loser) &&
+           debug_data_is_dropped(image, overlap->foff) &&
+           debug_data_is_dropped(image, overlap->foff + overlap->nbytes - 1);
 }
 
 /* What is damaged or contradictory may mean something else to Windows than to this reader: no repair builds
@@ -55,8 +71,10 @@ bool plan_damage(struct plan_context *context)
                              "section %s lies at file offset 0x%X, which Windows rounds down.", section->name,
                              section->stored_raw_foff));
     }
-    if (image->overlap_count != 0) {
-        const struct region_overlap *overlap = &image->overlaps[0];
+    for (size_t i = 0; i < image->overlap_count; i++) {
+        const struct region_overlap *overlap = &image->overlaps[i];
+        if (is_symbols_twice(image, overlap))
+            continue;
         return refuse_damage(
             context, NO_RVA, overlap->foff,
             arena_printf(context->arena, "the headers say twice what lies at file offset 0x%llX: %s and %s.",

@@ -4,6 +4,7 @@
  *
  * A candidate layout is placed, then every reference is asked what it means in it; where one could mean two
  * things, the next candidate is tried. The refusal is that of the last one. */
+#include "plan/debug_data.h"
 #include "plan/rewrite.h"
 
 #include <stdarg.h>
@@ -42,9 +43,12 @@ static bool limit_is_harmless(const struct rewrite *rewrite, const struct ref_pr
     case SOURCE_BASERELOCS: /* zeros behind the table */
     case SOURCE_IMPORTS:    /* slots that are constants */
         return true;
+    case SOURCE_DEBUG:
+        return !layout_is_low(rewrite->image) ||
+               debug_data_is_dropped(rewrite->image, problem->file_offset) ||
+               debug_entry_is_dropped_at(rewrite->image, problem->file_offset);
     case SOURCE_UNWIND:
     case SOURCE_HANDLER_DATA:
-    case SOURCE_DEBUG:
     case SOURCE_COFF_SYMBOLS:
         return !layout_is_low(rewrite->image);
     default:
@@ -102,14 +106,6 @@ static bool check_image(struct rewrite *rewrite)
                                   "Section %s says that base relocations were taken out of the table before; "
                                   "what it holds cannot be moved again.",
                                   section->name);
-        if (section->relocation_count != 0 || section->relocations_foff != 0 ||
-            section->linenumbers_foff != 0 || section->linenumber_count != 0)
-            return rewrite_refuse(
-                rewrite, section->rva, section->header_foff,
-                "Link the image again, without line numbers of the old COFF kind.",
-                "Section %s has COFF relocations or line numbers, which nothing says how to "
-                "move.",
-                section->name);
         if (section->characteristics & SCN_MEM_SHARED)
             return rewrite_refuse(rewrite, section->rva, section->header_foff, "Do not share sections.",
                                   "Section %s is shared between processes.", section->name);

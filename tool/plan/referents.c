@@ -7,6 +7,8 @@
  * knows most of it. */
 #include "plan/referents.h"
 
+#include "plan/debug_data.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -250,6 +252,7 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
             return true;
         *target = 0; /* what it names is not carried over; for header fields that is meant */
         return !is_debug_pointer(ref) ||
+               debug_entry_is_dropped(rewrite->image, ref->site_foff - DEBUG_POINTER_TO_RAW_DATA) ||
                refuse_ref(rewrite, ref, cure_damage, "names debug data that cannot be carried over");
     case REF_ARM64_INSTRUCTION:
         return refuse_ref(rewrite, ref, cure_damage,

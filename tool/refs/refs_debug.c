@@ -199,12 +199,17 @@ static bool collect_entry(struct refset *refs, const struct window *table, uint6
     struct window payload;
     if (load_u32(entry + DEBUG_SIZE_OF_DATA) == 0)
         return true;
-    if (!payload_window(refs->image, entry, &payload))
-        return refset_problem(refs, SOURCE_DEBUG, NO_RVA, table->foff + offset,
-                              "The debug data of type %u (0x%X bytes at file offset 0x%X) lies outside the "
-                              "file.",
-                              type, load_u32(entry + DEBUG_SIZE_OF_DATA),
-                              load_u32(entry + DEBUG_POINTER_TO_RAW_DATA));
+    if (!payload_window(refs->image, entry, &payload)) {
+        static const char outside[] =
+            "The debug data of type %u (0x%X bytes at file offset 0x%X) lies outside the file.";
+        uint32_t nbytes = load_u32(entry + DEBUG_SIZE_OF_DATA);
+        uint32_t data_foff = load_u32(entry + DEBUG_POINTER_TO_RAW_DATA);
+        if (load_u32(entry + DEBUG_ADDRESS_OF_RAW_DATA) == 0 && data_foff != 0) /* split off by a tool */
+            return refset_limit(refs, SOURCE_DEBUG, NO_RVA, table->foff + offset, outside, type, nbytes,
+                                data_foff);
+        return refset_problem(refs, SOURCE_DEBUG, NO_RVA, table->foff + offset, outside, type, nbytes,
+                              data_foff);
+    }
     bool is_known = type < sizeof payload_readers / sizeof payload_readers[0];
     read_payload_fn *read_payload = is_known ? payload_readers[type] : read_unknown;
     return refset_extent(refs, payload.rva, (uint32_t)payload.bytes.nbytes, EXTENT_DEBUG_DATA,

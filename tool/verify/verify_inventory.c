@@ -3,6 +3,7 @@
  * Source: PE format. */
 #include "verify/verify_inventory.h"
 #include "verify/verify_repairs.h"
+#include "verify/verify_tail.h"
 
 #include <stdio.h>
 
@@ -305,6 +306,20 @@ static bool collect_pogo(struct verify_moves *moves, uint32_t rva, uint32_t nbyt
     return true;
 }
 
+/* The bytes at rva lie in the file one behind the other, though sections may have been cut between them. */
+static bool is_whole_in_file(const struct verify_image *image, uint64_t rva, uint32_t nbytes, uint64_t *foff)
+{
+    if (!verify_rva_to_foff(image, rva, 1, foff) && nbytes != 0)
+        return false;
+    for (uint64_t at = 0; at < nbytes;) {
+        struct span bytes = verify_bytes_at(image, rva + at);
+        if (bytes.nbytes == 0 || (uint64_t)(bytes.bytes - image->file.bytes) != *foff + at)
+            return false;
+        at += bytes.nbytes;
+    }
+    return true;
+}
+
 static bool collect_debug_entry(struct verify_moves *moves, uint64_t at_rva)
 {
     const struct verify_image *old_image = &moves->judged->old_image, *new_image = &moves->judged->new_image;
@@ -317,13 +332,11 @@ static bool collect_debug_entry(struct verify_moves *moves, uint64_t at_rva)
         return false;
     uint32_t data_rva = rva != 0 || foff == 0 ? rva : verify_foff_to_rva(old_image, foff);
     if (data_rva == UINT32_MAX)
-        return verify_moves_unproved(moves, (uint32_t)at_rva,
-                                     "The debug entry at RVA 0x%llX has its data outside all sections.",
-                                     (unsigned long long)at_rva);
+        return verify_unmapped_debug(moves, at_rva, foff, nbytes);
     const struct verify_piece *piece = verify_piece_at(&moves->map, data_rva);
     uint64_t new_foff = 0;
-    if (foff != 0 && (!piece || !verify_rva_to_foff(new_image, (uint64_t)((int64_t)data_rva + piece->delta),
-                                                    nbytes, &new_foff)))
+    if (foff != 0 && (!piece || !is_whole_in_file(new_image, (uint64_t)((int64_t)data_rva + piece->delta),
+                                                  nbytes, &new_foff)))
         return verify_moves_unproved(moves, (uint32_t)at_rva,
                                      "The data of the debug entry at RVA 0x%llX cannot be found.",
                                      (unsigned long long)at_rva);

@@ -28,6 +28,8 @@ struct verify_moves {
     size_t field_count, field_capacity, table_field_count; /* the tables' fields come first, ascending */
     /* typed parts of the old image beyond verify_tables: they hold no arrays that code indexes */
     struct verify_range_list inert;
+    /* known bytes behind the sections, by file offset, see verify_tail.h */
+    struct verify_range_list old_tail, new_tail;
     uint8_t *inert_sides; /* one for each piece, see verify_sides.h */
     uint32_t *bases;      /* addresses near edges that code indexes, ascending */
     size_t base_count, base_capacity;

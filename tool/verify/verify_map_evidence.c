@@ -6,33 +6,62 @@
 
 enum { SAMPLE_COUNT = 4096, FILL = 0xCC };
 
+/* One bit for each byte of each section. */
+static uint8_t **new_bits(struct verify_case *judged, const struct verify_image *image)
+{
+    uint8_t **bits = arena_array(judged->arena, image->section_count, sizeof *bits);
+    for (uint32_t i = 0; bits && i < image->section_count; i++) {
+        bits[i] = arena_alloc(judged->arena, image->sections[i].bytes.nbytes / 8 + 1);
+        if (!bits[i])
+            return NULL;
+    }
+    return bits;
+}
+
+static void set_bit(const struct verify_image *image, uint8_t **bits, uint32_t rva)
+{
+    const struct verify_section *section = verify_section_at(image, rva);
+    if (section && rva - section->rva < section->bytes.nbytes) {
+        uint32_t at = rva - section->rva;
+        uint8_t *byte = &bits[section->index][at / 8];
+        *byte = (uint8_t)(*byte | 1u << (at % 8));
+    }
+}
+
 static bool read_sites(struct verify_case *judged, const struct verify_image *image, uint8_t ***sites)
 {
     struct verify_relocation_reader reader = verify_relocations_begin(image);
     struct verify_relocation relocation;
-    *sites = arena_array(judged->arena, image->section_count, sizeof **sites);
+    *sites = new_bits(judged, image);
     if (!*sites)
         return false;
-    for (uint32_t i = 0; i < image->section_count; i++) {
-        (*sites)[i] = arena_alloc(judged->arena, image->sections[i].bytes.nbytes / 8 + 1);
-        if (!(*sites)[i])
-            return false;
-    }
     while (verify_relocations_next(&reader, &relocation)) {
-        const struct verify_section *section = verify_section_at(image, relocation.rva);
         judged->verdict->step_count++;
-        if (section && relocation.rva - section->rva < section->bytes.nbytes) {
-            uint32_t at = relocation.rva - section->rva;
-            uint8_t *byte = &(*sites)[section->index][at / 8];
-            *byte = (uint8_t)(*byte | 1u << (at % 8));
-        }
+        set_bit(image, *sites, relocation.rva);
     }
+    return true;
+}
+
+static bool read_written(struct map_search *search)
+{
+    const struct verify_image *image = &search->judged->old_image;
+    const struct verify_range_list *written = &search->old_tables->written;
+    search->old_written = new_bits(search->judged, image);
+    if (!search->old_written)
+        return false;
+    for (size_t i = 0; i < written->count; i++)
+        for (uint64_t rva = written->items[i].rva;
+             rva < written->items[i].end_rva && rva < image->image_nbytes; rva++) {
+            search->judged->verdict->step_count++;
+            set_bit(image, search->old_written, (uint32_t)rva);
+        }
     return true;
 }
 
 bool map_read_sites(struct map_search *search)
 {
-    return read_sites(search->judged, &search->judged->old_image, &search->old_sites) &&
+    return read_written(search) &&
+           read_sites(search->judged, &search->judged->old_image, &search->old_sites) &&
            read_sites(search->judged, &search->judged->new_image, &search->new_sites);
 }
 
@@ -117,7 +146,7 @@ static bool new_byte_at(const struct verify_image *image, uint64_t rva, const st
 struct evidence map_evidence(const struct map_search *search, const struct verify_section *section,
                              uint64_t rva, uint64_t end_rva, int64_t delta, uint64_t limit_cost)
 {
-    struct evidence found = {0};
+    struct evidence found = {0}, slots = {0};
     const struct verify_image *old_image = &search->judged->old_image,
                               *new_image = &search->judged->new_image;
     uint64_t raw_end_rva = (uint64_t)section->rva + section->bytes.nbytes;
@@ -137,19 +166,28 @@ struct evidence map_evidence(const struct map_search *search, const struct verif
         search->judged->verdict->step_count++;
         if ((is_alike && old_byte == 0) || is_rebuilt(old_image, rva))
             continue;
+        /* What the loader writes has a place of its own (map_place_slots); where its section went, the rest
+         * of it says. */
+        uint32_t at = (uint32_t)rva - section->rva;
+        bool is_slot = (search->old_written[section->index][at / 8] >> (at % 8) & 1) != 0;
+        struct evidence *counts = is_slot ? &slots : &found;
         if (is_elsewhere) {
-            found.mismatch_count++;
+            counts->mismatch_count++;
             continue;
         }
         uint64_t site_rva = site_around(search, rva);
         bool is_site = site_rva != UINT64_MAX &&
                        map_has_site(new_image, search->new_sites, (uint64_t)((int64_t)site_rva + delta));
         if (is_site || (is_alike && site_rva == UINT64_MAX))
-            found.match_count += is_site || (old_byte != 0 && old_byte != FILL);
+            counts->match_count += is_site || (old_byte != 0 && old_byte != FILL);
         else if (new_byte == FILL && (section->characteristics & SCN_MEM_EXECUTE))
-            found.gone_count++;
+            counts->gone_count++;
         else
-            found.mismatch_count++;
+            counts->mismatch_count++;
+    }
+    if (found.match_count == 0 && found.mismatch_count == 0 && found.gone_count == 0) {
+        slots.fits = true;
+        return slots; /* nothing else is in it */
     }
     return found;
 }

@@ -4,6 +4,7 @@
 #include "verify/verify_moved_bytes.h"
 #include "verify/verify_moved_headers.h"
 #include "verify/verify_repairs.h"
+#include "verify/verify_tail.h"
 
 #include <stdlib.h>
 
@@ -199,11 +200,7 @@ static bool check_file(struct verify_moves *moves)
 {
     struct verify_case *judged = moves->judged;
     const struct verify_image *image = &judged->new_image;
-    uint64_t end_foff = image->headers_nbytes;
     for (uint32_t i = 0; i < image->section_count; i++) {
-        uint64_t section_end_foff = (uint64_t)image->sections[i].raw_foff + image->sections[i].raw_nbytes;
-        if (image->sections[i].raw_nbytes != 0 && section_end_foff > end_foff)
-            end_foff = section_end_foff;
         struct verify_section section = image->sections[i];
         for (uint64_t at = section.bytes.nbytes;
              at < section.raw_nbytes && section.raw_foff + at < image->file.nbytes; at++)
@@ -212,11 +209,7 @@ static bool check_file(struct verify_moves *moves)
                                      "Section %s has bytes in the file that memory does not have.",
                                      section.name);
     }
-    if (image->file.nbytes > end_foff && !verify_symbols_are_kept(moves, end_foff))
-        return verify_refute(judged, verify_spot_foff(judged, end_foff),
-                             "The new file has %llu bytes behind its last section.",
-                             (unsigned long long)(image->file.nbytes - end_foff));
-    return true;
+    return verify_tail(moves);
 }
 
 static bool check_new_bytes(struct verify_moves *moves)

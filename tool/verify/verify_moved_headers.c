@@ -134,16 +134,11 @@ static bool check_front(const struct header_check *check)
         uint64_t at = foff - a->coff_foff;
         bool is_count = at == COFF_NUMBER_OF_SECTIONS || at == COFF_NUMBER_OF_SECTIONS + 1;
         bool is_symbols = at >= COFF_POINTER_TO_SYMBOL_TABLE && at < COFF_POINTER_TO_SYMBOL_TABLE + 8;
-        if (foff >= a->coff_foff && (is_count || is_symbols)) /* symbols: below */
+        if (foff >= a->coff_foff && (is_count || is_symbols)) /* symbols: verify_tail.c */
             continue;
         if (a->file.bytes[foff] != b->file.bytes[foff])
             return refute_field(check, foff, a->file.bytes[foff]);
     }
-    uint32_t symbols_foff = load_u32(b->file.bytes + b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE);
-    uint32_t symbol_count = load_u32(b->file.bytes + b->coff_foff + COFF_NUMBER_OF_SYMBOLS);
-    if ((symbols_foff != 0 || symbol_count != 0) && !verify_symbols_are_kept(check->moves, symbols_foff))
-        return verify_refute(judged, verify_spot_foff(judged, b->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE),
-                             "The COFF symbols of the new file are not those of the old one.");
     return true;
 }
 
@@ -171,31 +166,6 @@ static bool check_slack(const struct header_check *check)
     return true;
 }
 
-/* What follows the last section of the old file, but for symbols and certificates, must be nothing. */
-static bool check_overlay(const struct header_check *check)
-{
-    const struct verify_image *a = check->old_image;
-    uint64_t end_foff = a->headers_nbytes, stop_foff = a->file.nbytes;
-    uint32_t symbols_foff = load_u32(a->file.bytes + a->coff_foff + COFF_POINTER_TO_SYMBOL_TABLE);
-    for (uint32_t i = 0; i < a->section_count; i++) {
-        uint64_t section_end_foff = (uint64_t)a->sections[i].raw_foff + a->sections[i].raw_nbytes;
-        if (a->sections[i].raw_nbytes != 0 && section_end_foff > end_foff)
-            end_foff = section_end_foff;
-    }
-    if (a->directory_count > DIR_SECURITY && a->directories[DIR_SECURITY].rva != 0 &&
-        a->directories[DIR_SECURITY].rva < stop_foff)
-        stop_foff = a->directories[DIR_SECURITY].rva;
-    if (symbols_foff >= end_foff && symbols_foff != 0 && symbols_foff < stop_foff)
-        stop_foff = symbols_foff;
-    for (uint64_t foff = end_foff; foff < stop_foff; foff++)
-        if (a->file.bytes[foff] != 0)
-            return verify_moves_unproved(
-                check->moves, UINT32_MAX,
-                "The old file has bytes behind its last section (file offset 0x%llX).",
-                (unsigned long long)foff);
-    return true;
-}
-
 bool verify_moved_headers(struct verify_moves *moves)
 {
     struct header_check check = {moves, &moves->judged->old_image, &moves->judged->new_image};
@@ -216,5 +186,5 @@ bool verify_moved_headers(struct verify_moves *moves)
         if (check.old_image->file.bytes[check.old_image->opt_foff + at] !=
             check.new_image->file.bytes[check.new_image->opt_foff + at])
             return refute_field(&check, check.new_image->opt_foff + at, 0);
-    return check_slack(&check) && check_overlay(&check);
+    return check_slack(&check);
 }

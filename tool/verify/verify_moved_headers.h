@@ -10,9 +10,9 @@
 bool verify_moved_headers(struct verify_moves *moves);
 bool verify_moved_sections(struct verify_moves *moves);
 
-/* COFF symbols of page-aligned images, which nothing loads: the new file has from end_foff on, where its
- * sections end, what the old one has from its symbol table on. */
-bool verify_symbols_are_kept(struct verify_moves *moves, uint64_t end_foff);
+/* COFF symbols of page-aligned images, which nothing loads: both files have them, and the new ones are the
+ * old ones but for where parts went. */
+bool verify_symbols_are_kept(struct verify_moves *moves);
 
 /* Data that left executable sections is no code. */
 bool verify_moved_split(struct verify_moves *moves);

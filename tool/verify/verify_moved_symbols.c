@@ -2,6 +2,7 @@
  * Takes: both files and the map.  Gives: true when the new symbols are the old ones.
  * Must not: let anything else than a symbol's place differ. Nothing loads symbols. */
 #include "verify/verify_moved_headers.h"
+#include "verify/verify_tail.h"
 
 /* The RVA of a symbol; false for those that have none. */
 static bool symbol_rva(const struct verify_image *image, const uint8_t *symbol, uint64_t *rva)
@@ -29,22 +30,16 @@ static bool is_same_symbol(const struct verify_moves *moves, const uint8_t *old_
     return piece && (int64_t)rva == (int64_t)old_rva + piece->delta;
 }
 
-bool verify_symbols_are_kept(struct verify_moves *moves, uint64_t end_foff)
+bool verify_symbols_are_kept(struct verify_moves *moves)
 {
     const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
-    const uint8_t *old_coff = a->file.bytes + a->coff_foff, *new_coff = b->file.bytes + b->coff_foff;
-    uint64_t old_foff = load_u32(old_coff + COFF_POINTER_TO_SYMBOL_TABLE);
-    uint64_t count = load_u32(old_coff + COFF_NUMBER_OF_SYMBOLS), old_end_foff = a->file.nbytes;
-    if (a->directory_count > DIR_SECURITY && a->directories[DIR_SECURITY].rva > old_foff &&
-        a->directories[DIR_SECURITY].rva < old_end_foff)
-        old_end_foff = a->directories[DIR_SECURITY].rva;
-    if (a->section_alignment < PAGE_NBYTES || end_foff >= b->file.nbytes || old_foff == 0 ||
-        old_foff >= old_end_foff || old_end_foff - old_foff != b->file.nbytes - end_foff ||
-        load_u32(new_coff + COFF_POINTER_TO_SYMBOL_TABLE) != end_foff ||
-        load_u32(new_coff + COFF_NUMBER_OF_SYMBOLS) != count ||
-        !range_fits(old_end_foff - old_foff, 0, count * COFF_SYMBOL_NBYTES))
+    uint64_t old_foff, old_end_foff, foff, end_foff;
+    uint64_t count = load_u32(a->file.bytes + a->coff_foff + COFF_NUMBER_OF_SYMBOLS);
+    if (a->section_alignment < PAGE_NBYTES || !verify_symbol_range(a, &old_foff, &old_end_foff) ||
+        !verify_symbol_range(b, &foff, &end_foff) || old_end_foff - old_foff != end_foff - foff ||
+        load_u32(b->file.bytes + b->coff_foff + COFF_NUMBER_OF_SYMBOLS) != count)
         return false;
-    const uint8_t *old_symbols = a->file.bytes + old_foff, *symbols = b->file.bytes + end_foff;
+    const uint8_t *old_symbols = a->file.bytes + old_foff, *symbols = b->file.bytes + foff;
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t *old_symbol = old_symbols + i * COFF_SYMBOL_NBYTES,
                       *symbol = symbols + i * COFF_SYMBOL_NBYTES;

@@ -1,0 +1,133 @@
+"""`fix` on what linkers and tools wrote before the year 2003: debug data behind the sections.
+
+Both files are read by pefile; expected values follow from the old file and from where pefile finds things in the new
+one.
+"""
+
+import os
+import shutil
+import struct
+import tempfile
+import unittest
+
+import pefile
+
+from support import images, matrix, tool
+
+COFF, CODEVIEW, FPO, MISC, FIXUP, POGO = 1, 2, 3, 4, 6, 13
+CARRIED, LEFT_OUT = {CODEVIEW, FPO, MISC}, {COFF, FIXUP}
+
+
+def fixtures(name):
+    return [fixture for fixture in matrix.read() if fixture.name == name]
+
+
+class OldImages(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.path = os.path.join(self.folder, "new.sys")
+
+    def repaired(self, fixture):
+        """Old and new bytes."""
+        done = tool.run("fix", fixture.path, "-o", self.path)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return images.read(fixture.path), images.read(self.path)
+
+    def judged(self, fixture, data):
+        """The exit code of `verify` for other new bytes, with the checksum that they should have."""
+        path, data = os.path.join(self.folder, "mutant.sys"), bytearray(data)
+        headers = images.Headers(bytes(data))
+        struct.pack_into("<I", data, headers.checksum_foff, headers.right_checksum())
+        with open(path, "wb") as file:
+            file.write(data)
+        return tool.run("verify", fixture.path, path).returncode
+
+
+def debug_entries(data):
+    """{type: (place of the entry, size, RVA, file offset, content)}."""
+    entries = {}
+    for entry in pefile.PE(data=data).DIRECTORY_ENTRY_DEBUG:
+        fields = entry.struct
+        content = data[fields.PointerToRawData : fields.PointerToRawData + fields.SizeOfData]
+        entries[fields.Type] = (fields.get_file_offset(), fields.SizeOfData, fields.AddressOfRawData,
+                                fields.PointerToRawData, content)
+    return entries
+
+
+def end_of_sections(data):
+    return max(section.PointerToRawData + section.SizeOfRawData for section in pefile.PE(data=data).sections)
+
+
+class DebugDataBehindTheSections(OldImages):
+    NAMES = ("debug_behind_low_20", "debug_behind_iat_in_text")
+
+    def cases(self):
+        chosen = [fixture for name in self.NAMES for fixture in fixtures(name)]
+        self.assertEqual(len(chosen), 4)
+        return chosen
+
+    def test_what_is_no_symbol_is_carried_over(self):
+        for fixture in self.cases():
+            with self.subTest(fixture=fixture.file_name):
+                old, new = self.repaired(fixture)
+                before, after = debug_entries(old), debug_entries(new)
+                self.assertEqual(set(before), set(after))
+                for kind in CARRIED & set(before):
+                    self.assertEqual(after[kind][1:3], before[kind][1:3])
+                    self.assertGreaterEqual(after[kind][3], end_of_sections(new))
+                for kind in {CODEVIEW, MISC}:
+                    self.assertEqual(after[kind][4], before[kind][4])
+
+    def test_frame_data_follow_their_functions(self):
+        for fixture in self.cases():
+            if fixture.machine != "x86":
+                continue
+            with self.subTest(fixture=fixture.file_name):
+                old, new = self.repaired(fixture)
+                before, after = debug_entries(old)[FPO][4], debug_entries(new)[FPO][4]
+                distance = (pefile.PE(data=new).OPTIONAL_HEADER.AddressOfEntryPoint
+                            - pefile.PE(data=old).OPTIONAL_HEADER.AddressOfEntryPoint)
+                self.assertEqual(len(after), 32)
+                for at in (0, 16):
+                    begin = struct.unpack_from("<I", before, at)[0]
+                    self.assertEqual(struct.unpack_from("<I", after, at)[0], begin + distance)
+                    self.assertEqual(after[at + 4 : at + 16], before[at + 4 : at + 16])
+
+    def test_symbols_are_left_out(self):
+        for fixture in self.cases():
+            with self.subTest(fixture=fixture.file_name):
+                old, new = self.repaired(fixture)
+                self.assertNotEqual(pefile.PE(data=old).FILE_HEADER.PointerToSymbolTable, 0)
+                header = pefile.PE(data=new).FILE_HEADER
+                self.assertEqual((header.PointerToSymbolTable, header.NumberOfSymbols), (0, 0))
+                for kind in LEFT_OUT:
+                    self.assertEqual(debug_entries(new)[kind][1:4], (0, 0, 0))
+
+    def test_every_other_byte_behind_the_sections_is_rejected(self):
+        for fixture in self.cases()[:2]:
+            with self.subTest(fixture=fixture.file_name):
+                _, new = self.repaired(fixture)
+                end, step = end_of_sections(new), 3
+                self.assertGreater(len(new) - end, 0x110)
+                for foff in range(end, len(new), step):
+                    mutant = bytearray(new)
+                    mutant[foff] ^= 0x40
+                    self.assertEqual(self.judged(fixture, mutant), 1, hex(foff))
+                self.assertEqual(self.judged(fixture, new), 0)
+                self.assertEqual(self.judged(fixture, new + b"more"), 1)
+                self.assertEqual(self.judged(fixture, new[:-4]), 1)
+
+    def test_entries_that_lead_elsewhere_are_rejected(self):
+        for fixture in self.cases():
+            _, new = self.repaired(fixture)
+            for kind, (place, nbytes, _, foff, _) in debug_entries(new).items():
+                for field, value in ((16, nbytes + 1), (20, 0x1000), (24, foff + 4), (24, 0x400), (12, POGO)):
+                    with self.subTest(fixture=fixture.file_name, kind=kind, field=field, value=hex(value)):
+                        mutant = bytearray(new)
+                        struct.pack_into("<I", mutant, place + field, value)
+                        self.assertEqual(self.judged(fixture, mutant), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
