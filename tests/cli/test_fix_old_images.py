@@ -1,4 +1,4 @@
-"""`fix` on what linkers and tools wrote before the year 2003: debug data behind the sections.
+"""`fix` on what linkers and tools wrote before the year 2003: debug data behind the sections, bound imports.
 
 Both files are read by pefile; expected values follow from the old file and from where pefile finds things in the new
 one.
@@ -127,6 +127,83 @@ class DebugDataBehindTheSections(OldImages):
                         mutant = bytearray(new)
                         struct.pack_into("<I", mutant, place + field, value)
                         self.assertEqual(self.judged(fixture, mutant), 1)
+
+
+def imports(data):
+    """[(place of the descriptor, its fields, [(slot's place, slot, lookup entry)])]."""
+    image = pefile.PE(data=data)
+    width, form = (8, "<Q") if image.OPTIONAL_HEADER.Magic == 0x20B else (4, "<I")
+    found = []
+    for entry in image.DIRECTORY_ENTRY_IMPORT:
+        lookup = image.get_offset_from_rva(entry.struct.OriginalFirstThunk)
+        slots = image.get_offset_from_rva(entry.struct.FirstThunk)
+        rows, at = [], 0
+        while struct.unpack_from(form, data, lookup + at)[0]:
+            rows.append((slots + at, struct.unpack_from(form, data, slots + at)[0],
+                         struct.unpack_from(form, data, lookup + at)[0]))
+            at += width
+        found.append((entry.struct.get_file_offset(), entry.struct, rows))
+    return found
+
+
+class BoundImports(OldImages):
+    NAMES = ("bound_low_200", "bound_iat_in_text")
+
+    def cases(self):
+        chosen = [fixture for name in self.NAMES for fixture in fixtures(name)]
+        self.assertEqual(len(chosen), 4)
+        return chosen
+
+    def test_a_binding_is_taken_back(self):
+        for fixture in self.cases():
+            with self.subTest(fixture=fixture.file_name):
+                old, new = self.repaired(fixture)
+                before, after = imports(old), imports(new)
+                self.assertEqual(len(before), len(after))
+                self.assertEqual(pefile.PE(data=new).OPTIONAL_HEADER.DATA_DIRECTORY[11].VirtualAddress, 0)
+                self.assertEqual(pefile.PE(data=new).OPTIONAL_HEADER.DATA_DIRECTORY[11].Size, 0)
+                for (_, was, old_rows), (_, fields, rows) in zip(before, after):
+                    self.assertEqual((was.TimeDateStamp, fields.TimeDateStamp, fields.ForwarderChain),
+                                     (0xFFFFFFFF, 0, 0))
+                    self.assertEqual(len(rows), len(old_rows))
+                    self.assertTrue(rows)
+                    for _, slot, entry in rows:
+                        self.assertEqual(slot, entry)
+                    for _, slot, entry in old_rows:
+                        self.assertNotEqual(slot, entry)
+                names = [[item.name for item in entry.imports] for entry in pefile.PE(data=new).DIRECTORY_ENTRY_IMPORT]
+                self.assertEqual(names, [[item.name for item in entry.imports]
+                                         for entry in pefile.PE(data=old).DIRECTORY_ENTRY_IMPORT])
+
+    def test_half_a_binding_is_rejected(self):
+        for fixture in self.cases():
+            old, new = self.repaired(fixture)
+            directory = pefile.PE(data=new).OPTIONAL_HEADER.DATA_DIRECTORY[11].get_file_offset()
+            place, _, rows = imports(new)[0]
+            changes = [(place + 4, 0xFFFFFFFF), (place + 8, 0xFFFFFFFF), (directory, 0x238), (directory + 4, 8)]
+            changes += [(slot, was & 0xFFFFFFFF) for (slot, _, _), (_, was, _) in zip(rows, imports(old)[0][2])]
+            for foff, value in changes:
+                with self.subTest(fixture=fixture.file_name, foff=hex(foff)):
+                    mutant = bytearray(new)
+                    struct.pack_into("<I", mutant, foff, value)
+                    self.assertEqual(self.judged(fixture, mutant), 1)
+
+    def test_an_index_on_an_address_in_the_headers_follows_its_array(self):
+        """calls.c has table[code - 0x803], which x86 stores as an address 0x200C bytes before the table."""
+        fixture = fixtures("bound_iat_in_text")[1]
+        self.assertEqual(fixture.machine, "x86")
+        old, new = self.repaired(fixture)
+        operand = b"\x8b\x04\x95" + struct.pack("<I", 0x400100)  # mov eax, [edx * 4 + 0x400100]
+        place = old.find(operand)
+        self.assertGreater(place, 0)
+        table = struct.unpack_from("<I", old, place + 3)[0] - 0x400000 + 0x200C
+        entry = pefile.PE(data=old).get_dword_at_rva(table)
+        moved = struct.unpack_from("<I", new, place + 3)[0] - 0x400000 + 0x200C
+        self.assertNotEqual(moved, table)
+        self.assertEqual(pefile.PE(data=new).get_dword_at_rva(moved) - entry, moved - table)
+        mutant = bytearray(new)
+        mutant[place : place + len(operand)] = operand
+        self.assertEqual(self.judged(fixture, mutant), 1)
 
 
 if __name__ == "__main__":

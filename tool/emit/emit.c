@@ -63,7 +63,8 @@ bool emit_image(const struct image *image, const struct refset *refs, const stru
     write_contents(&emitter);
     emit_headers(&emitter);
     if (!emit_references(&emitter) ||
-        (emitter.layout->moves && (!emit_straddles(&emitter) || !emit_derived(&emitter))))
+        (emitter.layout->moves &&
+         (!emit_binding(&emitter) || !emit_straddles(&emitter) || !emit_derived(&emitter))))
         return arena->exhausted ? out_of_memory(error) : false;
     *output = (struct output){emitter.bytes, (size_t)emitter.layout->file_nbytes};
     if (!plan || plan->verdict != PLAN_CHANGE)

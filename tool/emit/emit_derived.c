@@ -82,6 +82,8 @@ bool emit_derived(const struct emitter *emitter)
         write_directory(emitter, DIR_BASERELOC, layout->relocations_rva, layout->relocations_nbytes);
     if (layout->iat_nbytes != 0)
         write_directory(emitter, DIR_IAT, layout->iat_rva, layout->iat_nbytes);
+    if (image_directory(emitter->image, DIR_BOUND_IMPORT))
+        write_directory(emitter, DIR_BOUND_IMPORT, 0, 0);
     if (layout->drops_symbols) {
         uint8_t *coff = emitter->bytes + emitter->image->coff_foff;
         store_u32(coff + COFF_POINTER_TO_SYMBOL_TABLE, 0);

@@ -22,6 +22,9 @@ bool emit_references(const struct emitter *emitter);
 /* What follows from the rest in a layout that moves: relocation table, directories, sizes. */
 bool emit_derived(const struct emitter *emitter);
 
+/* Takes bindings of imports back, after the references. False with *error set. */
+bool emit_binding(const struct emitter *emitter);
+
 /* Copies of instructions, and the stub that relocates at start, when the layout has them; after the
  * references. False when the plan does not fit the image. */
 bool emit_straddles(const struct emitter *emitter);

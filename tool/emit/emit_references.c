@@ -31,7 +31,7 @@ static bool is_derived(const struct layout *layout, const struct ref *ref)
     if (is_symbolic && ref->site_rva == NO_RVA && !layout_map_foff(layout, ref->site_foff, &foff))
         return true; /* symbols of the kinds that are left out */
     return ref->source == SOURCE_BASERELOCS || ref->source == SOURCE_SECTION_HEADERS ||
-           ref->source == SOURCE_CERTIFICATES ||
+           ref->source == SOURCE_CERTIFICATES || ref->source == SOURCE_BOUND_IMPORTS ||
            (ref->source == SOURCE_COFF_SYMBOLS && layout->drops_symbols);
 }
 

@@ -2,6 +2,7 @@
  * sections. Takes: pieces, regions.  Gives: copies and fills of the file.  Must not: place pieces. */
 #include "plan/new_sections.h"
 
+#include "plan/binding.h"
 #include "plan/debug_data.h"
 
 uint32_t align_up(uint32_t value, uint32_t align)
@@ -89,14 +90,15 @@ bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *en
     }
     if (slack_end_foff > image->file.nbytes)
         slack_end_foff = (uint32_t)image->file.nbytes;
-    uint32_t first_foff = old_end_foff; /* of what lies behind the table */
-    while (first_foff < slack_end_foff && image->file.bytes[first_foff] == 0)
+    uint32_t first_foff = old_end_foff; /* of what lies behind the table, but for bound imports */
+    uint32_t bound_foff = 0, bound_nbytes = 0;
+    binding_header_range(image, &bound_foff, &bound_nbytes);
+    while (first_foff < slack_end_foff &&
+           (image->file.bytes[first_foff] == 0 || first_foff - bound_foff < bound_nbytes))
         first_foff++;
     if (first_foff < slack_end_foff)
         return rewrite_refuse(
-            rewrite, NO_RVA, first_foff,
-            "Link the image without binding it (no bind.exe, no /ALLOWBIND data), or start from "
-            "the linker's own output.",
+            rewrite, NO_RVA, first_foff, "Start from the linker's own output.",
             "The bytes at file offset 0x%X behind the section table are in use, and the repaired image has "
             "other headers.",
             first_foff);

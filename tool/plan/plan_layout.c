@@ -4,6 +4,7 @@
  *
  * A candidate layout is placed, then every reference is asked what it means in it; where one could mean two
  * things, the next candidate is tried. The refusal is that of the last one. */
+#include "plan/binding.h"
 #include "plan/debug_data.h"
 #include "plan/rewrite.h"
 
@@ -69,6 +70,18 @@ static bool check_directories(struct rewrite *rewrite)
     return true;
 }
 
+static bool check_imports(struct rewrite *rewrite)
+{
+    struct binding binding;
+    for (uint32_t i = 0; binding_at(rewrite->image, i, &binding); i++)
+        if (binding_is_final(&binding))
+            return rewrite_refuse(
+                rewrite, binding.iat_rva, binding.descriptor_foff, "Link the image without binding it.",
+                "The imports at RVA 0x%X are bound, and no lookup table says what they were.",
+                binding.iat_rva);
+    return true;
+}
+
 static bool check_image(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
@@ -110,7 +123,7 @@ static bool check_image(struct rewrite *rewrite)
             return rewrite_refuse(rewrite, section->rva, section->header_foff, "Do not share sections.",
                                   "Section %s is shared between processes.", section->name);
     }
-    return check_directories(rewrite);
+    return check_directories(rewrite) && check_imports(rewrite);
 }
 
 /* The old bytes of one candidate are laid out and asked. */

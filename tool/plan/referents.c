@@ -60,6 +60,12 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
     if (is_table_source(ref->source))
         return true;
     if (layout->uniform_delta == 0) {
+        /* With an index, an address there means an array behind the headers, which may leave. */
+        if (layout_data_leaves(layout) && ref->encoding == REF_VA && !choice->rewrite->image->is_64 &&
+            ref->target != 0 && !referents_is_direct(choice, ref))
+            return refuse_ref(choice->rewrite, ref, cure_border,
+                              "has an index whose bounds are not known, and more than one part of the data "
+                              "that moves apart may hold the array");
         /* Tables of RVAs that code adds to the image base are nobody's references. */
         if (!layout_data_leaves(layout) || ref->target != 0 || ref->encoding == REF_PCREL)
             return true;

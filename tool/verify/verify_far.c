@@ -59,13 +59,26 @@ static uint64_t distance(const struct verify_piece *piece, uint64_t rva)
     return rva >= piece->end_rva ? rva - piece->end_rva : 0;
 }
 
+/* The headers hold no array: where code adds an index to an address there, it means one behind them. */
+static bool may_be_before_array(const struct verify_moves *moves, uint64_t rva)
+{
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        if (may_hold_arrays(moves, piece) && piece->delta != 0 && distance(piece, rva) < FAR_FOLD_NBYTES)
+            return true;
+    }
+    return false;
+}
+
 bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
 {
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
-    if (!own || !moves->map.moves_apart)
-        return false;
     /* x64 has no index beside a RIP-relative address: it is folded into the displacement of its own. */
     bool is_64 = moves->judged->old_image.is_64;
+    if (!moves->map.moves_apart)
+        return false;
+    if (!own)
+        return !is_64 && rva < moves->map.pieces[0].rva && may_be_before_array(moves, rva);
     bool is_among_code = own->is_code && !is_data_in_code(moves, rva);
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];

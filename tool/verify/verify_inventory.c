@@ -187,14 +187,49 @@ static bool collect_thunks(struct verify_moves *moves, uint64_t rva, uint64_t *s
     }
 }
 
+/* Slots that hold addresses in other images, as once found: in the new image they repeat the lookup table,
+ * and the descriptor says that nothing is bound. */
+static bool collect_bound_slots(struct verify_moves *moves, uint64_t at_rva, uint32_t names_rva,
+                                uint32_t slots_rva)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    unsigned width_nbytes = image->is_64 ? 8 : 4;
+    uint64_t ordinal_flag = image->is_64 ? IMPORT_ORDINAL_FLAG_64 : IMPORT_ORDINAL_FLAG_32;
+    if (names_rva == 0 || names_rva == slots_rva)
+        return verify_moves_unproved(
+            moves, (uint32_t)at_rva,
+            "The import descriptor at RVA 0x%llX is bound and names no lookup table.",
+            (unsigned long long)at_rva);
+    for (uint64_t at = 0;; at += width_nbytes) {
+        uint64_t value, slot;
+        if (!take_budget(moves, names_rva + at))
+            return false;
+        if (!verify_read_at(image, names_rva + at, width_nbytes, &value) ||
+            !verify_read_at(image, slots_rva + at, width_nbytes, &slot))
+            return verify_moves_unproved(moves, slots_rva, "The bound imports at RVA 0x%X cannot be read.",
+                                         (unsigned)slots_rva);
+        if (value == 0)
+            return verify_moves_inert(moves, slots_rva, at + width_nbytes, "import slots") &&
+                   verify_moves_field(moves, at_rva + IMPORT_TIME_DATE_STAMP, 4, 0,
+                                      "the stamp of a binding") &&
+                   verify_moves_field(moves, at_rva + IMPORT_FORWARDER_CHAIN, 4, 0,
+                                      "the forwarders of a binding");
+        const struct verify_piece *piece = verify_piece_at(&moves->map, value);
+        if (!(value & ordinal_flag) && (value > UINT32_MAX || !piece))
+            return verify_moves_unproved(moves, (uint32_t)(names_rva + at),
+                                         "The import lookup entry at RVA 0x%llX cannot be read.",
+                                         (unsigned long long)names_rva + at);
+        uint64_t expected = value & ordinal_flag ? value : (uint64_t)((int64_t)value + piece->delta);
+        if (!verify_moves_field(moves, slots_rva + at, width_nbytes, expected, "a slot that was bound"))
+            return false;
+    }
+}
+
 static bool collect_imports(struct verify_moves *moves)
 {
     uint64_t at_rva = directory_of(moves, DIR_IMPORT).rva;
     if (at_rva == 0)
         return true;
-    if (directory_of(moves, DIR_BOUND_IMPORT).rva != 0)
-        return verify_moves_unproved(moves, UINT32_MAX,
-                                     "The old image has bound imports; what became of them is not proved.");
     for (;; at_rva += IMPORT_DESCRIPTOR_NBYTES) {
         uint32_t name_rva, names_rva, slots_rva, stamp;
         uint64_t slot_count = UINT64_MAX;
@@ -207,16 +242,14 @@ static bool collect_imports(struct verify_moves *moves)
             return false;
         if (name_rva == 0)
             return true;
-        if (stamp != 0)
-            return verify_moves_unproved(moves, (uint32_t)at_rva,
-                                         "The import descriptor at RVA 0x%llX is bound.",
-                                         (unsigned long long)at_rva);
         if (!verify_moves_rva(moves, at_rva + IMPORT_ORIGINAL_FIRST_THUNK, false, "an import lookup table") ||
             !verify_moves_rva(moves, at_rva + IMPORT_NAME, false, "the name of an imported image") ||
             !text_is_inert(moves, at_rva + IMPORT_NAME, 0) ||
             !verify_moves_rva(moves, at_rva + IMPORT_FIRST_THUNK, false, "an import's thunk array") ||
             (names_rva != 0 && !collect_thunks(moves, names_rva, &slot_count, "an import lookup entry")) ||
-            (slots_rva != 0 && !collect_thunks(moves, slots_rva, &slot_count, "an IAT entry")))
+            (slots_rva != 0 && stamp == 0 &&
+             !collect_thunks(moves, slots_rva, &slot_count, "an IAT entry")) ||
+            (stamp != 0 && !collect_bound_slots(moves, at_rva, names_rva, slots_rva)))
             return false;
     }
 }

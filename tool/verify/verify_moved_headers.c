@@ -109,6 +109,8 @@ static bool check_directory(const struct header_check *check, uint32_t index)
     uint32_t expected = 0;
     if (index == DIR_SECURITY) /* what a signature covered is no longer there */
         return (b.rva == 0 && b.nbytes == 0) || refute_field(check, foff, 0);
+    if (index == DIR_BOUND_IMPORT) /* addresses in other images, as once found: the loader finds them anew */
+        return (b.rva == 0 && b.nbytes == 0) || refute_field(check, foff, 0);
     if (index == DIR_BASERELOC && a.rva == 0) /* there is nothing to write anew */
         return (b.rva == 0 && b.nbytes == a.nbytes) || refute_field(check, foff, 0);
     if (index == DIR_BASERELOC || index == DIR_IAT)
@@ -156,8 +158,10 @@ static bool check_slack(const struct header_check *check)
     for (uint32_t i = 0; i < a->section_count; i++)
         if (a->sections[i].raw_nbytes != 0 && a->sections[i].raw_foff < end_foff)
             end_foff = a->sections[i].raw_foff;
+    struct verify_directory bound = a->directory_count > DIR_BOUND_IMPORT ? a->directories[DIR_BOUND_IMPORT]
+                                                                          : (struct verify_directory){0, 0};
     for (uint64_t foff = a->section_table_end_foff; foff < end_foff && foff < a->file.nbytes; foff++)
-        if (a->file.bytes[foff] != 0)
+        if (a->file.bytes[foff] != 0 && !(foff >= bound.rva && foff - bound.rva < bound.nbytes))
             return verify_moves_unproved(
                 check->moves, UINT32_MAX,
                 "The old image has bytes behind its section table (file offset 0x%llX); "

@@ -99,6 +99,34 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
     return true;
 }
 
+/* Code with an address in the headers, which stay: a plain access means them, an index may lead to an array
+ * that does not stay. False when a store is refuted. */
+static bool judge_in_headers(struct verify_moves *moves, const struct verify_code_section *section,
+                             struct address *address)
+{
+    struct verify_field_in_code field = {section, address->field_rva - section->rva, address->nbytes,
+                                         FIELD_ABSOLUTE, 0};
+    struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
+    struct verify_instruction instruction;
+    moves->looked_at_count++;
+    address->meaning = MEANING_OPEN;
+    if (!uses.is_operand || !uses.is_unanimous ||
+        !verify_code_decode(&moves->code, section, uses.operand_at, &instruction))
+        return true;
+    if ((uses.uses & USE_WRITE) && !verify_store_is_allowed(moves, section->rva + (uint32_t)uses.write_at,
+                                                            address->rva, uses.is_unanimous))
+        return false;
+    bool is_displacement = instruction.disp_nbytes != 0 && uses.operand_at + instruction.disp_at == field.at;
+    if (!is_displacement)
+        return true;
+    address->delta = 0;
+    if (instruction.is_plain_memory)
+        address->meaning = MEANING_SURE;
+    else
+        address->meaning = verify_operand_meaning(moves, &field, &uses, address->rva, &address->delta);
+    return true;
+}
+
 static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
 {
     size_t low = 0, high = moves->table_field_count;
@@ -125,7 +153,11 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
     if (nbytes == 4)
         address.rva &= UINT32_MAX;
     const struct verify_code_section *section = verify_code_at(&moves->code, relocation->rva);
-    if (address.rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance)
+    bool is_in_headers = address.rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance;
+    if (is_in_headers && section && verify_array_may_be_far(moves, address.rva)) {
+        if (!judge_in_headers(moves, section, &address))
+            return false;
+    } else if (is_in_headers)
         address.delta = 0;
     else if (!section || piece->is_data_run ||
              (nbytes == 4 && is_in_table(section, relocation->rva - section->rva)))
