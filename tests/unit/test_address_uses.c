@@ -157,6 +157,10 @@ static void bounds_that_are_made(void **state)
     assert_int_equal(range.low, 4);
     assert_int_equal(range.high, 19);
 
+    assert_true(RANGE_BEHIND("\x83\xE2\x01\x42\xC1\xE2\x06\x42", &range)); /* and edx, 1; inc; shl 6; inc */
+    assert_int_equal(range.low, 65);
+    assert_int_equal(range.high, 129);
+
     assert_false(RANGE_BEHIND("\x83\xE2\x0F\xFF\xD0", &range));                 /* and edx, 15; call eax */
     assert_false(RANGE_BEHIND("\x83\xE2\x0F\x83\xEA\x01", &range));             /* ... sub edx, 1: below 0 */
     assert_false(RANGE_BEHIND("\xBA\x00\x10\x40\x00", &range));                 /* mov edx, an address */

@@ -197,6 +197,43 @@ static void test_passed_address_is_not_the_text(void **state)
     low_end(&driver);
 }
 
+/* A jump table whose labels lie right behind variables that leave: labels are code, and go with it. */
+static void test_labels_are_code(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    uint32_t labels = LOW_MORE_RVA + 0xC, table = LOW_MORE_RVA + 0x10;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xE9");
+    low_put_rel(&driver, at, LOW_MORE_RVA, 0);
+    /* cmp eax, 1; ja over; jmp [eax * 4 + table]; over: ret; ret */
+    at = LOW_PUT(&driver, LOW_MORE_RVA, "\x83\xF8\x01\x77\x07\xFF\x24\x85");
+    at = low_put_va(&driver, at, table);
+    LOW_PUT(&driver, at, "\xC3\xC3");
+    low_put_va(&driver, low_put_va(&driver, table, labels), labels + 1);
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, table + DELTA), va(&driver, labels + DELTA));
+    assert_int_equal(low_new_u32(&driver, table + DELTA + 4), va(&driver, labels + 1 + DELTA));
+    low_end(&driver);
+}
+
+/* The begin of an instruction behind variables that leave, compared: the end of something, or a label? */
+static void test_label_or_end_is_refused(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x3D"); /* cmp eax, label; jmp */
+    at = low_put_va(&driver, at, LOW_MORE_RVA + 2);
+    at = LOW_PUT(&driver, at, "\xE9");
+    low_put_rel(&driver, at, LOW_MORE_RVA, 0);
+    LOW_PUT(&driver, LOW_MORE_RVA, "\x03\xC1\x03\xC1\xC3"); /* add eax, ecx; add eax, ecx; ret */
+    low_rewrite(&driver);
+    low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
+    low_end(&driver);
+}
+
 static void test_header_address_is_refused(void **state)
 {
     (void)state;
@@ -349,6 +386,8 @@ int main(void)
         cmocka_unit_test(test_first_access_decides),
         cmocka_unit_test(test_words_are_no_text),
         cmocka_unit_test(test_passed_address_is_not_the_text),
+        cmocka_unit_test(test_labels_are_code),
+        cmocka_unit_test(test_label_or_end_is_refused),
         cmocka_unit_test(test_header_address_is_refused),
         cmocka_unit_test(test_store_into_code_is_refused),
         cmocka_unit_test(test_store_beside_code_splits),

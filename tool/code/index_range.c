@@ -9,7 +9,9 @@ enum {
     LEAST_ADDRESS = 0x10000, /* a constant that is as large may be an address */
     OPCODE_AND_EAX = 0x25,
     OPCODE_CMP_EAX = 0x3D,
+    MOST_FACTOR = 0x10000,
     OPCODE_SHIFT = 0xC1,
+    SHIFT_LEFT = 4,
     SHIFT_RIGHT = 5
 };
 
@@ -204,13 +206,20 @@ static bool made_of_few_bits(const struct back *back, const struct instruction *
     return false;
 }
 
-/* The index is a copy of *source, with *added to it. */
+/* The index is *source * *factor + *added. */
 static bool made_of_other(const struct back *back, const struct instruction *instruction, uint8_t index,
-                          uint8_t *source, int64_t *added)
+                          uint8_t *source, int64_t *factor, int64_t *added)
 {
     *added = 0;
+    *factor = 1;
     if (is_narrow(back) || !instruction->is_one_byte_map)
         return false;
+    if (instruction->opcode == OPCODE_SHIFT && instruction->reg == SHIFT_LEFT &&
+        instruction->has_register_operand && instruction->rm == index && instruction->imm < 16) {
+        *source = index;
+        *factor = INT64_C(1) << instruction->imm;
+        return true;
+    }
     if (instruction->operation == OP_MOV && instruction->has_register_operand &&
         instruction->imm_nbytes[0] == 0 && (instruction->opcode == 0x8B || instruction->opcode == 0x89)) {
         bool is_load = instruction->opcode == 0x8B;
@@ -240,14 +249,14 @@ static bool made_of_other(const struct back *back, const struct instruction *ins
     return false;
 }
 
-/* Adding must neither wrap nor go below zero. */
-static bool shift_bounds(int64_t added, struct register_bounds *bounds)
+/* What was made of the value that has the bounds; it must neither wrap nor go below zero. */
+static bool apply(int64_t factor, int64_t sum, struct register_bounds *bounds)
 {
-    if (bounds->low + added < 0 || bounds->high + added > INT32_MAX)
+    if (bounds->low > INT32_MAX || bounds->high > INT32_MAX)
         return false;
-    bounds->low += added;
-    bounds->high += added;
-    return true;
+    bounds->low = bounds->low * factor + sum;
+    bounds->high = bounds->high * factor + sum;
+    return bounds->low >= 0 && bounds->high <= INT32_MAX;
 }
 
 /* `instruction` may be the compare in front of a `ja` or `jae` that was not taken; *back stays. */
@@ -272,19 +281,19 @@ bool register_bounds_find(const struct image *image, const struct code_map *code
     struct back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
     struct instruction instruction;
     uint8_t index = number, behind = OP_OTHER; /* the operation of the instruction behind */
-    int64_t sum = 0;
+    int64_t product = 1, sum = 0;              /* the index is product * what is looked for + sum */
     if (!back.section || number >= REGISTER_COUNT)
         return false;
     back.at = rva - back.section->rva;
     for (int i = 0; i < MOST_STEPS; i++) {
         uint8_t source;
-        int64_t added;
+        int64_t factor, added;
         if (!go_back(&back, &instruction, 1U << index))
             return false;
         bool is_checked = behind == OP_BRANCH_ABOVE || behind == OP_BRANCH_ABOVE_EQUAL;
         if (is_checked && !image->is_64 &&
             checked_bounds(&back, &instruction, behind == OP_BRANCH_ABOVE, index, bounds))
-            return shift_bounds(sum, bounds);
+            return apply(product, sum, bounds);
         behind = instruction.operation;
         (void)decode_here(&back, &instruction); /* the check has decoded others */
         if (!changes(&back, index))
@@ -292,12 +301,13 @@ bool register_bounds_find(const struct image *image, const struct code_map *code
         bounds->begin_rva = instruction.rva;
         bounds->is_joined = back.is_reached;
         if (made_of_few_bits(&back, &instruction, index, bounds))
-            return shift_bounds(sum, bounds);
-        if (!made_of_other(&back, &instruction, index, &source, &added) || added <= -LEAST_ADDRESS ||
-            added >= LEAST_ADDRESS)
+            return apply(product, sum, bounds);
+        if (!made_of_other(&back, &instruction, index, &source, &factor, &added) || added <= -LEAST_ADDRESS ||
+            added >= LEAST_ADDRESS || product * factor > MOST_FACTOR)
             return false;
         index = source;
-        sum += added;
+        sum += product * added;
+        product *= factor;
     }
     return false;
 }

@@ -179,6 +179,12 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
 {
     struct rewrite *rewrite = choice->rewrite;
     const struct layout *layout = rewrite->layout;
+    /* Labels in jump tables mean code. */
+    if (ref->source == SOURCE_RELOCATED && ref->state == REF_RESOLVED &&
+        extent_index_at(&choice->jump_tables, ref->site_rva)) {
+        *target = layout_map_rva(layout, ref->target);
+        return true;
+    }
     const struct piece *indexed = referents_indexed_piece(choice, ref);
     if (indexed) {
         *target = ref->target + piece_delta(indexed);
@@ -334,7 +340,8 @@ bool referents_choose(struct rewrite *rewrite)
     choice.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
     struct by_site *order = arena_array(rewrite->arena, refs->ref_count, sizeof *order);
     layout->targets = arena_array(rewrite->arena, refs->ref_count, sizeof *layout->targets);
-    if (!choice.edges || !choice.decoder || !order || !layout->targets || !collect_joins(&choice))
+    if (!choice.edges || !choice.decoder || !order || !layout->targets || !collect_joins(&choice) ||
+        !extent_index_init(&choice.jump_tables, refs, UINT64_C(1) << EXTENT_JUMP_TABLE, rewrite->arena))
         return false;
     for (size_t i = 0; i < refs->ref_count; i++)
         order[i] = (struct by_site){refs->refs[i].site_foff, (uint32_t)i, rank(&refs->refs[i])};

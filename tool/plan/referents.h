@@ -6,6 +6,7 @@
 
 #include "code/address_uses.h"
 #include "plan/rewrite.h"
+#include "refs/extent_index.h"
 
 struct referents {
     struct rewrite *rewrite;
@@ -14,6 +15,7 @@ struct referents {
     uint64_t steps_left;   /* for following uses */
     struct site_set joins; /* file offsets that anything leads to */
     bool parts_move;       /* not all pieces move alike */
+    struct extent_index jump_tables;
 };
 
 /* referents_uses.c */
