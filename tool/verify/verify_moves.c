@@ -19,7 +19,7 @@ bool verify_is_moved(const struct verify_case *judged)
     struct verify_directory old_iat = a->directory_count > DIR_IAT ? a->directories[DIR_IAT] : none;
     struct verify_directory new_iat = b->directory_count > DIR_IAT ? b->directories[DIR_IAT] : none;
     bool is_realigned = a->section_alignment < PAGE_NBYTES && b->section_alignment >= PAGE_NBYTES;
-    bool is_appended = b->section_count > a->section_count && b->image_nbytes > a->image_nbytes;
+    bool is_appended = b->section_count > a->section_count;
     return is_realigned || (is_appended && a->section_alignment == b->section_alignment) ||
            (is_appended && old_iat.rva != new_iat.rva);
 }
