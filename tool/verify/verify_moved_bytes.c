@@ -99,6 +99,13 @@ static bool check_byte(struct verify_moves *moves, const struct verify_piece *pi
                              (unsigned long long)new_rva);
     bool is_spill = old_byte == 0 && rva - piece->section->rva >= piece->section->virtual_nbytes &&
                     is_in_relocations(&judged->new_image, new_rva);
+    /* Data that left a code section leaves fill behind; where the map does not know of them, it may be wrong.
+     */
+    if (old_byte != new_byte && new_byte == 0xCC && (piece->section->characteristics & SCN_MEM_EXECUTE))
+        return verify_moves_unproved(moves, (uint32_t)rva,
+                                     "The byte at RVA 0x%llX (RVA 0x%llX of the old image) has become fill; "
+                                     "it is not shown where it went.",
+                                     (unsigned long long)new_rva, (unsigned long long)rva);
     if (old_byte != new_byte && !is_spill)
         return verify_refute(
             judged, verify_spot_rva(judged, (uint32_t)new_rva),

@@ -256,6 +256,10 @@ static bool check_slots(struct verify_moves *moves)
         const struct verify_range *range = &moves->new_tables.written.items[i];
         const struct verify_section *section = verify_section_at(&judged->new_image, (uint32_t)range->rva);
         bool is_import = strstr(range->what, "FirstThunk") != NULL;
+        if (!section && range->rva == iat.rva && !verify_section_at(&judged->old_image, iat.rva))
+            return verify_moves_unproved(
+                moves, iat.rva, "The IAT's data directory leads to RVA 0x%X, which is in no section.",
+                (unsigned)iat.rva);
         if (!section || (section->characteristics & SCN_MEM_EXECUTE))
             return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
                                  "%s at RVA 0x%llX of the new image is in an executable section or in none.",
