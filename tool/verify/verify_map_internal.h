@@ -26,7 +26,7 @@ struct map_search {
     struct verify_map *map;
     struct candidates candidates;
     uint8_t **old_sites, **new_sites; /* by section index: one bit for each byte where a relocation begins */
-    uint8_t **old_written; /* the same for each byte that the loader writes */
+    uint8_t **old_written;            /* the same for each byte that the loader writes */
     const struct verify_tables *old_tables, *new_tables;
     bool *is_doubtful; /* by section index of the old image */
 };

@@ -4,6 +4,7 @@
 #include "verify/verify_targets.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_constant_argument.h"
+#include "verify/verify_text_in_code.h"
 #include "verify/verify_text_literal.h"
 
 const struct verify_target *verify_target_at(const struct verify_write_search *search, uint64_t rva)
@@ -105,6 +106,10 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
         as_data = USE_NONE;
     if (!is_harmful(uses.uses | as_data, is_code))
         return true;
+    if (!may_be_data && verify_is_text_in_code(search->code, field, &search->text_budget_count)) {
+        search->text_code_count++;
+        return true;
+    }
     if (!(uses.uses & USE_WRITE) && is_assumed_read(search, field, &uses, rva))
         return true;
     return refute_code_field(search, target, field, &uses, rva);

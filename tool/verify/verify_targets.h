@@ -8,6 +8,8 @@
 #include "verify/verify_case.h"
 #include "verify/verify_operand.h"
 
+enum { TEXT_SEARCH_MAX_COUNT = 64 };
+
 /* The RVAs that count as the section's: also the padding in front of it and behind it, up to its neighbours.
  */
 struct verify_target {
@@ -23,7 +25,9 @@ struct verify_write_search {
     uint64_t field_count;                /* fields that led into a target */
     uint64_t resolved_count;             /* of them, those that needed the code around them */
     uint64_t text_count;                 /* addresses of string literals */
+    uint64_t text_code_count;            /* fields in text between functions */
     uint64_t constant_argument_count;    /* addresses that a kernel function only reads through */
+    uint32_t text_budget_count;          /* searches for what takes the address of text among code */
     bool forms_image_base;               /* some field may take the address of RVA 0 */
     bool loses_image_base;               /* and not by an instruction that plainly puts it into a register */
     struct verify_base_sites base_sites; /* the instructions that do */

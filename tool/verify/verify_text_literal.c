@@ -32,12 +32,19 @@ static size_t text_nbytes(struct span bytes, unsigned width_nbytes, unsigned few
     return 0;
 }
 
-bool verify_is_text_literal(const struct verify_image *image, uint64_t rva, uint64_t *step_count)
+size_t verify_text_nbytes(const struct verify_image *image, uint64_t rva, uint64_t *step_count)
 {
     struct span bytes = verify_bytes_at(image, rva);
     size_t nbytes = text_nbytes(bytes, 1, FEWEST_NARROW, step_count);
     if (nbytes == 0 && rva % 2 == 0)
         nbytes = text_nbytes(bytes, 2, FEWEST_WIDE, step_count);
+    return nbytes;
+}
+
+bool verify_is_text_literal(const struct verify_image *image, uint64_t rva, uint64_t *step_count)
+{
+    struct span bytes = verify_bytes_at(image, rva);
+    size_t nbytes = verify_text_nbytes(image, rva, step_count);
     if (nbytes == 0)
         return false;
     size_t fill_nbytes = 0;

@@ -8,6 +8,9 @@
 
 #include "verify/verify_image.h"
 
+/* Bytes of the text at rva with its zero, whatever follows; 0 when there is none. */
+size_t verify_text_nbytes(const struct verify_image *image, uint64_t rva, uint64_t *step_count);
+
 /* Printable characters of one or two bytes up to a zero, behind which at most the fill of an alignment
  * follows: a buffer that begins with text has more room than that. Adds what was looked at to *step_count. */
 bool verify_is_text_literal(const struct verify_image *image, uint64_t rva, uint64_t *step_count);

@@ -168,13 +168,18 @@ static bool scan_code(struct verify_write_search *search)
 /* The addresses of data that code takes, when there are any. */
 static const char *describe_assumed(const struct verify_write_search *search)
 {
+    const char *not_run = "";
+    if (search->text_code_count != 0)
+        not_run = arena_printf(search->judged->arena,
+                               "; assumed not to be run: text between functions, with %llu such fields",
+                               (unsigned long long)search->text_code_count);
     if (search->constant_argument_count + search->text_count == 0)
-        return "";
+        return not_run;
     return arena_printf(search->judged->arena,
                         "; assumed to be only read: %llu addresses of string literals, %llu handed to kernel "
-                        "functions that are documented to read there",
+                        "functions that are documented to read there%s",
                         (unsigned long long)search->text_count,
-                        (unsigned long long)search->constant_argument_count);
+                        (unsigned long long)search->constant_argument_count, not_run);
 }
 
 static bool judge_code(struct verify_write_search *search, const struct verify_tables *tables,
@@ -196,7 +201,7 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
         code_nbytes += code->sections[i].bytes.nbytes;
-    found->is_assumed = search->constant_argument_count + search->text_count != 0;
+    found->is_assumed = search->constant_argument_count + search->text_count + search->text_code_count != 0;
     found->summary = arena_printf(
         judged->arena,
         "nothing writes it after load: %zu loader-written tables lie elsewhere; of %llu code bytes "
@@ -212,7 +217,8 @@ bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_i
                            struct verify_unwritten *found)
 {
     struct verify_code code;
-    struct verify_write_search search = {.judged = judged, .code = &code};
+    struct verify_write_search search = {
+        .judged = judged, .code = &code, .text_budget_count = TEXT_SEARCH_MAX_COUNT};
     struct verify_tables tables;
     *found = (struct verify_unwritten){.summary = "no loader-written table lies in it"};
     if (!collect_targets(&search, section_indices, count) || (parts && !collect_parts(&search, parts)) ||
