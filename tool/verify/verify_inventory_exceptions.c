@@ -8,6 +8,7 @@
 
 struct handler_use {
     uint32_t handler_rva, data_rva, begin_rva, end_rva;
+    uint32_t frame_nbytes; /* of stack that the prologue takes, as the unwind codes say */
 };
 
 struct unwind_walk {
@@ -49,6 +50,33 @@ static bool function_entry(struct unwind_walk *walk, uint64_t rva)
            verify_moves_rva(walk->moves, rva + RUNTIME_FUNCTION_UNWIND, false, "the place of unwind data");
 }
 
+/* What the unwind codes give back to the stack. Unknown codes end the count: then it is too small. */
+static uint32_t frame_nbytes(struct span codes)
+{
+    enum { PUSH, ALLOC_LARGE, ALLOC_SMALL, SET_FRAME, SAVE, SAVE_FAR, EPILOG, SPARE, SAVE_XMM, SAVE_XMM_FAR };
+    uint64_t nbytes = 0;
+    for (size_t at = 0; range_fits(codes.nbytes, at, 2);) {
+        unsigned operation = codes.bytes[at + 1] & 15u, info = codes.bytes[at + 1] >> 4;
+        uint32_t large_nbytes = 0;
+        uint16_t small_count = 0;
+        at += 2;
+        if (operation == PUSH)
+            nbytes += 8;
+        else if (operation == ALLOC_SMALL)
+            nbytes += info * 8 + 8;
+        else if (operation == ALLOC_LARGE && info == 0 && span_u16(codes, at, &small_count))
+            nbytes += (uint64_t)small_count * 8;
+        else if (operation == ALLOC_LARGE && info == 1 && span_u32(codes, at, &large_nbytes))
+            nbytes += large_nbytes;
+        else if (operation > SAVE_XMM_FAR || operation == ALLOC_LARGE)
+            break;
+        bool is_far = operation == SAVE_FAR || operation == SAVE_XMM_FAR || operation == SPARE;
+        bool is_near = operation == SAVE || operation == SAVE_XMM || operation == EPILOG;
+        at += operation == ALLOC_LARGE ? (info == 0 ? 2u : 4u) : is_far ? 4u : is_near ? 2u : 0u;
+    }
+    return nbytes < INT32_MAX ? (uint32_t)nbytes : 0;
+}
+
 /* Codes hold no RVAs; behind them stands a parent entry, or a handler with its data. */
 static bool unwind_info(struct unwind_walk *walk, uint32_t rva, uint32_t begin_rva, uint32_t end_rva,
                         unsigned depth)
@@ -76,7 +104,9 @@ static bool unwind_info(struct unwind_walk *walk, uint32_t rva, uint32_t begin_r
     }
     if (!(flags & (UNWIND_FLAG_EHANDLER | UNWIND_FLAG_UHANDLER)))
         return true;
-    struct handler_use use = {0, rva + tail + 4, begin_rva, end_rva};
+    struct span codes = {0};
+    span_part(info, UNWIND_INFO_HEADER_NBYTES, 2u * info.bytes[2], &codes);
+    struct handler_use use = {0, rva + tail + 4, begin_rva, end_rva, frame_nbytes(codes)};
     return verify_moves_rva(walk->moves, (uint64_t)rva + tail, false, "a language handler") &&
            read_u32_at(walk, (uint64_t)rva + tail, &use.handler_rva) && add_use(walk, use);
 }
@@ -182,11 +212,13 @@ static bool cxx_fields(struct unwind_walk *walk, const struct handler_use *use)
     return try_blocks(walk, words[4], words[3]);
 }
 
-/* One number below the first content: a frame offset with flags, no RVA. */
+/* One number below the first content, or inside the function's own frame: a frame offset with flags, no RVA.
+ */
 static bool is_cookie_offset(const struct unwind_walk *walk, const struct handler_use *use)
 {
     uint32_t value, first_rva = walk->moves->map.pieces[0].rva;
-    return read_u32_at(walk, use->data_rva, &value) && value < first_rva && (value & ~7u) % 8 == 0;
+    return read_u32_at(walk, use->data_rva, &value) &&
+           (value < first_rva || (value & ~7u) < use->frame_nbytes);
 }
 
 static int compare_uses(const void *left, const void *right)
