@@ -157,6 +157,23 @@ static void something_is_added(void **state)
     assert_true(FOLLOW("\x89\x4C\x24\x08\x50\x01\x44\x24\x0C\xC3").is_added);
 }
 
+/* What is not understood ends the way, but not what is certain to come behind it. */
+static void certainty_goes_on(void **state)
+{
+    (void)state;
+    struct verify_followed found =
+        FOLLOW("\x8B\xD6\x2B\xD1\x8B\x3C\x0A\x3B\x39\xC3"); /* mov edx, esi; sub edx, ecx; mov edi, [edx +
+                                                               ecx]; cmp edi, [ecx] */
+    assert_true(!found.is_known && found.is_added);
+    expect_reach(found.certain, 0, 4);
+    found = FOLLOW("\x03\xC8\x8B\x01\xC3"); /* add ecx, eax; mov eax, [ecx] */
+    assert_int_equal(found.certain.count, 0);
+    found = FOLLOW("\x8D\x14\x01\x75\x02\x8B\x01\xC3"); /* lea edx, [ecx + eax]; jnz +2; mov eax, [ecx] */
+    assert_int_equal(found.certain.count, 0);
+    found = FOLLOW("\x2B\xC8\x89\x0A\xC3"); /* sub ecx, eax; mov [edx], ecx */
+    assert_true(found.is_distance && !found.is_added);
+}
+
 static void loops_step(void **state)
 {
     (void)state;
@@ -186,17 +203,17 @@ static void comparisons_are_told_apart(void **state)
     assert_true(found.is_known && !found.is_computed);
     expect_reach(found.handed, 0, 1);
     found = FOLLOW("\x8B\x06\x3B\xC1\x74\x05\x83\xC0\x08\xEB\xF7\xC3"); /* the same with add eax, 8 */
-    assert_true(found.is_added);
+    assert_true(found.is_distance);
     found = FOLLOW("\x8B\x06\x3B\xC1\x72\x04\x8B\x00\xEB\xF8\xC3"); /* jb */
-    assert_true(found.is_added);
+    assert_true(found.is_distance);
     found = FOLLOW("\x8B\x45\xF8\x3B\xC1\x74\x02\x8B\x00\xC3"); /* mov eax, [ebp - 8]; cmp eax, ecx; je */
-    assert_true(found.is_added);
+    assert_true(found.is_distance);
     found = FOLLOW("\x3B\xC1\x74\x02\x8B\x00\xC3"); /* what the caller left in eax */
-    assert_true(found.is_added);
+    assert_true(found.is_distance);
     found = FOLLOW("\x39\x0E\x74\x02\x8B\x06\xC3"); /* cmp [esi], ecx; je */
     assert_true(found.is_known);
     found = FOLLOW("\x8B\x06\x3B\xC1\x74\x04\x72\x02\x8B\x00\xC3"); /* mov eax, [esi]; cmp eax, ecx; je; jb */
-    assert_true(found.is_added);
+    assert_true(found.is_distance);
 }
 
 struct bound {
@@ -265,10 +282,15 @@ static void an_index_may_be_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accesses_are_seen), cmocka_unit_test(branches_end_certainty),
-        cmocka_unit_test(goes_out_of_sight), cmocka_unit_test(something_is_added),
-        cmocka_unit_test(loops_step),        cmocka_unit_test(comparisons_are_told_apart),
-        cmocka_unit_test(bounds_are_found),  cmocka_unit_test(an_index_may_be_bounded),
+        cmocka_unit_test(accesses_are_seen),
+        cmocka_unit_test(branches_end_certainty),
+        cmocka_unit_test(goes_out_of_sight),
+        cmocka_unit_test(something_is_added),
+        cmocka_unit_test(loops_step),
+        cmocka_unit_test(certainty_goes_on),
+        cmocka_unit_test(comparisons_are_told_apart),
+        cmocka_unit_test(bounds_are_found),
+        cmocka_unit_test(an_index_may_be_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

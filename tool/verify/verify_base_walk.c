@@ -29,6 +29,11 @@ static bool takes_base(const struct verify_base_sites *sites, uint32_t rva)
     return low < sites->count && sites->rvas[low] == rva;
 }
 
+bool verify_base_is_site(const struct verify_base_walk *walk, const struct verify_base_step *step)
+{
+    return takes_base(walk->sites, step->rva);
+}
+
 static bool is_copy(const struct verify_base_step *step)
 {
     const struct verify_full *full = &step->full;
@@ -47,13 +52,10 @@ bool verify_base_is_table_load(const struct verify_base_step *step)
             verify_holds(step->must, full->operands[1].mem.index));
 }
 
-struct state {
-    uint16_t may, must, rva_values;
-};
-
-static struct state after(const struct verify_base_walk *walk, const struct verify_base_step *step)
+static struct verify_base_state after(const struct verify_base_walk *walk,
+                                      const struct verify_base_step *step)
 {
-    struct state out = {step->may, step->must, step->rva_values};
+    struct verify_base_state out = {step->may, step->must, step->rva_values};
     const struct verify_full *full = &step->full;
     uint16_t written = verify_written_registers(full);
     out.may &= (uint16_t)~written;
@@ -77,9 +79,9 @@ static struct state after(const struct verify_base_walk *walk, const struct veri
     return out;
 }
 
-static bool join(struct verify_base_step *step, struct state in)
+static bool join(struct verify_base_step *step, struct verify_base_state in)
 {
-    struct state before = {step->may, step->must, step->rva_values};
+    struct verify_base_state before = {step->may, step->must, step->rva_values};
     step->may |= in.may;
     step->must = step->is_reached ? step->must & in.must : in.must;
     step->rva_values = step->is_reached ? step->rva_values & in.rva_values : in.rva_values;
@@ -102,6 +104,19 @@ static struct verify_base_step *step_at(const struct verify_base_walk *walk, int
     return low < walk->count && walk->steps[low].rva == rva ? &walk->steps[low] : NULL;
 }
 
+/* A switch leads to its labels with these registers. */
+static bool pass_to_cases(struct verify_base_walk *walk, struct verify_base_state out)
+{
+    struct verify_base_state before = walk->cases;
+    walk->cases.may |= out.may;
+    walk->cases.must = walk->has_cases ? before.must & out.must : out.must;
+    walk->cases.rva_values = walk->has_cases ? before.rva_values & out.rva_values : out.rva_values;
+    bool changed = !walk->has_cases || before.may != walk->cases.may || before.must != walk->cases.must ||
+                   before.rva_values != walk->cases.rva_values;
+    walk->has_cases = true;
+    return changed;
+}
+
 /* What only an indirect jump or a handler reaches may see every state there is. */
 static bool spread(struct verify_base_walk *walk)
 {
@@ -122,10 +137,15 @@ static bool spread(struct verify_base_walk *walk)
         }
         has_indirect = has_indirect || (step->full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
                                         !step->full.decoded.raw.imm[0].is_relative);
+        if (step->is_case && walk->has_cases)
+            changed |= join(step, walk->cases);
         if (!step->is_reached)
-            changed |= join(step, is_entry ? (struct state){0, 0, 0} : (struct state){any, 0, 0});
-        struct state out = after(walk, step);
+            changed |= join(step, is_entry ? (struct verify_base_state){0, 0, 0}
+                                           : (struct verify_base_state){any, 0, 0});
+        struct verify_base_state out = after(walk, step);
         any |= out.may;
+        if (step->is_switch)
+            changed |= pass_to_cases(walk, out);
         if (verify_falls_through(&step->full) && i + 1 < walk->count)
             changed |= join(&walk->steps[i + 1], out);
         struct verify_base_step *to =
@@ -226,6 +246,7 @@ bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *
             return false;
         }
     }
+    verify_base_mark_cases(walk);
     unsigned pass = 0;
     while (spread(walk))
         if (++pass == PASS_MAX_COUNT) {
@@ -251,6 +272,16 @@ bool verify_base_operand(const struct verify_base_step *step, const ZydisDecoded
     return true;
 }
 
+/* xor r, r and sub r, r: zero, whatever r was. */
+static bool is_cleared(const struct verify_base_step *step)
+{
+    const ZydisDecodedOperand *to = &step->full.operands[0], *from = &step->full.operands[1];
+    ZydisMnemonic mnemonic = step->full.decoded.mnemonic;
+    return (mnemonic == ZYDIS_MNEMONIC_XOR || mnemonic == ZYDIS_MNEMONIC_SUB) && to->size >= 32 &&
+           to->type == ZYDIS_OPERAND_TYPE_REGISTER && from->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           to->reg.value == from->reg.value;
+}
+
 const char *verify_base_escape(const struct verify_base_walk *walk, const struct verify_base_step *step)
 {
     bool is_call = step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
@@ -273,7 +304,7 @@ const char *verify_base_escape(const struct verify_base_walk *walk, const struct
             return "which does not plainly add an RVA to it";
         bool reads = operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
                      (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ);
-        if (reads && verify_holds(step->may, operand->reg.value) && !is_copy(step) &&
+        if (reads && verify_holds(step->may, operand->reg.value) && !is_copy(step) && !is_cleared(step) &&
             !is_table_jump(walk, step))
             return "which does something else with it";
     }

@@ -18,6 +18,12 @@ struct verify_base_step {
     uint16_t may, must;  /* registers that may, and that do, hold the base before it */
     uint16_t rva_values; /* registers that hold an RVA loaded from a table */
     bool is_reached;
+    bool is_switch, is_case; /* a jump through a table of RVAs; a label that such a jump leads to */
+};
+
+/* What the registers hold at one place; fields as above. */
+struct verify_base_state {
+    uint16_t may, must, rva_values;
 };
 
 struct verify_base_walk {
@@ -28,6 +34,8 @@ struct verify_base_walk {
     size_t count;
     uint16_t left_over; /* registers in which only jumps through tables leave the base: no arguments */
     bool is_gap;
+    bool has_cases; /* `cases` is what any of the switches passes on */
+    struct verify_base_state cases;
 };
 
 /* Walks the function. False with *problem (what the function is or has) when it cannot be followed, or NULL
@@ -45,6 +53,13 @@ const char *verify_base_escape(const struct verify_base_walk *walk, const struct
 
 /* A 4-byte load through the base: an entry of a table of RVAs, perhaps. */
 bool verify_base_is_table_load(const struct verify_base_step *step);
+
+/* The step is an instruction that takes the base. */
+bool verify_base_is_site(const struct verify_base_walk *walk, const struct verify_base_step *step);
+
+/* Marks the jumps of switches and their labels, when the function has no other jumps through registers and
+ * all tables are known to their ends: such a label gets its registers from those jumps, and from branches. */
+void verify_base_mark_cases(struct verify_base_walk *walk);
 
 /* Appends a site. False when memory ran out. */
 bool verify_base_add_site(struct verify_base_sites *sites, struct arena *arena, uint32_t rva);

@@ -39,7 +39,8 @@ static bool look_at(struct verify_moves *moves, const struct verify_field_in_cod
     if (uses.is_unanimous && followed.is_followed)
         return true;
     /* The address of a string that is handed on is no array's. */
-    bool is_text = !followed.is_indexed && !followed.is_added && (uses.uses & USE_ADDRESS) &&
+    bool is_text = !followed.is_indexed && !followed.is_added && !followed.is_distance &&
+                   (uses.uses & USE_ADDRESS) &&
                    verify_is_text_literal(moves->code.image, rva, &moves->code.step_count);
     return is_text || add_base(moves, rva);
 }

@@ -94,6 +94,20 @@ static bool step(struct follow *follow, struct place place)
            add_place(follow, place.at + full.decoded.length, is_certain, &place.holders);
 }
 
+/* Behind an instruction that is not understood, what it does not write holds the address still: an access
+ * that is certain to come shows as much. Before the first branch nothing else is pending. */
+static bool step_over(struct follow *follow, struct place place)
+{
+    struct verify_full full;
+    if (follow->found.certain.count != 0 ||
+        !verify_decode_full(follow->code, follow->section, place.at, &full) ||
+        full.decoded.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE || !verify_falls_through(&full))
+        return false;
+    place.holders.set &= UINT16_MAX & ~(uint32_t)verify_written_registers(&full);
+    follow->pending_count = 0;
+    return add_place(follow, place.at + full.decoded.length, true, &place.holders);
+}
+
 /* What the first instruction writes holds the address. An address is no mask: what is masked with it is all
  * zeros or all ones. */
 static bool first_holders(const struct follow *follow, const struct verify_full *full,
@@ -137,10 +151,16 @@ struct verify_followed verify_follow(struct verify_code *code, const struct veri
     }
     struct verify_followed *found = &follow.found;
     found->is_known = add_place(&follow, at + full.decoded.length, true, &holders);
-    while (found->is_known && follow.pending_count != 0)
-        found->is_known = step(&follow, follow.pending[--follow.pending_count]);
+    bool goes_on = found->is_known;
+    while (goes_on && follow.pending_count != 0) {
+        struct place place = follow.pending[--follow.pending_count];
+        if (step(&follow, place))
+            continue;
+        found->is_known = false;
+        goes_on = place.is_certain && step_over(&follow, place);
+    }
     found->is_followed = found->is_known && found->handed.count == 0 && !found->is_stepped &&
                          full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
-    found->is_computed = found->is_indexed || found->is_added || found->is_stepped;
+    found->is_computed = found->is_indexed || found->is_added || found->is_distance || found->is_stepped;
     return follow.found;
 }

@@ -17,8 +17,9 @@ struct verify_followed {
     bool is_known;    /* all uses are the ones that are listed here */
     bool is_followed; /* and every one is an access [register + constant] */
     bool is_indexed;  /* some use is memory at the address plus another register */
-    bool is_added;    /* some use adds to it what is not constant, or compares it with something unknown */
-    bool is_computed; /* one of these two, or it is stepped: it may have been folded */
+    bool is_added;    /* some use adds to it what is not constant */
+    bool is_distance; /* something is subtracted from it, or it is compared with something unknown */
+    bool is_computed; /* one of these three, or it is stepped: it may have been folded */
     bool is_stepped;  /* a constant is added to it in a loop, or a string instruction repeats with it */
     bool writes;      /* some access writes */
     struct verify_reach accessed; /* until it is stepped */

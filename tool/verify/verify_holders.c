@@ -134,7 +134,7 @@ static bool take_comparison(struct effect *effect, int first, int second)
         holders_hand_on(effect, first >= 0 ? first : second);
         return true;
     }
-    effect->found->is_added = true;
+    effect->found->is_distance = true;
     return false;
 }
 
@@ -175,7 +175,10 @@ static bool take_value(struct effect *effect, int first, int second, int *kept)
     case ZYDIS_MNEMONIC_ADD:
     case ZYDIS_MNEMONIC_SUB:
         if (first < 0 || !has_constant || is_relocated(effect)) {
-            effect->found->is_added = true;
+            if (first >= 0 && full->decoded.mnemonic == ZYDIS_MNEMONIC_SUB)
+                effect->found->is_distance = true;
+            else
+                effect->found->is_added = true;
             return false;
         }
         step = full->decoded.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm.value.s : -from->imm.value.s;
@@ -198,7 +201,8 @@ static bool take_value(struct effect *effect, int first, int second, int *kept)
                     holders_hand_on(effect, i == 0 ? first : second);
             return true;
         }
-        effect->found->is_added = full->decoded.meta.category == ZYDIS_CATEGORY_BINARY;
+        if (full->decoded.meta.category == ZYDIS_CATEGORY_BINARY)
+            effect->found->is_added = true;
         return false;
     }
     if (first < 0)

@@ -94,8 +94,10 @@ bool holders_take_access(struct effect *effect, const ZydisDecodedOperand *opera
                        verify_register_bound(effect->code, effect->section, effect->at, index, &index_most) &&
                        index_most < HOLDER_MOST_NBYTES);
     if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || !is_bounded) {
-        effect->found->is_indexed = operand->mem.type == ZYDIS_MEMOP_TYPE_MEM;
-        effect->found->is_added = !effect->found->is_indexed;
+        if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM)
+            effect->found->is_indexed = true;
+        else
+            effect->found->is_added = true;
         return false;
     }
     if (operand->size == 0 || operand->size % 8 != 0 || operand->mem.segment == ZYDIS_REGISTER_FS ||

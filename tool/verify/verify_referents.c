@@ -137,6 +137,10 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
         *delta = accessed->delta;
         return MEANING_SURE;
     }
+    /* How far a function lies from something, or on which side. */
+    bool is_distance = followed->is_distance && !followed->is_indexed && !followed->is_added;
+    if (is_distance && is_32 && verify_is_code_target(&moves->code, (uint32_t)rva, false))
+        return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if (followed->is_computed)
         return meaning_of_indexed(moves, rva, delta);
     if (followed->is_followed || (is_32 && followed->is_known && all.count == 0))

@@ -137,7 +137,10 @@ static bool is_inert(struct verify_moves *moves, const struct verify_piece *piec
     for (uint64_t i = 0; piece->is_code && i < DECODE_START_COUNT && rva + i < end_rva; i++)
         if (decodes_through(moves, rva + i, end_rva))
             return true;
-    return false;
+    /* Room for a patch in front of the first function. */
+    return piece->is_code && at_begin && rva + DECODE_START_COUNT < end_rva &&
+           is_filled(moves, rva, rva + DECODE_START_COUNT, 0) &&
+           decodes_through(moves, rva + DECODE_START_COUNT, end_rva);
 }
 
 bool verify_sides_find(struct verify_moves *moves)
