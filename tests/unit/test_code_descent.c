@@ -55,6 +55,35 @@ static void gap_in_a_bounded_function(void **state)
     case_end(&driver);
 }
 
+/* __report_gsfailure ends with a call that never returns and one int3; text may follow at once. Where code
+ * follows, an int3 of the driver's own stands between its instructions. */
+static void text_behind_a_call_that_does_not_return(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    case_begin(&driver, MACHINE_I386);
+    uint32_t text = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x80); /* call */
+    CASE_PUT(&driver, CASE_TEXT_RVA + 0x80, "\xC3");
+    text = CASE_PUT(&driver, text, "\xCC");
+    uint32_t end = CASE_PUT(&driver, text, "\\\0D\0o\0s\0D\0e\0v\0\0\0"); /* decodes to its end */
+    CASE_PUT(&driver, end, "\xC3");
+    case_read(&driver);
+    assert_true(case_is_code(&driver, text - 1));
+    for (uint32_t rva = text; rva < end; rva++)
+        assert_false(case_is_code(&driver, rva));
+    case_end(&driver);
+
+    case_begin(&driver, MACHINE_I386);
+    uint32_t more = CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", CASE_TEXT_RVA + 0x80);
+    CASE_PUT(&driver, CASE_TEXT_RVA + 0x80, "\xC3");
+    more = CASE_PUT(&driver, more, "\xCC");
+    CASE_PUT(&driver, more, "\x8B\x45\x08\x5D\xC3"); /* mov eax, [ebp + 8]; pop ebp; ret */
+    case_read(&driver);
+    assert_true(case_is_code(&driver, more));
+    assert_true(case_is_code(&driver, more + 4));
+    case_end(&driver);
+}
+
 /* Addresses that code takes: of a function, of text, of numbers, of bytes that happen to decode to a ret. */
 static void addresses_of_functions_and_of_data(void **state)
 {
@@ -331,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entry_calls_and_padding),
+        cmocka_unit_test(text_behind_a_call_that_does_not_return),
         cmocka_unit_test(gap_in_a_bounded_function),
         cmocka_unit_test(addresses_of_functions_and_of_data),
         cmocka_unit_test(relocated_pointers),

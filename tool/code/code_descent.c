@@ -4,6 +4,7 @@
  * Linear: a root is pushed at most once trusted and once as a candidate, and a byte that has become part of
  * an instruction is never decoded again. */
 #include "code/code_internal.h"
+#include "code/literals.h"
 
 /* A pointer may convince only after its neighbours have become code. Few need more rounds than this. */
 enum { MAX_RETRY_ROUNDS = 3 };
@@ -113,6 +114,16 @@ static bool goes_on_after_break(const struct reader_section *section, uint32_t a
     return at < section->nbytes && section->bytes[at] != 0xCC;
 }
 
+/* Behind a call and one int3 the function may go on, or it has ended with a call that never returns, and a
+ * string literal or another function follows: it is code when it decodes like code, and is no text. */
+static bool go_on_with_care(struct code_reader *reader, const struct reader_section *section, uint32_t rva)
+{
+    struct span bytes = {section->bytes, section->nbytes};
+    if (literal_nbytes(bytes, section->classes, rva - section->rva) >= LEAST_NAMED_LITERAL_NBYTES)
+        return true;
+    return descent_push(reader, rva, NO_SOURCE, TRUST_IF_CLEAN, 0);
+}
+
 /* Decodes the straight line from rva until it ends, joins what is decoded, or makes no sense. */
 static bool follow(struct code_reader *reader, struct reader_section *section, struct work_item item)
 {
@@ -123,7 +134,7 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
     enum trust trust = (enum trust)item.trust;
     /* After a call, which may not return, and fill behind it; and where unwind data lets a fragment of a
      * function begin, which may be nothing but a table. */
-    bool may_have_ended = false;
+    bool may_have_ended = false, is_behind_call = false;
     for (;;) {
         uint32_t at = rva - section->rva;
         if (at >= section->nbytes || !byte_is_unknown(section, at))
@@ -148,10 +159,13 @@ static bool follow(struct code_reader *reader, struct reader_section *section, s
         if (flow_ends(instruction.flow) ||
             (instruction.flow == FLOW_BREAK && !goes_on_after_break(section, rva - section->rva)))
             return true;
+        if (instruction.flow == FLOW_BREAK && is_behind_call && !bound)
+            return go_on_with_care(reader, section, rva);
         bool is_call = instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT;
         /* A call at the very end of a function is one that does not return. */
         if (bound && rva == bound->end_rva && is_call)
             return true;
+        is_behind_call = is_call;
         may_have_ended = is_call || (may_have_ended &&
                                      (instruction.flow == FLOW_BREAK || instruction.operation == OP_NOP));
     }
