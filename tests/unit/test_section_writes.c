@@ -193,6 +193,35 @@ static void x86_forms(void **state)
     expect_written(&driver, CASE_DATA_RVA + 6, "holds the address of data");
 }
 
+/* hits[code - 0x222003]++: the lower bound of the index is folded, and the address leads out of the image. */
+static void folded_out_of_the_image(void **state)
+{
+    (void)state;
+    static const uint32_t folds[] = {0x222003, 0x9000};
+    for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++) {
+        struct code_case driver;
+        uint32_t folded = (uint32_t)VARIABLE_RVA - 4 * folds[i];
+        uint32_t rva = begin_driver(&driver, MACHINE_I386);
+        CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\xFF\x04\x85", folded), "\xC3"); /* inc [eax*4+f] */
+        expect_written(&driver, rva, "adds an index to an address that leads to no array");
+
+        rva = begin_driver(&driver, MACHINE_I386);
+        CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\x8D\x04\x85", folded), "\xFF\x00\xC3"); /* lea; inc */
+        expect_written(&driver, rva, "adds an index to an address that leads to no array");
+
+        rva = begin_driver(&driver, MACHINE_I386); /* mov eax, [eax*4+f] only reads */
+        CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\x8B\x04\x85", folded), "\xC3");
+        expect_unwritten(&driver);
+    }
+    /* Known bounds tell that the array lies in .data. */
+    struct code_case driver;
+    uint32_t at = begin_driver(&driver, MACHINE_I386);
+    at = CASE_PUT(&driver, at, "\x83\xE0\x07\x05\x00\x90\x00\x00"); /* and eax, 7; add eax, 0x9000 */
+    CASE_PUT(&driver, CASE_PUT_VA(&driver, at, "\xFF\x04\x85", (uint32_t)CASE_DATA_RVA - 4U * 0x9000U),
+             "\xC3");
+    expect_unwritten(&driver);
+}
+
 /* A jump table in INIT, its entries relocated, is read and nothing more. */
 static void jump_table_in_the_section(void **state)
 {
@@ -258,6 +287,7 @@ int main(void)
         cmocka_unit_test(addresses_behind_the_section),
         cmocka_unit_test(look_alikes),
         cmocka_unit_test(x86_forms),
+        cmocka_unit_test(folded_out_of_the_image),
         cmocka_unit_test(jump_table_in_the_section),
         cmocka_unit_test(import_tables),
         cmocka_unit_test(undecoded_machines_are_assumed),

@@ -7,7 +7,9 @@
 enum {
     MOST_STEPS = 16,
     LEAST_ADDRESS = 0x10000, /* a constant that is as large may be an address */
+    OPCODE_ADD_EAX = 0x05,
     OPCODE_AND_EAX = 0x25,
+    OPCODE_SUB_EAX = 0x2D,
     OPCODE_CMP_EAX = 0x3D,
     MOST_FACTOR = 0x10000,
     OPCODE_SHIFT = 0xC1,
@@ -232,12 +234,14 @@ static bool made_of_other(const struct back *back, const struct instruction *ins
         *added = instruction->disp_nbytes != 0 ? instruction->disp : 0;
         return true;
     }
-    bool is_sum = instruction->operation == OP_ADD || instruction->operation == OP_SUB;
-    if (is_sum && instruction->has_register_operand && instruction->rm == index &&
-        (instruction->opcode == 0x81 || instruction->opcode == 0x83)) {
+    bool is_add = instruction->operation == OP_ADD, is_sum = is_add || instruction->operation == OP_SUB;
+    bool has_constant = instruction->opcode == 0x81 || instruction->opcode == 0x83 ||
+                        instruction->opcode == OPCODE_ADD_EAX || instruction->opcode == OPCODE_SUB_EAX;
+    if (is_sum && has_constant &&
+        is_register_operand(instruction, is_add ? OPCODE_ADD_EAX : OPCODE_SUB_EAX, index)) {
         int64_t constant = (int32_t)(uint32_t)instruction->imm;
         *source = index;
-        *added = instruction->operation == OP_ADD ? constant : -constant;
+        *added = is_add ? constant : -constant;
         return true;
     }
     if (!back->image->is_64 && instruction->nbytes == 1 && (instruction->opcode & 0xF0) == 0x40 &&

@@ -30,6 +30,7 @@ struct judge {
     struct site_set operands;    /* file offsets of the fields of SOURCE_CODE: judged by the inventory */
     struct site_set jump_tables; /* file offsets of all bytes of jump tables */
     struct site_set code_fields; /* of fields that a table of the loader says lead to code */
+    struct site_set joins;       /* x86: file offsets that anything leads to */
     struct site_set base_fields; /* of displacements that are added to the image base */
     bool base_is_followed;       /* base_fields has all of them that are known */
 
