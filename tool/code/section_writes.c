@@ -3,14 +3,13 @@
  * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
 #include "code/address_uses.h"
 #include "code/base_uses.h"
-#include "code/index_range.h"
 #include "code/literals.h"
 #include "code/section_writes_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { FUNCTION_ALIGNMENT = 16, STEPS_PER_BYTE = 16, LARGEST_ELEMENT_NBYTES = 0x100 };
+enum { FUNCTION_ALIGNMENT = 16, STEPS_PER_BYTE = 16 };
 
 static const char cure_variable[] = "Keep variables out of this section: remove data_seg, "
                                     "__declspec(allocate) or /MERGE that puts them there.";
@@ -268,57 +267,6 @@ static bool is_mere_number(const struct judge *judge, const struct ref *ref)
 static bool is_table_entry(const struct ref *ref)
 {
     return ref->encoding == REF_RVA || ref->encoding == REF_LABEL_DIFF;
-}
-
-/* x86: an index is added to an address at which nothing lies that could be indexed, because the lower bound
- * of the index was folded into it (`hits[code - 0x222003]` leads out of the image). What is meant is not
- * known, unless the bounds of the index are. */
-static bool is_folded_far(struct judge *judge, const struct ref *ref, uint32_t *first_rva, uint64_t *end_rva)
-{
-    enum byte_class at_target = code_class_at(judge->code, ref->target);
-    bool is_nowhere = ref->state == REF_OUTSIDE || ref->state == REF_HEADERS || ref->state == REF_GAP;
-    struct index_range range;
-    if (judge->is_64 || ref->source != SOURCE_CODE || ref->encoding != REF_VA ||
-        (ref->flags & REF_FLAG_CODE_TARGET) ||
-        (!is_nowhere && at_target != BYTE_INSTRUCTION && at_target != BYTE_INSTRUCTION_TAIL))
-        return false;
-    uint32_t begin = code_instruction_begin(judge->code, ref->site_rva);
-    struct span bytes = image_run_at_rva(judge->image, begin);
-    struct instruction instruction;
-    struct memory_operand memory;
-    if (!decode(judge->decoder, bytes.bytes, bytes.nbytes, begin, &instruction))
-        return false;
-    if (instruction.disp_nbytes == 0 || ref->site_rva != begin + instruction.disp_offset)
-        return ref->state == REF_OUTSIDE && ref->access == ACCESS_ADDRESS; /* taken as an immediate */
-    if (!decode_memory(judge->decoder, &memory) ||
-        (memory.access != ACCESS_WRITE && memory.access != ACCESS_READ_WRITE &&
-         memory.access != ACCESS_ADDRESS) ||
-        (memory.base == NO_REGISTER && memory.index == NO_REGISTER))
-        return false;
-    *first_rva = 0;
-    *end_rva = UINT32_MAX;
-    if (index_range_find(judge->image, judge->code, judge->decoder, &judge->joins, begin, &range)) {
-        *first_rva = ref->target + (uint32_t)(range.low * range.scale);
-        *end_rva = *first_rva + (uint64_t)(range.high - range.low) * range.scale +
-                   (range.nbytes == 0 ? LARGEST_ELEMENT_NBYTES : range.nbytes);
-    }
-    return true;
-}
-
-static void judge_folded(struct judge *judge, const struct ref *ref)
-{
-    uint32_t first_rva = 0;
-    uint64_t end_rva = UINT32_MAX;
-    if (!is_folded_far(judge, ref, &first_rva, &end_rva) || end_rva <= judge->near_rva ||
-        first_rva >= judge->end_rva)
-        return;
-    uint32_t begin = code_instruction_begin(judge->code, ref->site_rva);
-    judge_found(judge, begin, ref->site_foff - (ref->site_rva - begin),
-                arena_printf(judge->arena,
-                             "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
-                             " adds an index to an address that leads to no array, so it may mean any.",
-                             judge->section->name, begin),
-                cure_variable);
 }
 
 static void judge_references(struct judge *judge)

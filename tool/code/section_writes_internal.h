@@ -2,6 +2,8 @@
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
  *     section_writes_operand.c    one field in or outside of code: what does it do?
+ *     section_writes_folded.c     addresses elsewhere that mean something only with an index: may it be the section?
+ *     section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
  *     section_writes_follow.c     what becomes of the address of a function or a literal that code has taken
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
@@ -70,6 +72,12 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
 
 /* A function of the code map begins there: its address may be passed around without writing to it. */
 bool judge_is_code(const struct judge *judge, uint32_t rva);
+
+/* section_writes_folded.c: an operand of code that leads outside of the section. */
+void judge_folded(struct judge *judge, const struct ref *ref);
+
+/* section_writes_folded.c: an operand of code, wherever it leads. */
+void judge_folded(struct judge *judge, const struct ref *ref);
 
 /* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
  * the section; what does the code behind it do with it? */

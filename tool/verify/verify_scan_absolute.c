@@ -18,19 +18,54 @@ static bool stands_beside_code_pointer(const struct verify_code *code, uint32_t 
            (rva >= nbytes && holds_code_address(code, rva - nbytes, nbytes));
 }
 
-/* Judges the address stored at field_rva when it leads into a target. */
+/* The only meaning of an address out of the image, and of a store with a register into what cannot be
+ * written, is together with an index: table[i - 0x222003] is folded that far before the table, which may be
+ * anywhere. */
+static bool needs_an_index(struct verify_write_search *search, const struct verify_code_section *section,
+                           uint32_t field_rva, unsigned nbytes, uint64_t rva)
+{
+    const struct verify_image *image = search->code->image;
+    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    struct verify_instruction instruction;
+    if (rva >= image->image_nbytes)
+        return true;
+    const struct verify_section *led_to = verify_section_at(image, (uint32_t)rva);
+    if ((led_to && (led_to->characteristics & SCN_MEM_WRITE)) ||
+        stands_beside_code_pointer(search->code, field_rva, nbytes) ||
+        !(verify_uses_possible(search->code, &field).uses & USE_WRITE))
+        return false;
+    struct verify_uses uses = verify_uses_resolved(search->code, &field);
+    return (uses.uses & USE_WRITE) &&
+           verify_code_decode(search->code, section, uses.write_at, &instruction) &&
+           !instruction.is_plain_memory;
+}
+
+static bool judge_elsewhere(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
+                            uint64_t rva)
+{
+    const struct verify_code_section *section = verify_code_at(search->code, field_rva);
+    if (!section || !needs_an_index(search, section, field_rva, nbytes, rva))
+        return true;
+    return verify_refute(
+        search->judged, verify_spot_rva(search->judged, field_rva),
+        "Section %s loses MEM_WRITE, but the address at RVA 0x%X (RVA 0x%X) leads to no variable: "
+        "with an index it may mean one in the section.",
+        search->targets[0].section->name, (unsigned)field_rva, (unsigned)rva);
+}
+
+/* Judges the address stored at field_rva when it leads, or may lead, into a target. */
 static bool judge_address(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
-                          uint64_t va)
+                          uint64_t va, bool is_listed)
 {
     const struct verify_image *image = search->code->image;
     uint64_t rva = va - image->base_va;
     if (va < image->base_va || rva > UINT32_MAX)
-        return true;
+        return !is_listed || judge_elsewhere(search, field_rva, nbytes, rva);
     if (rva < image->headers_nbytes)
         search->forms_image_base = search->loses_image_base = true;
     const struct verify_target *target = verify_target_at(search, rva);
     if (!target)
-        return true;
+        return !is_listed || judge_elsewhere(search, field_rva, nbytes, rva);
     const struct verify_code_section *section = verify_code_at(search->code, field_rva);
     if (!section)
         return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer",
@@ -48,7 +83,7 @@ static bool scan_relocations(struct verify_write_search *search)
         uint64_t va;
         search->code->step_count++;
         if (verify_read_at(search->code->image, relocation.rva, nbytes, &va) &&
-            !judge_address(search, relocation.rva, nbytes, va))
+            !judge_address(search, relocation.rva, nbytes, va, true))
             return false;
     }
     return true;
@@ -64,7 +99,7 @@ static bool scan_all_bytes(struct verify_write_search *search)
         for (size_t at = 0; range_fits(bytes.nbytes, at, nbytes); at++) {
             search->code->step_count++;
             uint64_t va = load_width(bytes.bytes + at, nbytes);
-            if (!judge_address(search, image->by_rva[i]->rva + (uint32_t)at, nbytes, va))
+            if (!judge_address(search, image->by_rva[i]->rva + (uint32_t)at, nbytes, va, false))
                 return false;
         }
     }
