@@ -27,8 +27,10 @@ static bool needs_an_index(struct verify_write_search *search, const struct veri
     const struct verify_image *image = search->code->image;
     struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
     struct verify_instruction instruction;
-    if (rva >= image->image_nbytes)
-        return true;
+    if (rva >= image->image_nbytes) {
+        struct verify_uses uses = verify_uses_resolved(search->code, &field);
+        return !uses.is_operand || !uses.is_unanimous || (uses.uses & (USE_WRITE | USE_ADDRESS));
+    }
     const struct verify_section *led_to = verify_section_at(image, (uint32_t)rva);
     if ((led_to && (led_to->characteristics & SCN_MEM_WRITE)) ||
         stands_beside_code_pointer(search->code, field_rva, nbytes) ||
