@@ -46,6 +46,10 @@ static void literals(void **state)
         CASE_PUT(&driver, VARIABLE_RVA, "ab\0\0cd\0\0\0\0\0\0\0\0\0\0\0\0\xCC");
         expect_constants(&driver);
 
+        take_address(&driver, machines[i], 6, "\xFF\xD0\xC3", 3); /* wide, behind a narrow one */
+        CASE_PUT(&driver, VARIABLE_RVA, "text\n\0\\\0D\0\0\0\xCC");
+        expect_constants(&driver);
+
         take_address(&driver, machines[i], 0, "\x8A\x01\xC3", 3); /* mov al, [rcx]; ret */
         CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
         expect_constants(&driver);
@@ -68,6 +72,7 @@ static void other_data(void **state)
         {"inside of a text", "text\0\xCC", 6, 1},
         {"inside of a wide text", "t\0e\0x\0t\0\0\0\xCC", 11, 2},
         {"the second byte of a wide text", "t\0e\0x\0t\0\0\0\xCC", 11, 1},
+        {"the second letter of a wide text behind a narrow one", "text\n\0\\\0D\0e\0\0\0\xCC", 15, 8},
         {"one character: a number", "A\0\0\0\xCC", 5, 0},
         {"no text", "te\x01t\0\xCC", 6, 0},
         {"without an end", "te\xCC", 3, 0},

@@ -39,10 +39,20 @@ static uint32_t text_length(struct span bytes, size_t at, unsigned width)
     return 0;
 }
 
+/* The last letter of a text of single bytes and its zero look like one wide letter. Two letters side by side
+ * in front of them show what they are. */
+static bool ends_narrow_text(struct span bytes, const uint8_t *classes, size_t at)
+{
+    for (size_t back = 2; back <= 4; back++)
+        if (at < back || is_code_byte(classes[at - back]) || !is_printable(bytes.bytes[at - back]))
+            return false;
+    return bytes.bytes[at - 1] == 0;
+}
+
 /* The address leads into a text, not to its begin. */
 static bool continues_text(struct span bytes, const uint8_t *classes, size_t at, unsigned width)
 {
-    if (at < width || is_code_byte(classes[at - 1]))
+    if (at < width || is_code_byte(classes[at - 1]) || (width == 2 && ends_narrow_text(bytes, classes, at)))
         return false;
     return is_printable(width == 1 ? bytes.bytes[at - 1] : load_u16(bytes.bytes + at - 2));
 }
