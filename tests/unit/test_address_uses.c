@@ -26,6 +26,34 @@ static struct address_uses uses_behind_mov(const char *tail, size_t nbytes)
 
 #define USES_BEHIND_MOV(literal) uses_behind_mov(literal, sizeof(literal) - 1)
 
+static bool read_behind_mov(const char *tail, size_t nbytes)
+{
+    struct code_case driver;
+    uint64_t steps_left = ENOUGH_STEPS;
+    case_begin(&driver, MACHINE_I386);
+    uint32_t rva = CASE_PUT_VA(&driver, CASE_TEXT_RVA, "\xB9", PLACE_RVA);
+    case_put(&driver, rva, tail, nbytes);
+    case_read(&driver);
+    bool is_read = address_is_read_through(&driver.image, &driver.map, decoder_new(&driver.arena, false),
+                                           CASE_TEXT_RVA + 1, &steps_left);
+    case_end(&driver);
+    return is_read;
+}
+
+#define READ_BEHIND_MOV(literal) read_behind_mov(literal, sizeof(literal) - 1)
+
+static void read_through(void **state)
+{
+    (void)state;
+    assert_true(READ_BEHIND_MOV("\x41\x02\x01\xEB\xFB"));      /* again: inc ecx; add al, [ecx]; jmp again */
+    assert_true(READ_BEHIND_MOV("\x8D\x14\x01\x8A\x02\xC3"));  /* lea edx, [ecx + eax]; mov al, [edx] */
+    assert_true(READ_BEHIND_MOV("\x8B\xF1\xAC\xC3"));          /* mov esi, ecx; lodsb */
+    assert_false(READ_BEHIND_MOV("\xFF\xD1\xC3"));             /* call ecx */
+    assert_false(READ_BEHIND_MOV("\x89\x0A\x51\xFF\xD0\xC3")); /* mov [edx], ecx; push ecx; call eax */
+    assert_false(READ_BEHIND_MOV("\x33\xC9\x8B\x01\xC3"));     /* xor ecx, ecx; mov eax, [ecx] */
+    assert_false(READ_BEHIND_MOV("\x88\x01\xC3"));             /* mov [ecx], al */
+}
+
 static void accesses_right_there(void **state)
 {
     (void)state;
@@ -216,6 +244,11 @@ static void first_access_shows(void **state)
     assert_int_equal(first, 16);
     assert_int_equal(end, 17);
 
+    /* add ecx, 2; sub ecx, 8; mov eax, [ecx]: constants belong to the address */
+    assert_true(FIRST_BEHIND("", "\x83\xC1\x02\x83\xE9\x08\x8B\x01\xC3", -1));
+    assert_int_equal(first, -6);
+    assert_int_equal(end, -2);
+
     /* the address is computed with first: add ecx, eax; mov eax, [ecx] */
     assert_false(FIRST_BEHIND("", "\x03\xC8\x8B\x01\xC3", -1));
     assert_false(FIRST_BEHIND("", "\x8D\x51\x04\x8B\x01\xC3", -1)); /* lea edx, [ecx + 4] */
@@ -237,7 +270,8 @@ int main(void)
         cmocka_unit_test(accesses_right_there), cmocka_unit_test(goes_out_of_sight),
         cmocka_unit_test(something_is_added),   cmocka_unit_test(only_compared),
         cmocka_unit_test(steps_are_bounded),    cmocka_unit_test(bounds_of_an_index),
-        cmocka_unit_test(bounds_that_are_made), cmocka_unit_test(first_access_shows),
+        cmocka_unit_test(read_through),         cmocka_unit_test(bounds_that_are_made),
+        cmocka_unit_test(first_access_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,10 +26,11 @@ struct follower {
     uint64_t *steps_left;
     struct address_uses uses;
     bool is_given_up, has_access;
-    bool is_lost;                    /* out of sight: passed, stored or returned */
-    bool is_kept;                    /* in some register when the function returns: most likely stale */
-    const struct site_set *joins;    /* not NULL: paths end at the first access, which may have an index */
-    uint32_t origin_rva;             /* of the instruction that takes the address */
+    bool is_lost;                 /* out of sight: passed, stored or returned */
+    bool is_kept;                 /* in some register when the function returns: most likely stale */
+    const struct site_set *joins; /* not NULL: paths end at the first access, which may have an index */
+    bool spreads, is_read; /* what is computed from the address is followed too, up to a read through it */
+    uint32_t origin_rva;   /* of the instruction that takes the address */
     int64_t origin_low, origin_high; /* what that adds to it: an index of known bounds, scaled */
     struct visit visits[MOST_INSTRUCTIONS];
     uint16_t hash[HASH_COUNT]; /* 1 + index */
@@ -159,6 +160,33 @@ static bool is_test(const struct instruction *instruction)
     return instruction->is_one_byte_map && (instruction->opcode == 0x84 || instruction->opcode == 0x85);
 }
 
+/* The same for what is computed from the address as well. */
+static uint32_t spread(struct follower *follower, const struct instruction *instruction, uint32_t held)
+{
+    struct register_sets use;
+    struct instruction_effects effects;
+    struct memory_operand memory;
+    uint32_t strings = string_registers(instruction) & held &
+                       ~(instruction->opcode >= 0xAA && instruction->opcode <= 0xAB ? 1U << RDI : 0U);
+    if (instruction->operation == OP_NOP)
+        return held;
+    if (!decode_registers(follower->decoder, &use) || !decode_effects(follower->decoder, &effects))
+        return give_up(follower), 0;
+    bool reads = (use.addresses & held) != 0 && decode_memory(follower->decoder, &memory) &&
+                 (memory.access == ACCESS_READ || memory.access == ACCESS_READ_WRITE);
+    if (reads || strings != 0) {
+        follower->is_read = true;
+        return give_up(follower), 0;
+    }
+    uint32_t after = held & ~effects.overwritten;
+    for (int i = 0; i < 2; i++)
+        if (held & effects.moved_from[i])
+            after |= effects.moved_to[i];
+    if (effects.computes_with & held)
+        after |= use.changes & ~(1U << STACK_REGISTER);
+    return after;
+}
+
 /* What the instruction does with the registers that hold the address; those that do behind it. */
 static uint32_t step(struct follower *follower, const struct instruction *instruction, uint32_t held)
 {
@@ -280,6 +308,41 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
     return use.writes;
 }
 
+/* A constant is added to that register. */
+static bool adds_constant(const struct instruction *instruction, uint32_t held, int64_t *constant)
+{
+    bool is_add = instruction->operation == OP_ADD, is_sum = is_add || instruction->operation == OP_SUB;
+    if (is_sum && instruction->is_one_byte_map && instruction->has_register_operand &&
+        held == 1U << instruction->rm && (instruction->opcode == 0x81 || instruction->opcode == 0x83)) {
+        int64_t value = (int32_t)(uint32_t)instruction->imm;
+        *constant = is_add ? value : -value;
+        return true;
+    }
+    if (instruction->operation == OP_LEA && instruction->base != NO_REGISTER &&
+        instruction->index == NO_REGISTER && held == 1U << instruction->base &&
+        instruction->reg == instruction->base && !instruction->is_rip_relative) {
+        *constant = instruction->disp_nbytes != 0 ? instruction->disp : 0;
+        return true;
+    }
+    return false;
+}
+
+/* Constants that are added right behind the origin belong to what it adds. Returns where it goes on. */
+static uint32_t add_constants(struct follower *follower, uint32_t rva, uint32_t held)
+{
+    enum { MOST_CONSTANTS = 4 };
+    struct instruction instruction;
+    int64_t constant;
+    for (int i = 0; i < MOST_CONSTANTS && follower->joins && decode_at(follower, rva, &instruction) &&
+                    adds_constant(&instruction, held, &constant);
+         i++) {
+        follower->origin_low += constant;
+        follower->origin_high += constant;
+        rva = instruction_end_rva(&instruction);
+    }
+    return rva;
+}
+
 /* From the instruction around site_rva on. False when there is none, or too much was looked at before. */
 static bool follow(struct follower *follower, uint32_t site_rva)
 {
@@ -288,7 +351,9 @@ static bool follow(struct follower *follower, uint32_t site_rva)
     if (*follower->steps_left < STEPS_TO_BEGIN || !decode_at(follower, follower->origin_rva, &instruction))
         return false;
     *follower->steps_left -= STEPS_TO_BEGIN;
-    arrive(follower, instruction_end_rva(&instruction), take_origin(follower, &instruction, site_rva));
+    uint32_t next_rva = instruction_end_rva(&instruction);
+    uint32_t held = take_origin(follower, &instruction, site_rva);
+    arrive(follower, add_constants(follower, next_rva, held), held);
     while (follower->waiting_count != 0 && !follower->is_given_up) {
         struct visit *visit = &follower->visits[follower->waiting[--follower->waiting_count]];
         visit->is_waiting = false;
@@ -297,7 +362,8 @@ static bool follow(struct follower *follower, uint32_t site_rva)
             break;
         }
         --*follower->steps_left;
-        uint32_t held = step(follower, &instruction, visit->held);
+        held = follower->spreads ? spread(follower, &instruction, visit->held)
+                                 : step(follower, &instruction, visit->held);
         go_on(follower, &instruction, held);
     }
     return !follower->is_given_up;
@@ -314,6 +380,19 @@ struct address_uses address_uses_follow(const struct image *image, const struct 
     follower.uses.is_never_accessed = !follower.is_lost && !follower.is_kept && !follower.has_access;
     follower.uses.is_decided = follower.uses.is_as_is && !follower.is_lost && follower.has_access;
     return follower.uses;
+}
+
+bool address_is_read_through(const struct image *image, const struct code_map *code, struct decoder *decoder,
+                             uint32_t site_rva, uint64_t *steps_left)
+{
+    struct follower follower = {.image = image,
+                                .code = code,
+                                .decoder = decoder,
+                                .steps_left = steps_left,
+                                .spreads = true,
+                                .uses = {0}};
+    (void)follow(&follower, site_rva);
+    return follower.is_read;
 }
 
 bool address_first_accesses(const struct image *image, const struct code_map *code, struct decoder *decoder,

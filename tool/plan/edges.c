@@ -364,9 +364,11 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum add
     if (is_ambiguous || (is_behind_other && own_may))
         return NULL;
     /* Only the other has data here; it is meant, unless t is known to be something of its own, or may be a
-     * label: addresses that nothing computes with are seldom folded, and labels are their own. */
+     * label: addresses that nothing computes with are seldom folded, and labels are their own. A function's
+     * bytes may be read. */
     bool is_computed = use == USE_COMPUTED || use == USE_INDEXED_WIDE;
-    bool may_be_label = !is_computed && code_class_at(edges->rewrite->code, t) == BYTE_INSTRUCTION;
+    bool may_be_label = is_computed ? code_function_at(edges->rewrite->code, t) != NULL
+                                    : code_class_at(edges->rewrite->code, t) == BYTE_INSTRUCTION;
     if (may_be_label || (is_behind_other && is_known_begin(edges, t, use)))
         return NULL;
     return meant;

@@ -195,6 +195,13 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
     if (ref->state == REF_OUTSIDE)
         return choose_outside(choice, ref, target);
     *target = layout_map_rva(layout, ref->target);
+    /* Base relocations change the code of x86 with every load; nobody sums that up. */
+    if (choice->operands_change && ref->source == SOURCE_CODE && ref->encoding == REF_PCREL &&
+        ref->access == ACCESS_ADDRESS && code_class_at(rewrite->code, ref->target) == BYTE_INSTRUCTION &&
+        address_is_read_through(rewrite->image, rewrite->code, choice->decoder, ref->site_rva,
+                                &choice->steps_left))
+        return refuse_ref(rewrite, ref, "Do not read the bytes of functions.",
+                          "is the address of code that is read as data, and operands in code change");
     bool is_folded = referents_is_folded_into_code(choice, ref),
          may_be_far = !is_folded && referents_may_mean_far_data(choice, ref);
     if (is_folded || may_be_far ||
@@ -316,6 +323,9 @@ static bool collect_joins(struct referents *choice)
 {
     const struct rewrite *rewrite = choice->rewrite;
     choice->parts_move = layout_data_leaves(rewrite->layout);
+    for (size_t i = 1; rewrite->image->is_64 && i < rewrite->layout->piece_count; i++)
+        choice->operands_change |= rewrite->layout->pieces[i].kind != PIECE_RELOCATIONS &&
+                                   piece_delta(&rewrite->layout->pieces[i]) != rewrite->layout->uniform_delta;
     uint32_t foff;
     if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes))
         return false;

@@ -15,6 +15,7 @@ struct referents {
     uint64_t steps_left;   /* for following uses */
     struct site_set joins; /* file offsets that anything leads to */
     bool parts_move;       /* not all pieces move alike */
+    bool operands_change;  /* x64: some piece moves otherwise than code, so code has other bytes */
     struct extent_index jump_tables;
 };
 
