@@ -84,6 +84,39 @@ static void text_behind_a_call_that_does_not_return(void **state)
     case_end(&driver);
 }
 
+/* A __finally block that the scope table names at an instruction before the one that its function calls. */
+static void handlers_of_scope_tables(void **state)
+{
+    (void)state;
+    enum { BLOCK_RVA = CASE_TEXT_RVA + 0x40, TEXT_RVA = CASE_TEXT_RVA + 0x60 };
+    static const struct {
+        const char *record; /* level and filter */
+        uint32_t first, handler_rva;
+        bool is_code;
+    } cases[] = {
+        {"\xFF\xFF\xFF\xFF\0\0\0\0", 0, BLOCK_RVA, true},  {"\xFE\xFF\xFF\xFF\0\0\0\0", 0, BLOCK_RVA, true},
+        {"\xFD\xFF\xFF\xFF\0\0\0\0", 0, BLOCK_RVA, false}, {"\0\0\0\0\0\0\0\0", 12, BLOCK_RVA, true},
+        {"\0\0\0\0\0\0\0\0", 0, BLOCK_RVA, false},         {"\xFF\xFF\xFF\xFF\1\0\0\0", 0, BLOCK_RVA, false},
+        {"\xFF\xFF\xFF\xFF\0\0\0\0", 0, TEXT_RVA, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct code_case driver;
+        uint32_t at_rva = CASE_DATA_RVA + 0x40;
+        case_begin(&driver, MACHINE_I386);
+        CASE_PUT(&driver, CASE_PUT_REL(&driver, CASE_TEXT_RVA, "\xE8", BLOCK_RVA + 3), "\xC3");
+        CASE_PUT(&driver, BLOCK_RVA, "\x8B\x45\x08\x85\xC0\xC3"); /* mov eax, [ebp + 8]; test eax, eax; ret */
+        CASE_PUT(&driver, TEXT_RVA, "PATH\\ABC\0\xC3");
+        if (cases[i].first != 0) /* a record before */
+            CASE_PUT_VA(&driver, CASE_PUT(&driver, at_rva, "\xFF\xFF\xFF\xFF\0\0\0\0"), "", CASE_TEXT_RVA);
+        at_rva = case_put(&driver, at_rva + cases[i].first, cases[i].record, 8);
+        CASE_PUT_VA(&driver, at_rva, "", cases[i].handler_rva);
+        case_read(&driver);
+        if (case_is_code(&driver, cases[i].handler_rva) != cases[i].is_code)
+            fail_msg("case %zu", i);
+        case_end(&driver);
+    }
+}
+
 /* Addresses that code takes: of a function, of text, of numbers, of bytes that happen to decode to a ret. */
 static void addresses_of_functions_and_of_data(void **state)
 {
@@ -361,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entry_calls_and_padding),
         cmocka_unit_test(text_behind_a_call_that_does_not_return),
+        cmocka_unit_test(handlers_of_scope_tables),
         cmocka_unit_test(gap_in_a_bounded_function),
         cmocka_unit_test(addresses_of_functions_and_of_data),
         cmocka_unit_test(relocated_pointers),

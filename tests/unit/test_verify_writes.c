@@ -175,6 +175,21 @@ static void x64_text_between_functions_is_not_run(void **state)
     }
 }
 
+/* A table of names in constants: nobody writes to a string literal. */
+static void pointers_to_literals(void **state)
+{
+    (void)state;
+    struct driver driver = driver_make(MACHINE_AMD64);
+    driver_put(&driver, DRIVER_VARIABLE_RVA, "WinHvGetId\0\xCC\xCC\xCC\xCC\xCC", 16);
+    driver_put_address(&driver, DRIVER_POINTER_RVA, DRIVER_VARIABLE_RVA);
+    expect_unwritten_but_assumed(&driver, "addresses of string literals");
+
+    driver = driver_make(MACHINE_AMD64);
+    driver_put(&driver, DRIVER_VARIABLE_RVA, "Win\x01\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC", 16);
+    driver_put_address(&driver, DRIVER_POINTER_RVA, DRIVER_VARIABLE_RVA);
+    expect_written(&driver, DRIVER_POINTER_RVA, "which is not code");
+}
+
 /* An import lookup entry and the middle of a function's instruction decode, but no code begins there. */
 static void x64_addresses_must_be_where_code_begins(void **state)
 {
@@ -682,6 +697,7 @@ int main(void)
         cmocka_unit_test(x64_stores_from_another_section),
         cmocka_unit_test(x64_reads_and_branches_are_harmless),
         cmocka_unit_test(x64_text_between_functions_is_not_run),
+        cmocka_unit_test(pointers_to_literals),
         cmocka_unit_test(x64_addresses_of_data_are_refused),
         cmocka_unit_test(x64_addresses_must_be_where_code_begins),
         cmocka_unit_test(x64_false_hits_inside_other_instructions_are_accepted),

@@ -2,6 +2,7 @@
  * Takes: references and extents.  Gives: marks on the executable bytes, function bounds, roots.
  * Must not: read the image's tables; tool/refs has done that. */
 #include "code/code_internal.h"
+#include "code/literals.h"
 
 #include <stdlib.h>
 
@@ -124,6 +125,49 @@ static bool push_guard_defaults(struct code_reader *reader)
     return true;
 }
 
+/* Visual C++'s scope tables of x86: records of the level around a block, its filter or 0 for a __finally, and
+ * its handler. The level of an outermost block is -1, or -2 since 2005; that of a nested one the number of a
+ * record before. A handler may begin in the middle of its function, and go on into what the function itself
+ * runs or calls, so it does not look like a function of its own. */
+static bool is_scope_record(const struct code_reader *reader, uint64_t foff)
+{
+    enum { RECORD_NBYTES = 12, OUTERMOST = -1, OUTERMOST_SINCE_2005 = -2, MOST_RECORDS = 64 };
+    for (int back = 0; back < MOST_RECORDS; back++, foff -= RECORD_NBYTES) {
+        struct span record;
+        if (!span_part(reader->image->file, foff, RECORD_NBYTES, &record))
+            return false;
+        int32_t level = (int32_t)load_u32(record.bytes);
+        bool has_filter = load_u32(record.bytes + 4) != 0;
+        if ((has_filter && !site_set_has(&reader->refs->reloc_sites, foff + 4)) ||
+            !site_set_has(&reader->refs->reloc_sites, foff + 8))
+            return false;
+        if (level == OUTERMOST || level == OUTERMOST_SINCE_2005)
+            return true;
+        if (level < 0 || level >= MOST_RECORDS || foff < RECORD_NBYTES)
+            return false;
+    }
+    return false;
+}
+
+static bool is_in_scope_table(const struct code_reader *reader, const struct ref *ref)
+{
+    const struct reader_section *section = reader_section_at(reader, ref->target);
+    if (ref->source != SOURCE_RELOCATED || reader->is_64 || ref->site_foff < 8 || !section)
+        return false;
+    struct span bytes = {section->bytes, section->nbytes};
+    return (is_scope_record(reader, ref->site_foff - 8) || is_scope_record(reader, ref->site_foff - 4)) &&
+           literal_nbytes(bytes, section->classes, ref->target - section->rva) < LEAST_NAMED_LITERAL_NBYTES;
+}
+
+/* A relocated pointer is as good as what it stands in. */
+static bool push_pointer(struct code_reader *reader, const struct ref *ref)
+{
+    if (is_in_scope_table(reader, ref))
+        return descent_push(reader, ref->target, FUNCTION_HANDLER, TRUST_IF_CLEAN, 0);
+    return descent_push(reader, ref->target, code_targets[ref->source].source,
+                        (enum trust)code_targets[ref->source].trust, 0);
+}
+
 bool roots_push_trusted(struct code_reader *reader)
 {
     for (size_t i = 0; i < reader->refs->ref_count; i++) {
@@ -147,9 +191,7 @@ bool roots_push_candidates(struct code_reader *reader)
         bool wanted = ref->source == SOURCE_RELOCATED
                           ? ref->state == REF_RESOLVED && !reader_section_at(reader, ref->site_rva)
                           : is_root(ref) && code_targets[ref->source].trust != TRUST_FULL;
-        if (wanted && !site_set_has(&reader->table_sites, ref->site_foff) &&
-            !descent_push(reader, ref->target, code_targets[ref->source].source,
-                          (enum trust)code_targets[ref->source].trust, 0))
+        if (wanted && !site_set_has(&reader->table_sites, ref->site_foff) && !push_pointer(reader, ref))
             return false;
     }
     return true;
@@ -233,8 +275,7 @@ bool roots_push_inner_pointers(struct code_reader *reader)
         if (ref->source != SOURCE_RELOCATED || ref->state != REF_RESOLVED)
             continue;
         const struct reader_section *section = reader_section_at(reader, ref->site_rva);
-        if (section && byte_is_unknown(section, ref->site_rva - section->rva) &&
-            !descent_push(reader, ref->target, FUNCTION_RELOCATED_POINTER, TRUST_POINTER, 0))
+        if (section && byte_is_unknown(section, ref->site_rva - section->rva) && !push_pointer(reader, ref))
             return false;
     }
     return true;

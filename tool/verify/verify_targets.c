@@ -121,6 +121,10 @@ bool verify_judge_pointer(struct verify_write_search *search, const struct verif
     search->field_count++;
     if (verify_is_code_target(search->code, rva, is_listed))
         return true;
+    if (verify_is_text_literal(search->code->image, rva, &search->code->step_count)) {
+        search->text_count++;
+        return true;
+    }
     return verify_refute(
         search->judged, verify_spot_rva(search->judged, pointer_rva),
         "Section %s loses MEM_WRITE, but %s at RVA 0x%X leads to RVA 0x%X in it, which is not code.",
