@@ -134,6 +134,8 @@ static void goes_out_of_sight(void **state)
     assert_true(found.is_known && found.handed.count == 0 && found.accessed.count == 0);
     found = FOLLOW("\x66\xB9\x01\x00\x8B\x01\xC3"); /* mov cx, 1; mov eax, [ecx] */
     assert_false(found.is_known);
+    found = FOLLOW("\x0F\x44\xC8\x8B\x01\xC3"); /* cmove ecx, eax; mov eax, [ecx] */
+    assert_false(found.is_known);
     found = FOLLOW("\x81\xE1\x00\xF0\xFF\xFF\x8B\x01\xC3"); /* and ecx, -4096; mov eax, [ecx] */
     assert_false(found.is_known);
 }
@@ -155,6 +157,23 @@ static void something_is_added(void **state)
     /* push moves a slot that is counted from the stack pointer: mov [esp + 8], ecx; push eax; add [esp + 12],
      * eax */
     assert_true(FOLLOW("\x89\x4C\x24\x08\x50\x01\x44\x24\x0C\xC3").is_added);
+}
+
+/* On each way with a use the first one counts, and a variable on the stack is not yet a use. */
+static void first_uses_are_told_apart(void **state)
+{
+    (void)state;
+    struct verify_followed found =
+        FOLLOW("\x85\xC0\x74\x02\x8B\x01\xC3"); /* test eax, eax; jz +2; mov eax, [ecx]; ret */
+    assert_true(found.is_accessed_first);
+    found = FOLLOW("\x85\xC0\x74\x02\x8B\x01\x51\xFF\xD0\xC3"); /* the same; push ecx; call eax */
+    assert_false(found.is_accessed_first);
+    found =
+        FOLLOW("\x89\x4D\xF4\x85\xC0\x8B\x75\xF4\x74\x02\x8B\x06\xC3"); /* mov [ebp - 12], ecx; ...; mov esi,
+                                                                           [ebp - 12]; jz; mov eax, [esi] */
+    assert_true(found.is_accessed_first);
+    found = FOLLOW("\x85\xC0\x74\x02\x03\xC8\x8B\x01\xC3"); /* jz +2; add ecx, eax; mov eax, [ecx] */
+    assert_false(found.is_accessed_first);
 }
 
 /* What is not understood ends the way, but not what is certain to come behind it. */
@@ -183,7 +202,7 @@ static void loops_step(void **state)
     expect_reach(found.certain, 0, 4);
     found = FOLLOW("\x4A\x74\x07\x8B\x01\x83\xC1\x04\xEB\xF6\xC3"); /* l: dec edx; jz e; mov eax, [ecx]; add
                                                                        ecx, 4; jmp l */
-    assert_true(found.is_stepped && found.certain.count == 0);
+    assert_true(found.is_stepped && found.certain.count == 0 && found.is_accessed_first);
     found = FOLLOW("\x8B\xF1\xF3\xA5\x66\xA5\xC3"); /* mov esi, ecx; rep movsd; movsw; ret */
     assert_true(found.is_stepped);
     expect_reach(found.certain, 0, 4);
@@ -245,6 +264,7 @@ static void bounds_are_found(void **state)
         {"\x83\xE0\x07\x83\xE8\x01\x8B\x04\x85", 9, 6, 0, 0, false}, /* and eax, 7; sub eax, 1 */
         {"\x83\xE0\x07\x8D\x40\xFF\x8B\x04\x85", 9, 6, 0, 0, false}, /* and eax, 7; lea eax, [eax - 1] */
         {"\x0F\xBE\x06\x8B\x04\x85", 6, 3, 0, 0, false},             /* movsx eax, byte [esi] */
+        {"\x83\xE0\x07\x0F\x44\xC1\x8B\x04\x85", 9, 6, 0, 0, false}, /* and eax, 7; cmove eax, ecx */
         {"\x8B\x06\x8B\x04\x85", 5, 2, 0, 0, false},                 /* mov eax, [esi] */
     };
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
@@ -288,6 +308,7 @@ int main(void)
         cmocka_unit_test(something_is_added),
         cmocka_unit_test(loops_step),
         cmocka_unit_test(certainty_goes_on),
+        cmocka_unit_test(first_uses_are_told_apart),
         cmocka_unit_test(comparisons_are_told_apart),
         cmocka_unit_test(bounds_are_found),
         cmocka_unit_test(an_index_may_be_bounded),

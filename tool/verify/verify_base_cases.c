@@ -104,7 +104,7 @@ static bool forgets(const struct verify_base_walk *walk, uint32_t rva, uint16_t 
             return false;
         if (full.decoded.meta.category == ZYDIS_CATEGORY_RET)
             return !(set & REGISTER_AX);
-        set &= (uint16_t)~verify_written_registers(&full);
+        set &= (uint16_t)~verify_replaced_registers(&full);
         if (full.decoded.mnemonic == ZYDIS_MNEMONIC_JMP && verify_direct_jump(&full, &target))
             rva = (uint32_t)((int64_t)rva + target);
         else if (full.decoded.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE || !verify_falls_through(&full))

@@ -58,7 +58,7 @@ static struct verify_base_state after(const struct verify_base_walk *walk,
     struct verify_base_state out = {step->may, step->must, step->rva_values};
     const struct verify_full *full = &step->full;
     uint16_t written = verify_written_registers(full);
-    out.may &= (uint16_t)~written;
+    out.may &= (uint16_t)~verify_replaced_registers(full);
     out.must &= (uint16_t)~written;
     out.rva_values &= (uint16_t)~written;
     int to = full->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER

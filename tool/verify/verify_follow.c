@@ -9,6 +9,7 @@ enum { STEP_MAX_COUNT = 256, PENDING_MAX_COUNT = 24 };
 struct place {
     size_t at;
     bool is_certain; /* no branch, call or other way lies between */
+    bool is_fresh;   /* nor any use */
     struct verify_holders holders;
 };
 
@@ -18,6 +19,7 @@ struct follow {
     bool is_bounded;   /* instruction starts between these are known */
     size_t begin, end; /* of the function, or of the section */
     struct verify_followed found;
+    bool has_other_first; /* a use that is no access comes first on some way */
     struct place seen[STEP_MAX_COUNT];
     size_t seen_count;
     struct place pending[PENDING_MAX_COUNT];
@@ -44,17 +46,16 @@ static bool is_covered(const struct verify_holders *before, const struct verify_
     return true;
 }
 
-static bool add_place(struct follow *follow, size_t at, bool is_certain, const struct verify_holders *holders)
+static bool add_place(struct follow *follow, struct place place)
 {
-    if (holders->set == 0)
+    if (place.holders.set == 0)
         return true;
     for (size_t i = 0; i < follow->seen_count; i++)
-        if (follow->seen[i].at == at &&
-            is_covered(&follow->seen[i].holders, holders, &follow->found.is_stepped))
+        if (follow->seen[i].at == place.at && (follow->seen[i].is_fresh || !place.is_fresh) &&
+            is_covered(&follow->seen[i].holders, &place.holders, &follow->found.is_stepped))
             return true;
     if (follow->seen_count == STEP_MAX_COUNT || follow->pending_count == PENDING_MAX_COUNT)
         return false;
-    struct place place = {at, is_certain, *holders};
     follow->seen[follow->seen_count++] = place;
     follow->pending[follow->pending_count++] = place;
     return true;
@@ -75,23 +76,29 @@ static bool step(struct follow *follow, struct place place)
     bool leaves = is_jump && (target_at < (int64_t)follow->begin || target_at >= (int64_t)follow->end);
     bool is_call = full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
     bool is_branch = full.decoded.meta.category == ZYDIS_CATEGORY_COND_BR;
+    struct verify_followed *found = &follow->found;
+    uint32_t accessed_count = found->accessed.count, handed_count = found->handed.count;
     if (!verify_holders_step(follow->code, follow->section, place.at, &full, &place.holders, place.is_certain,
-                             &follow->found))
+                             found))
         return false;
-    bool is_certain = place.is_certain && !is_call && !is_branch;
-    if (is_jump && leaves) {
-        struct verify_holders holders = place.holders;
-        verify_holders_leave(&full, &holders, &follow->found);
-    } else if (is_jump && !add_place(follow, (size_t)target_at, is_certain, &place.holders)) {
-        return false;
+    bool is_spill = full.decoded.mnemonic == ZYDIS_MNEMONIC_MOV && found->handed.count != handed_count &&
+                    verify_is_frame_slot(&full.operands[0]);
+    struct place next = {place.at + full.decoded.length, place.is_certain && !is_call && !is_branch,
+                         place.is_fresh && found->accessed.count == accessed_count, place.holders};
+    if (is_call || (is_jump && leaves) || full.decoded.meta.category == ZYDIS_CATEGORY_RET)
+        verify_holders_leave(&full, &next.holders, found);
+    if (found->handed.count != handed_count && !is_spill) {
+        follow->has_other_first = follow->has_other_first || next.is_fresh;
+        next.is_fresh = false;
     }
-    bool is_indirect = full.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR && !is_jump;
-    if (is_indirect && place.holders.set != 0)
+    if (full.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR && !is_jump && next.holders.set != 0)
         return false;
-    if (is_call || full.decoded.meta.category == ZYDIS_CATEGORY_RET)
-        verify_holders_leave(&full, &place.holders, &follow->found);
-    return !verify_falls_through(&full) ||
-           add_place(follow, place.at + full.decoded.length, is_certain, &place.holders);
+    struct place there = next;
+    there.at = (size_t)target_at;
+    if (is_jump && !leaves && !add_place(follow, there))
+        return false;
+    next.holders = is_jump && leaves && is_branch ? place.holders : next.holders;
+    return !verify_falls_through(&full) || add_place(follow, next);
 }
 
 /* Behind an instruction that is not understood, what it does not write holds the address still: an access
@@ -104,8 +111,10 @@ static bool step_over(struct follow *follow, struct place place)
         full.decoded.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE || !verify_falls_through(&full))
         return false;
     place.holders.set &= UINT16_MAX & ~(uint32_t)verify_written_registers(&full);
+    place.at += full.decoded.length;
+    place.is_fresh = false;
     follow->pending_count = 0;
-    return add_place(follow, place.at + full.decoded.length, true, &place.holders);
+    return add_place(follow, place);
 }
 
 /* What the first instruction writes holds the address. An address is no mask: what is masked with it is all
@@ -150,7 +159,7 @@ struct verify_followed verify_follow(struct verify_code *code, const struct veri
         follow.end = function->end_rva - section->rva;
     }
     struct verify_followed *found = &follow.found;
-    found->is_known = add_place(&follow, at + full.decoded.length, true, &holders);
+    found->is_known = add_place(&follow, (struct place){at + full.decoded.length, true, true, holders});
     bool goes_on = found->is_known;
     while (goes_on && follow.pending_count != 0) {
         struct place place = follow.pending[--follow.pending_count];
@@ -161,6 +170,7 @@ struct verify_followed verify_follow(struct verify_code *code, const struct veri
     }
     found->is_followed = found->is_known && found->handed.count == 0 && !found->is_stepped &&
                          full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+    found->is_accessed_first = found->is_known && found->accessed.count != 0 && !follow.has_other_first;
     found->is_computed = found->is_indexed || found->is_added || found->is_distance || found->is_stepped;
     return follow.found;
 }

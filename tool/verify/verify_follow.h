@@ -24,6 +24,7 @@ struct verify_followed {
     bool writes;      /* some access writes */
     struct verify_reach accessed; /* until it is stepped */
     struct verify_reach certain;  /* of these, what is accessed before any branch or call */
+    bool is_accessed_first;       /* on every way with a use, the first use is an access */
     /* Bytes whose address is stored, passed, returned, called, or compared with a pointer from memory. */
     struct verify_reach handed;
 };

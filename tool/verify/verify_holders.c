@@ -3,7 +3,7 @@
 #include "verify/verify_holders_internal.h"
 #include "verify/verify_origins.h"
 
-enum { RESULT_REGISTERS_32 = 1 << 0 | 1 << 2 };
+enum { RESULT_REGISTERS_32 = 1 << 0 };
 
 /* A string instruction moves its registers up; repeated, by what is not known. */
 static bool take_string(struct effect *effect)
@@ -87,7 +87,8 @@ static bool drop_written(struct effect *effect, int kept)
             return false;
         if (number < 0 || number == kept || !holders_is_set(effect->holders, number))
             continue;
-        if (operand->size < 32) /* the rest of the register stays */
+        /* The rest of the register stays, or perhaps all of it. */
+        if (operand->size < 32 || !(operand->actions & ZYDIS_OPERAND_ACTION_WRITE))
             return false;
         holders_drop(effect->holders, number);
     }
@@ -167,7 +168,7 @@ static bool take_value(struct effect *effect, int first, int second, int *kept)
     case ZYDIS_MNEMONIC_XCHG: {
         int held = to->type == ZYDIS_OPERAND_TYPE_MEMORY ? second : first;
         const ZydisDecodedOperand *other = held == second ? to : from;
-        if (held < 0 || other->type != ZYDIS_OPERAND_TYPE_MEMORY || holders_is_stack(other))
+        if (held < 0 || other->type != ZYDIS_OPERAND_TYPE_MEMORY || verify_is_frame_slot(other))
             return false;
         holders_hand_on(effect, held);
         return true;

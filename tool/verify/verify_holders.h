@@ -29,4 +29,8 @@ bool verify_holders_step(struct verify_code *code, const struct verify_code_sect
 void verify_holders_leave(const struct verify_full *full, struct verify_holders *holders,
                           struct verify_followed *found);
 
+/* Memory at the stack or frame register plus a constant: a variable of the function, or an argument for
+ * another. */
+bool verify_is_frame_slot(const ZydisDecodedOperand *operand);
+
 #endif

@@ -39,9 +39,6 @@ static inline void holders_drop(struct verify_holders *holders, int number)
 /* False when the address goes too far to be one of the same thing. */
 bool holders_set(struct verify_holders *holders, int number, int64_t offset);
 
-/* Memory at the stack or frame register, and not what push, pop and calls do with the stack by themselves. */
-bool holders_is_stack(const ZydisDecodedOperand *operand);
-
 /* The slot that the operand is, wholly; -1 without one. */
 int holders_slot_of(const struct effect *effect, const ZydisDecodedOperand *operand);
 

@@ -26,7 +26,7 @@ bool holders_set(struct verify_holders *holders, int number, int64_t offset)
     return true;
 }
 
-bool holders_is_stack(const ZydisDecodedOperand *operand)
+bool verify_is_frame_slot(const ZydisDecodedOperand *operand)
 {
     int base = operand->type == ZYDIS_OPERAND_TYPE_MEMORY ? verify_register_number(operand->mem.base) : -1;
     return (base == STACK_REGISTER || base == FRAME_REGISTER) && operand->mem.index == ZYDIS_REGISTER_NONE &&
@@ -36,7 +36,7 @@ bool holders_is_stack(const ZydisDecodedOperand *operand)
 
 int holders_slot_of(const struct effect *effect, const ZydisDecodedOperand *operand)
 {
-    if (!holders_is_stack(operand) || operand->size != 8 * effect->word_nbytes)
+    if (!verify_is_frame_slot(operand) || operand->size != 8 * effect->word_nbytes)
         return -1;
     for (int i = HOLDER_REGISTER_COUNT; i < HOLDER_COUNT; i++)
         if (holders_is_set(effect->holders, i) &&
@@ -49,7 +49,7 @@ int holders_slot_of(const struct effect *effect, const ZydisDecodedOperand *oper
 
 bool holders_cuts_slot(const struct effect *effect, const ZydisDecodedOperand *operand)
 {
-    if (!holders_is_stack(operand) || holders_slot_of(effect, operand) >= 0)
+    if (!verify_is_frame_slot(operand) || holders_slot_of(effect, operand) >= 0)
         return false;
     int64_t low = operand->mem.disp.value, high = low + operand->size / 8;
     for (int i = HOLDER_REGISTER_COUNT; i < HOLDER_COUNT; i++) {
@@ -127,7 +127,7 @@ bool holders_copy_to(struct effect *effect, int from, const ZydisDecodedOperand 
     if (to->type != ZYDIS_OPERAND_TYPE_MEMORY)
         return false;
     holders_hand_on(effect, from);
-    if (!holders_is_stack(to))
+    if (!verify_is_frame_slot(to))
         return true;
     number = holders_slot_of(effect, to);
     for (int i = HOLDER_REGISTER_COUNT; i < HOLDER_COUNT && number < 0; i++)

@@ -82,12 +82,15 @@ bool verify_map_find(struct verify_case *judged, const struct verify_tables *old
     if (!search->is_doubtful || !map_read_sites(search) || !map_place_sections(search) ||
         !map_ask_references(search))
         return false;
-    map->is_certain = true;
+    bool is_certain = true;
     for (uint32_t i = 0; i < judged->old_image.section_count; i++)
-        map->is_certain = map->is_certain && !search->is_doubtful[i];
+        is_certain = is_certain && !search->is_doubtful[i];
+    map->is_certain = is_certain;
     /* 2. What the loader writes, by its tables. 3. Data that left executable sections. */
     if (!map_place_slots(search) || !map_split_code(search))
         return false;
+    for (uint32_t i = 0; i < judged->old_image.section_count; i++)
+        map->is_certain = map->is_certain && !search->is_doubtful[i];
     for (size_t i = 0; i < map->count; i++) {
         map->moves_apart = map->moves_apart || map->pieces[i].delta != map->pieces[0].delta;
         if (!map->pieces[i].is_slots && !map->pieces[i].is_data_run && map->pieces[i].delta != 0)

@@ -63,6 +63,11 @@ bool map_split_code(struct map_search *search);
 /* Lets the references to a section say where it went when its bytes do not. False when memory ran out. */
 bool map_ask_references(struct map_search *search);
 
+/* How many references of the old image into [rva, end_rva) say that it moved by each candidate. `map` says
+ * where the references went. */
+void map_count_references(const struct map_search *search, const struct verify_map *map, uint64_t rva,
+                          uint64_t end_rva, uint32_t counts[CANDIDATE_MAX_COUNT]);
+
 /* Ascending, without empty pieces. */
 void map_sort(struct verify_map *map);
 

@@ -122,22 +122,58 @@ static uint64_t run_cost(const struct map_search *search, const struct run *run,
     return mismatch_count;
 }
 
-/* One distance for all runs of a section. */
-static bool best_delta(const struct map_search *search, const struct run_list *list, int64_t home,
-                       int64_t *delta)
+/* What leaves goes to fresh pages: nothing that moved otherwise lies in those from the first run to the last.
+ */
+static bool is_fresh(const struct map_search *search, const struct verify_map *map,
+                     const struct run_list *list, int64_t delta)
+{
+    int64_t first_page = ((int64_t)list->items[0].rva + delta) / PAGE_NBYTES;
+    int64_t last_page = ((int64_t)list->items[list->count - 1].end_rva - 1 + delta) / PAGE_NBYTES;
+    for (size_t i = 0; i < map->count; i++) {
+        const struct verify_piece *piece = &map->pieces[i];
+        search->judged->verdict->step_count++;
+        if (piece->delta != delta && piece->rva < piece->end_rva &&
+            ((int64_t)piece->rva + piece->delta) / PAGE_NBYTES <= last_page &&
+            ((int64_t)piece->end_rva - 1 + piece->delta) / PAGE_NBYTES >= first_page)
+            return false;
+    }
+    return true;
+}
+
+/* The pages hold the base relocations of the new image: rarely anything else. */
+static bool is_beside_relocations(const struct map_search *search, const struct run_list *list, int64_t delta)
+{
+    const struct verify_image *image = &search->judged->new_image;
+    int64_t first_page = ((int64_t)list->items[0].rva + delta) / PAGE_NBYTES;
+    int64_t last_page = ((int64_t)list->items[list->count - 1].end_rva - 1 + delta) / PAGE_NBYTES;
+    if (image->directory_count <= DIR_BASERELOC || image->directories[DIR_BASERELOC].nbytes == 0)
+        return false;
+    struct verify_directory table = image->directories[DIR_BASERELOC];
+    return table.rva / PAGE_NBYTES <= last_page &&
+           ((int64_t)table.rva + table.nbytes - 1) / PAGE_NBYTES >= first_page;
+}
+
+/* One distance for all runs of a section. Where two fit as well, the references to it decide, or neither is
+ * certain. */
+static bool best_delta(const struct map_search *search, const struct verify_map *map,
+                       const struct run_list *list, int64_t home, int64_t *delta, bool *is_doubtful)
 {
     const struct candidates *candidates = &search->candidates;
+    uint32_t counts[CANDIDATE_MAX_COUNT] = {0}, best_count = 0;
     uint64_t best_cost = UINT64_MAX;
+    map_count_references(search, map, list->items[0].rva, list->items[list->count - 1].end_rva, counts);
     for (size_t i = 0; i < candidates->count; i++) {
-        uint64_t total_cost = 0, sample_count;
-        if (candidates->deltas[i] == home)
+        uint64_t total_cost = is_beside_relocations(search, list, candidates->deltas[i]), sample_count;
+        if (candidates->deltas[i] == home || !is_fresh(search, map, list, candidates->deltas[i]))
             continue;
-        for (size_t k = 0; k < list->count && total_cost < best_cost; k++)
+        for (size_t k = 0; k < list->count && total_cost <= best_cost; k++)
             total_cost += run_cost(search, &list->items[k], candidates->deltas[i], &sample_count);
-        if (total_cost < best_cost) {
-            best_cost = total_cost;
-            *delta = candidates->deltas[i];
-        }
+        if (total_cost > best_cost || (total_cost == best_cost && counts[i] < best_count))
+            continue;
+        *is_doubtful = total_cost == best_cost && counts[i] == best_count;
+        best_cost = total_cost;
+        best_count = counts[i];
+        *delta = candidates->deltas[i];
     }
     return best_cost != UINT64_MAX;
 }
@@ -168,7 +204,9 @@ static void widen(const struct map_search *search, const struct verify_piece *pi
 static void place_runs(const struct map_search *search, const struct verify_map *map, struct run_list *list)
 {
     int64_t delta = 0;
-    bool has_delta = list->count != 0 && best_delta(search, list, list->items[0].piece->delta, &delta);
+    bool is_doubtful = false;
+    bool has_delta =
+        list->count != 0 && best_delta(search, map, list, list->items[0].piece->delta, &delta, &is_doubtful);
     for (size_t i = 0; i < list->count; i++) {
         struct run *run = &list->items[i];
         uint64_t sample_count = 0;
@@ -182,6 +220,8 @@ static void place_runs(const struct map_search *search, const struct verify_map 
             cost = slots_cost;
         }
         run->is_found = cost <= sample_count / 2;
+        if (run->is_found && run->delta == delta && is_doubtful)
+            search->is_doubtful[run->piece->section->index] = true;
         if (run->is_found)
             widen(search, run->piece, run);
     }

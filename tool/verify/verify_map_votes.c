@@ -113,3 +113,46 @@ bool map_ask_references(struct map_search *search)
             take_winner(&votes, &judged->old_image.sections[i]);
     return true;
 }
+
+static void count_change(const struct candidates *list, int64_t change, uint32_t counts[CANDIDATE_MAX_COUNT])
+{
+    for (size_t i = 0; i < list->count; i++)
+        counts[i] += list->deltas[i] == change;
+}
+
+void map_count_references(const struct map_search *search, const struct verify_map *map, uint64_t rva,
+                          uint64_t end_rva, uint32_t counts[CANDIDATE_MAX_COUNT])
+{
+    const struct verify_image *a = &search->judged->old_image, *b = &search->judged->new_image;
+    struct verify_relocation_reader reader = verify_relocations_begin(a);
+    struct verify_relocation relocation;
+    while (verify_relocations_next(&reader, &relocation)) {
+        unsigned nbytes = verify_relocation_width(relocation.type);
+        const struct verify_piece *site = verify_piece_at(map, relocation.rva);
+        uint64_t old_va, new_va;
+        search->judged->verdict->step_count++;
+        if (nbytes != 0 && site && verify_read_at(a, relocation.rva, nbytes, &old_va) &&
+            old_va >= a->base_va + rva && old_va < a->base_va + end_rva &&
+            verify_read_at(b, (uint64_t)((int64_t)relocation.rva + site->delta), nbytes, &new_va))
+            count_change(&search->candidates, (int64_t)(new_va - old_va), counts);
+    }
+    for (size_t i = 0; a->is_64 && i < map->count; i++) {
+        const struct verify_piece *piece = &map->pieces[i];
+        struct span bytes = piece->section->bytes;
+        for (size_t at = piece->rva - piece->section->rva + 1;
+             piece->is_code && range_fits(bytes.nbytes, at, DISP32_NBYTES) &&
+             piece->section->rva + at < piece->end_rva;
+             at++) {
+            int64_t field_rva = (int64_t)piece->section->rva + (int64_t)at;
+            int32_t distance = (int32_t)load_u32(bytes.bytes + at);
+            int64_t target_rva = field_rva + DISP32_NBYTES + distance;
+            uint64_t value;
+            search->judged->verdict->step_count++;
+            if ((bytes.bytes[at - 1] & 0xC7) == 0x05 && target_rva >= (int64_t)rva &&
+                target_rva < (int64_t)end_rva &&
+                verify_read_at(b, (uint64_t)(field_rva + piece->delta), DISP32_NBYTES, &value))
+                count_change(&search->candidates, (int64_t)(int32_t)(uint32_t)value - distance + piece->delta,
+                             counts);
+        }
+    }
+}

@@ -131,7 +131,7 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
         all.count += followed->handed.count;
     }
     const struct verify_piece *accessed = accessed_piece(moves, rva, &followed->accessed);
-    if (followed->certain.count != 0 || (followed->is_followed && followed->accessed.count != 0)) {
+    if (followed->certain.count != 0 || followed->is_accessed_first) {
         if (!accessed)
             return MEANING_OPEN;
         *delta = accessed->delta;
@@ -141,7 +141,9 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
     bool is_distance = followed->is_distance && !followed->is_indexed && !followed->is_added;
     if (is_distance && is_32 && verify_is_code_target(&moves->code, (uint32_t)rva, false))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
-    if (followed->is_computed)
+    /* A pointer that runs on from here, and is handed on or accessed first as it is, begins here. */
+    bool runs_on = is_32 && followed->is_known;
+    if (followed->is_computed && !runs_on)
         return meaning_of_indexed(moves, rva, delta);
     if (followed->is_followed || (is_32 && followed->is_known && all.count == 0))
         return verify_piece_at(&moves->map, rva) ? verify_meaning(moves, rva, ADDRESS_DIRECT, delta)

@@ -31,9 +31,31 @@ bool verify_holds(uint16_t set, ZydisRegister reg)
     return number >= 0 && (set >> number & 1);
 }
 
+/* What a call does not keep. */
+static unsigned volatile_registers(const struct verify_full *full)
+{
+    if (full->decoded.meta.category != ZYDIS_CATEGORY_CALL)
+        return 0;
+    return full->decoded.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 ? REGISTERS_VOLATILE_64
+                                                                    : REGISTERS_VOLATILE_32;
+}
+
+uint16_t verify_replaced_registers(const struct verify_full *full)
+{
+    unsigned bits = volatile_registers(full);
+    for (unsigned i = 0; i < full->decoded.operand_count; i++) {
+        const ZydisDecodedOperand *operand = &full->operands[i];
+        int number =
+            operand->type == ZYDIS_OPERAND_TYPE_REGISTER ? verify_register_number(operand->reg.value) : -1;
+        if (number >= 0 && operand->size >= 32 && (operand->actions & ZYDIS_OPERAND_ACTION_WRITE))
+            bits |= 1u << number;
+    }
+    return (uint16_t)bits;
+}
+
 uint16_t verify_written_registers(const struct verify_full *full)
 {
-    unsigned bits = 0;
+    unsigned bits = volatile_registers(full);
     for (unsigned i = 0; i < full->decoded.operand_count; i++) {
         const ZydisDecodedOperand *operand = &full->operands[i];
         int number =
@@ -41,9 +63,6 @@ uint16_t verify_written_registers(const struct verify_full *full)
         if (number >= 0 && (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
             bits |= 1u << number;
     }
-    if (full->decoded.meta.category == ZYDIS_CATEGORY_CALL)
-        bits |= full->decoded.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 ? REGISTERS_VOLATILE_64
-                                                                         : REGISTERS_VOLATILE_32;
     return (uint16_t)bits;
 }
 

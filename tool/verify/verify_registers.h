@@ -33,6 +33,9 @@ bool verify_holds(uint16_t set, ZydisRegister reg);
 /* Registers that the instruction writes in whole or in part; a call writes all that it does not keep. */
 uint16_t verify_written_registers(const struct verify_full *full);
 
+/* Of these, the ones of which nothing is left for sure: written as a whole, and not under a condition. */
+uint16_t verify_replaced_registers(const struct verify_full *full);
+
 /* Does the instruction behind this one run after it? */
 bool verify_falls_through(const struct verify_full *full);
 
