@@ -118,19 +118,27 @@ static void join_pages(struct table *table, uint32_t p)
     page->begins = false;
 }
 
+static void mark_whole(struct table *table, uint32_t old_rva, uint32_t nbytes)
+{
+    uint32_t rva = layout_map_rva(table->rewrite->layout, old_rva);
+    uint64_t end = nbytes == 0 ? 0 : ((uint64_t)rva + nbytes - 1) / PAGE_NBYTES; /* page p has index p - 1 */
+    for (uint64_t p = rva / PAGE_NBYTES; p > 0 && p < end && p < table->page_count; p++)
+        table->pages[p].continues = true;
+}
+
 /* Readers of files expect a table in one section. In memory it goes on behind a border, but none is cut
  * without need: both pages get the rights of the one that has more. */
 static void keep_tables_whole(struct table *table)
 {
+    static const unsigned directories[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION};
     const struct refset *refs = table->rewrite->refs;
-    for (size_t i = 0; i < refs->extent_count; i++) {
-        const struct extent *extent = &refs->extents[i];
-        if (extent->nbytes == 0 || extent->source == SOURCE_BASERELOCS)
-            continue;
-        uint32_t rva = layout_map_rva(table->rewrite->layout, extent->rva);
-        uint64_t end = ((uint64_t)rva + extent->nbytes - 1) / PAGE_NBYTES; /* page p has index p - 1 */
-        for (uint64_t p = rva / PAGE_NBYTES; p > 0 && p < end && p < table->page_count; p++)
-            table->pages[p].continues = true;
+    for (size_t i = 0; i < refs->extent_count; i++)
+        if (refs->extents[i].source != SOURCE_BASERELOCS)
+            mark_whole(table, refs->extents[i].rva, refs->extents[i].nbytes);
+    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+        const struct directory *directory = image_directory(table->rewrite->image, directories[i]);
+        if (directory)
+            mark_whole(table, directory->rva, directory->nbytes);
     }
     for (uint32_t p = table->page_count; p-- > 1;)
         join_pages(table, p);

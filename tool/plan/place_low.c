@@ -66,6 +66,31 @@ static void join_groups(struct rewrite *rewrite, uint32_t a, uint32_t b)
             rewrite->atoms[i].group = a;
 }
 
+/* A table's own section that stays, on a page with writable data and on a page with code: two new sections
+ * would cut the table. Windows reads it all the same; other readers take a table from one section. */
+static struct atom *cut_table(const struct rewrite *rewrite, unsigned index)
+{
+    const struct directory *directory = image_directory(rewrite->image, index);
+    struct atom *atom = directory ? atom_at(rewrite, directory->rva) : NULL;
+    bool is_own = atom && atom->rva == directory->rva && atom->group == 0 && atom->needs == 0;
+    return is_own && is_beside(rewrite, directory->rva, directory->nbytes, NEEDS_WRITE) &&
+                   is_beside(rewrite, directory->rva, directory->nbytes, NEEDS_EXECUTE)
+               ? atom
+               : NULL;
+}
+
+static void take_cut_tables(struct rewrite *rewrite)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct atom *atom = cut_table(rewrite, tables[i]);
+        if (!atom)
+            continue;
+        atom->group = atom->section + 1;
+        atom->why = "It is a table on pages that must not have the same rights.";
+    }
+}
+
 /* Groups are numbered by their sections, so that the runs of data of one section leave together; neighbours
  * that leave stay together, too. */
 static bool choose_groups(struct rewrite *rewrite)
@@ -81,6 +106,7 @@ static bool choose_groups(struct rewrite *rewrite)
     for (uint32_t i = 0; i < rewrite->atom_count; i++)
         if (conflicts[i])
             take_group(rewrite, i, rewrite->atoms[i].section + 1);
+    take_cut_tables(rewrite);
     for (uint32_t i = 1; i < rewrite->atom_count; i++) {
         uint32_t before = rewrite->atoms[i - 1].group, group = rewrite->atoms[i].group;
         if (before != 0 && group != 0 && before != group)
