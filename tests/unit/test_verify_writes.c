@@ -185,7 +185,8 @@ static void pointers_to_literals(void **state)
     expect_unwritten_but_assumed(&driver, "addresses of string literals");
 
     driver = driver_make(MACHINE_AMD64);
-    driver_put(&driver, DRIVER_VARIABLE_RVA, "Win\x01\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC", 16);
+    driver_put(&driver, DRIVER_VARIABLE_RVA, "\x06Win\x07Id\0\xCC\xCC\xCC\xCC\xCC\xCC\xCC\xCC",
+               16); /* no text */
     driver_put_address(&driver, DRIVER_POINTER_RVA, DRIVER_VARIABLE_RVA);
     expect_written(&driver, DRIVER_POINTER_RVA, "which is not code");
 }
