@@ -34,9 +34,11 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva);
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta);
 
-/* The same for an address that is handed on as it is, or lies in data: it is not folded past what it points
- * into, but the end of one part may be the begin of the next. */
-enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, int64_t *delta);
+/* The same for an address that is handed on as it is, or lies in data at field_rva (UINT64_MAX: in code): it
+ * is not folded past what it points into, but the end of one part may be the begin of the next, and the
+ * middle of code is pointed into by tables of labels only. */
+enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, uint64_t field_rva,
+                                          int64_t *delta);
 
 /* The same for a field in code that leads to rva: what its instruction, and what follows it, does with the
  * address decides. `uses` are its uses as resolved. */

@@ -57,7 +57,7 @@ static bool is_in_table(const struct verify_code_section *section, size_t at)
 static void judge_all_readings(struct verify_moves *moves, const struct verify_field_in_code *field,
                                struct address *address)
 {
-    address->meaning = verify_handed_meaning(moves, address->rva, &address->delta);
+    address->meaning = verify_handed_meaning(moves, address->rva, address->field_rva, &address->delta);
     for (size_t before = 1; before <= VERIFY_OPERAND_DEEPEST_NBYTES && before <= field->at; before++) {
         struct verify_uses uses = verify_uses_at(&moves->code, field, field->at - before);
         int64_t delta;
@@ -161,7 +161,7 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
         address.delta = 0;
     else if (!section || piece->is_data_run ||
              (nbytes == 4 && is_in_table(section, relocation->rva - section->rva)))
-        address.meaning = verify_handed_meaning(moves, address.rva, &address.delta);
+        address.meaning = verify_handed_meaning(moves, address.rva, relocation->rva, &address.delta);
     else if (!judge_in_code(moves, section, &address))
         return false;
     if (address.meaning == MEANING_OPEN)

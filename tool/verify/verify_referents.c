@@ -76,24 +76,6 @@ static bool is_switch_in_data(const struct verify_moves *moves, const struct ver
     return true;
 }
 
-/* The end of one part is the begin of the next. */
-static bool is_seam(const struct verify_moves *moves, uint64_t rva)
-{
-    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
-    const struct verify_piece *before = piece ? verify_piece_before(&moves->map, piece->rva) : NULL;
-    return piece && rva == piece->rva && before && before->end_rva == rva;
-}
-
-enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, int64_t *delta)
-{
-    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
-    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
-    if (meaning == MEANING_SURE || !piece || is_seam(moves, rva))
-        return meaning;
-    *delta = piece->delta;
-    return MEANING_INFERRED;
-}
-
 /* An immediate that is pushed or stored, compared with a pointer, or scrambled. */
 static bool is_handed_on(struct verify_moves *moves, const struct verify_field_in_code *field,
                          const struct verify_full *full, size_t at)
@@ -154,7 +136,8 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
     if (!piece)
         return MEANING_OPEN;
     if (followed->accessed.count == 0)
-        return verify_handed_meaning(moves, (uint64_t)((int64_t)rva + followed->handed.low), delta);
+        return verify_handed_meaning(moves, (uint64_t)((int64_t)rva + followed->handed.low), UINT64_MAX,
+                                     delta);
     *delta = piece->delta;
     return MEANING_SURE;
 }
@@ -214,7 +197,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     }
     if (!is_displacement && !moves->judged->old_image.is_64 &&
         is_handed_on(moves, field, &full, uses->operand_at))
-        return verify_handed_meaning(moves, rva, delta);
+        return verify_handed_meaning(moves, rva, UINT64_MAX, delta);
     if (!is_displacement && is_compared_function(moves, &full, rva))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))

@@ -1,0 +1,80 @@
+/* verify_handed.c - what an address near an edge means that is stored, passed on, or lies in data.
+ * Takes: see verify_edges.h.  Gives: verify_handed_meaning().  Must not: let an address into the middle of
+ * decoded code mean the code, when nothing says that it is a label. */
+#include "verify/verify_code_target.h"
+#include "verify/verify_edges.h"
+#include "verify/verify_registers.h"
+
+enum { LABEL_REACH_NBYTES = 0x4000 };
+
+/* The end of one part is the begin of the next. */
+static bool is_seam(const struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
+    const struct verify_piece *before = piece ? verify_piece_before(&moves->map, piece->rva) : NULL;
+    return piece && rva == piece->rva && before && before->end_rva == rva;
+}
+
+/* Code does not come here from the instruction before. */
+static bool follows_an_end(const struct verify_code *code, const struct verify_code_section *section,
+                           size_t begin, size_t at)
+{
+    struct verify_full full;
+    for (size_t back = 1; back <= INSTRUCTION_MAX_NBYTES && back <= at - begin; back++)
+        if (verify_bit(section->starts, at - back))
+            return verify_decode_full(code, section, at - back, &full) &&
+                   (!verify_falls_through(&full) || full.decoded.meta.category == ZYDIS_CATEGORY_NOP ||
+                    full.decoded.meta.category == ZYDIS_CATEGORY_WIDENOP);
+    return at == begin;
+}
+
+/* An address beside this one, in data, leads to an instruction not far away: a table of labels. */
+static bool has_label_beside(struct verify_moves *moves, uint64_t label_rva, uint64_t field_rva)
+{
+    const struct verify_image *image = moves->code.image;
+    unsigned nbytes = image->is_64 ? 8 : 4;
+    for (int side = -1; field_rva != UINT64_MAX && side <= 1; side += 2) {
+        uint64_t va;
+        if (!verify_read_at(image, field_rva + (uint64_t)(int64_t)(side * (int)nbytes), nbytes, &va) ||
+            va < image->base_va)
+            continue;
+        uint64_t rva = va - image->base_va;
+        const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+        struct verify_function *function = section ? verify_function_at(&moves->code, (uint32_t)rva) : NULL;
+        if (function && verify_function_is_clean(&moves->code, function) &&
+            verify_bit(section->starts, (size_t)(rva - section->rva)) &&
+            rva < label_rva + LABEL_REACH_NBYTES && label_rva < rva + LABEL_REACH_NBYTES)
+            return true;
+    }
+    return false;
+}
+
+/* In decoded code: a function or a label; what code itself takes may be any instruction, such as the one
+ * where an exception goes on. Elsewhere anything. */
+static bool may_be_meant(struct verify_moves *moves, uint64_t rva, uint64_t field_rva)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    struct verify_function *function = section ? verify_function_at(&moves->code, (uint32_t)rva) : NULL;
+    if (!function || !verify_function_is_clean(&moves->code, function))
+        return true;
+    size_t at = (size_t)(rva - section->rva);
+    if (!verify_bit(section->starts, at))
+        return false;
+    return field_rva == UINT64_MAX || verify_bit(section->called, at) ||
+           rva == moves->code.image->entry_rva ||
+           follows_an_end(&moves->code, section, function->rva - section->rva, at) ||
+           has_label_beside(moves, rva, field_rva);
+}
+
+enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, uint64_t field_rva,
+                                          int64_t *delta)
+{
+    if (!may_be_meant(moves, rva, field_rva))
+        return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
+    const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
+    if (meaning == MEANING_SURE || !piece || is_seam(moves, rva))
+        return meaning;
+    *delta = piece->delta;
+    return MEANING_INFERRED;
+}
