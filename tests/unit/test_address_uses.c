@@ -54,6 +54,23 @@ static void read_through(void **state)
     assert_false(READ_BEHIND_MOV("\x88\x01\xC3"));             /* mov [ecx], al */
 }
 
+/* Branches of two bytes are in no inventory. */
+static void short_branches_join(void **state)
+{
+    (void)state;
+    struct code_case driver;
+    struct site_set joins;
+    case_begin(&driver, MACHINE_I386);
+    /* jmp over; inc eax; over: jecxz back; 3E jne over; ret */
+    CASE_PUT(&driver, CASE_TEXT_RVA, "\x74\x01\x40\xE3\xFD\x3E\x75\xFB\xC3");
+    case_read(&driver);
+    assert_true(site_set_init(&joins, &driver.arena, driver.image.file.nbytes));
+    joins_add_short_branches(&driver.image, &driver.map, &joins);
+    for (uint32_t i = 0; i < 9; i++)
+        assert_int_equal(site_set_has(&joins, made_foff(&driver.made, CASE_TEXT_RVA + i)), i == 2 || i == 3);
+    case_end(&driver);
+}
+
 static void accesses_right_there(void **state)
 {
     (void)state;
@@ -270,8 +287,8 @@ int main(void)
         cmocka_unit_test(accesses_right_there), cmocka_unit_test(goes_out_of_sight),
         cmocka_unit_test(something_is_added),   cmocka_unit_test(only_compared),
         cmocka_unit_test(steps_are_bounded),    cmocka_unit_test(bounds_of_an_index),
-        cmocka_unit_test(read_through),         cmocka_unit_test(bounds_that_are_made),
-        cmocka_unit_test(first_access_shows),
+        cmocka_unit_test(read_through),         cmocka_unit_test(short_branches_join),
+        cmocka_unit_test(bounds_that_are_made), cmocka_unit_test(first_access_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,26 @@ static void test_passed_address_is_not_the_text(void **state)
     low_end(&driver);
 }
 
+/* static T *p = array - 16 in a variable: the address leads into the middle of a function, to no label. */
+static void test_pointer_to_no_label_is_refused(void **state)
+{
+    (void)state;
+    for (int is_label = 0; is_label < 2; is_label++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        LOW_PUT(&driver, LOW_TEXT_RVA,
+                is_label ? "\x74\x02\x03\xC1\x03\xC1\xC3" /* je; add; add; ret */
+                         : "\x74\x04\x03\xC1\x03\xC1\xC3");
+        low_put_va(&driver, LOW_DATA_RVA, LOW_TEXT_RVA + 4);
+        low_rewrite(&driver);
+        if (is_label)
+            low_expect_moved(&driver);
+        else
+            low_expect_refused(&driver, LOW_DATA_RVA, "to no label");
+        low_end(&driver);
+    }
+}
+
 /* A jump table whose labels lie right behind variables that leave: labels are code, and go with it. */
 static void test_labels_are_code(void **state)
 {
@@ -386,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_first_access_decides),
         cmocka_unit_test(test_words_are_no_text),
         cmocka_unit_test(test_passed_address_is_not_the_text),
+        cmocka_unit_test(test_pointer_to_no_label_is_refused),
         cmocka_unit_test(test_labels_are_code),
         cmocka_unit_test(test_label_or_end_is_refused),
         cmocka_unit_test(test_header_address_is_refused),

@@ -3,6 +3,7 @@
  * Must not: take "not seen" for "not there": what is not in the inventory, the scan looks for. */
 #include "code/address_uses.h"
 #include "code/base_uses.h"
+#include "code/index_range.h"
 #include "code/literals.h"
 #include "code/section_writes_internal.h"
 
@@ -339,6 +340,8 @@ static bool survey(struct judge *judge)
         judge->forms_image_base |= ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS &&
                                    ref->encoding == REF_PCREL && ref->target == 0;
     }
+    if (!judge->is_64)
+        joins_add_short_branches(judge->image, judge->code, &judge->joins);
     return follow_base(judge);
 }
 

@@ -6,6 +6,7 @@
  * name. Every other address may be folded. A field that several sources name is judged once, by the one that
  * knows most of it. */
 #include "plan/referents.h"
+#include "code/index_range.h"
 
 #include "plan/debug_data.h"
 
@@ -185,6 +186,10 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
         *target = layout_map_rva(layout, ref->target);
         return true;
     }
+    if (ref->state == REF_RESOLVED && referents_is_pointer_to_no_label(choice, ref))
+        return refuse_ref(rewrite, ref, cure_border,
+                          "leads among instructions, but to no label, so it means an array elsewhere; which "
+                          "one is not known");
     const struct piece *indexed = referents_indexed_piece(choice, ref);
     if (indexed) {
         *target = ref->target + piece_delta(indexed);
@@ -327,7 +332,8 @@ static bool collect_joins(struct referents *choice)
         choice->operands_change |= rewrite->layout->pieces[i].kind != PIECE_RELOCATIONS &&
                                    piece_delta(&rewrite->layout->pieces[i]) != rewrite->layout->uniform_delta;
     uint32_t foff;
-    if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes))
+    if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes) ||
+        !site_set_init(&choice->labels, rewrite->arena, rewrite->image->file.nbytes))
         return false;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
         const struct ref *ref = &rewrite->refs->refs[i];
@@ -336,7 +342,13 @@ static bool collect_joins(struct referents *choice)
         if (may_lead && ref->state == REF_RESOLVED && ref->encoding != REF_FOFF &&
             image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
             site_set_add(&choice->joins, foff);
+        if ((ref->flags & REF_FLAG_CODE_TARGET) && ref->source != SOURCE_RELOCATED &&
+            ref->state == REF_RESOLVED && ref->encoding != REF_FOFF &&
+            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
+            site_set_add(&choice->labels, foff);
     }
+    joins_add_short_branches(rewrite->image, rewrite->code, &choice->joins);
+    joins_add_short_branches(rewrite->image, rewrite->code, &choice->labels);
     return true;
 }
 

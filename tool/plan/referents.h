@@ -12,10 +12,11 @@ struct referents {
     struct rewrite *rewrite;
     struct edges *edges;
     struct decoder *decoder;
-    uint64_t steps_left;   /* for following uses */
-    struct site_set joins; /* file offsets that anything leads to */
-    bool parts_move;       /* not all pieces move alike */
-    bool operands_change;  /* x64: some piece moves otherwise than code, so code has other bytes */
+    uint64_t steps_left;    /* for following uses */
+    struct site_set joins;  /* file offsets that anything leads to */
+    struct site_set labels; /* file offsets that branches, jump tables and loader tables lead to */
+    bool parts_move;        /* not all pieces move alike */
+    bool operands_change;   /* x64: some piece moves otherwise than code, so code has other bytes */
     struct extent_index jump_tables;
 };
 
@@ -37,6 +38,9 @@ bool referents_index_is_wide(struct referents *choice, const struct ref *ref);
 /* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
  * its array lies. When all moves alike, that does not matter. */
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);
+/* A pointer in data leads among instructions, but to no label: compilers make no such pointers to code, so it
+ * was folded (`static T *p = array - 16`), however far its array lies. */
+bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref *ref);
 /* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
  * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. */
 bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref);

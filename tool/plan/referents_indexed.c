@@ -75,6 +75,38 @@ bool referents_is_folded_into_code(struct referents *choice, const struct ref *r
     return !uses.is_as_is && !uses.is_compared;
 }
 
+/* Something leads to the instruction at rva, or execution may not come from the one before it: a filter of
+ * structured exceptions lies behind a call that does not return. */
+static bool is_label(struct referents *choice, uint32_t rva)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    struct instruction before;
+    uint32_t foff;
+    if (!image_rva_to_foff(rewrite->image, rva, 1, &foff) || site_set_has(&choice->labels, foff))
+        return true;
+    enum byte_class class_before = rva == 0 ? BYTE_UNKNOWN : code_class_at(rewrite->code, rva - 1);
+    if (class_before != BYTE_INSTRUCTION && class_before != BYTE_INSTRUCTION_TAIL)
+        return true;
+    uint32_t begin = code_instruction_begin(rewrite->code, rva - 1);
+    struct span bytes = image_run_at_rva(rewrite->image, begin);
+    return !decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &before) || flow_ends(before.flow) ||
+           before.flow == FLOW_BREAK || before.flow == FLOW_CALL || before.flow == FLOW_CALL_INDIRECT ||
+           before.operation == OP_NOP || instruction_is_fill(&before);
+}
+
+bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref *ref)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    enum byte_class at_site = code_class_at(rewrite->code, ref->site_rva),
+                    at_target = code_class_at(rewrite->code, ref->target);
+    bool is_in_code = at_site == BYTE_INSTRUCTION || at_site == BYTE_INSTRUCTION_TAIL;
+    if (!choice->parts_move || ref->source != SOURCE_RELOCATED || is_in_code)
+        return false;
+    if (at_target == BYTE_INSTRUCTION_TAIL)
+        return !edges_matter(choice->edges, ref->target);
+    return at_target == BYTE_INSTRUCTION && !is_label(choice, ref->target);
+}
+
 /* Data that code may index: not what is executed, nor what leaves as slots. */
 static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
 {
