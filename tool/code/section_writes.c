@@ -243,6 +243,7 @@ static bool take_base_use(void *context, const struct base_use *use)
     uint32_t foff;
     if (image_rva_to_foff(judge->image, use->site_rva, 4, &foff))
         site_set_add(&judge->base_fields, foff);
+    judge_folded_base(judge, use);
     return true;
 }
 

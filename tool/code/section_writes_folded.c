@@ -75,3 +75,26 @@ void judge_folded(struct judge *judge, const struct ref *ref)
                              judge->section->name, begin),
                 cure_index);
 }
+
+/* x64: the same with the image base in a register and an RVA as displacement. */
+void judge_folded_base(struct judge *judge, const struct base_use *use)
+{
+    struct span bytes = image_run_at_rva(judge->image, use->rva);
+    const struct section *led_to = image_section_at_rva(judge->image, use->displacement);
+    struct instruction instruction;
+    struct memory_operand memory;
+    if ((led_to && (led_to->characteristics & SCN_MEM_WRITE)) ||
+        !decode(judge->decoder, bytes.bytes, bytes.nbytes, use->rva, &instruction) ||
+        !decode_memory(judge->decoder, &memory) ||
+        (memory.access != ACCESS_WRITE && memory.access != ACCESS_READ_WRITE) || memory.base == NO_REGISTER ||
+        memory.index == NO_REGISTER)
+        return;
+    uint32_t foff;
+    uint64_t place = image_rva_to_foff(judge->image, use->rva, 1, &foff) ? foff : NO_FILE_OFFSET;
+    judge_found(judge, use->rva, place,
+                arena_printf(judge->arena,
+                             "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
+                             " adds an index to an address that leads to no array, so it may mean any.",
+                             judge->section->name, use->rva),
+                cure_index);
+}

@@ -9,6 +9,7 @@
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
 #define HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
 
+#include "code/base_uses.h"
 #include "code/code_decode.h"
 #include "code/section_writes.h"
 #include "refs/site_set.h"
@@ -75,9 +76,11 @@ bool judge_is_code(const struct judge *judge, uint32_t rva);
 
 /* section_writes_folded.c: an operand of code that leads outside of the section. */
 void judge_folded(struct judge *judge, const struct ref *ref);
+void judge_folded_base(struct judge *judge, const struct base_use *use);
 
 /* section_writes_folded.c: an operand of code, wherever it leads. */
 void judge_folded(struct judge *judge, const struct ref *ref);
+void judge_folded_base(struct judge *judge, const struct base_use *use);
 
 /* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
  * the section; what does the code behind it do with it? */

@@ -76,6 +76,21 @@ static bool may_be_base_displacement(const uint8_t *bytes, size_t at)
     return mod == 0x80 || (mod == 0x00 && (before & 0x07) == 5);
 }
 
+/* A store at the base plus an index plus a displacement that leads to no variable: counts[code - 0x222003] is
+ * folded so, and may mean one in any section. */
+static bool is_folded_store(const struct verify_image *image, const struct verify_base_step *step,
+                            const ZydisDecodedOperand *operand)
+{
+    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+        operand->mem.index == ZYDIS_REGISTER_NONE || operand->mem.base == ZYDIS_REGISTER_NONE ||
+        !(verify_holds(step->may, operand->mem.base) || verify_holds(step->may, operand->mem.index)))
+        return false;
+    int64_t rva = operand->mem.disp.value;
+    const struct verify_section *led_to =
+        rva >= 0 && rva <= UINT32_MAX ? verify_section_at(image, (uint32_t)rva) : NULL;
+    return !led_to || !(led_to->characteristics & SCN_MEM_WRITE);
+}
+
 /* RVAs that a function adds to the base. *is_lost when the base gets out of sight. */
 static bool scan_function(struct verify_write_search *search, const struct verify_function *function,
                           bool *is_lost)
@@ -97,6 +112,12 @@ static bool scan_function(struct verify_write_search *search, const struct verif
                                                      : NULL;
             size_t at = step->rva - walk.section->rva + step->full.decoded.raw.disp.offset;
             struct verify_field_in_code field = {walk.section, at, DISP32_NBYTES, FIELD_BASE_RELATIVE, 0};
+            if (!target && is_folded_store(search->code->image, step, &step->full.operands[k]))
+                return verify_refute(
+                    search->judged, verify_spot_rva(search->judged, step->rva),
+                    "Section %s loses MEM_WRITE, but the instruction at RVA 0x%X stores with an index at an "
+                    "address that leads to no variable: it may mean one in the section.",
+                    search->targets[0].section->name, (unsigned)step->rva);
             if (target && !verify_judge_code_field(search, target, &field, (uint32_t)rva, false))
                 return false;
         }
