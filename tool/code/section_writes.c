@@ -277,6 +277,8 @@ static void judge_references(struct judge *judge)
         const struct ref *ref = &judge->refs->refs[i];
         if (!judge->means_elsewhere || !judge->means_elsewhere(judge->context, i))
             judge_folded(judge, ref);
+        if (!judge->means_elsewhere && judge->image->section_alignment >= PAGE_NBYTES)
+            judge_border(judge, ref); /* of parts that move apart a layout knows better */
         if (!judge_holds(judge, ref->target) || ref->encoding == REF_FOFF ||
             (judge->means_elsewhere && judge->means_elsewhere(judge->context, i)))
             continue;

@@ -10,8 +10,9 @@
 #include "code/section_writes_internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-enum { LARGEST_ELEMENT_NBYTES = 0x100 };
+enum { LARGEST_ELEMENT_NBYTES = 0x100, FAR_FOLD_NBYTES = 0x10000 }; /* the second: docs/ASSUMPTIONS.md, M2 */
 
 static const char cure_index[] =
     "Keep variables out of this section: remove data_seg, __declspec(allocate) or "
@@ -24,6 +25,43 @@ static bool is_never_written(const struct judge *judge, uint32_t rva)
     return section && !(section->characteristics & SCN_MEM_WRITE);
 }
 
+/* The section may hold an array: it has more than instructions, their jump tables, and fill between them. */
+static bool has_room(struct judge *judge)
+{
+    enum { LEAST_ROOM_NBYTES = 16 }; /* what is shorter is alignment */
+    const struct section *section = judge->section;
+    uint32_t run_nbytes = 0;
+    if (judge->is_looked_through)
+        return judge->has_room;
+    judge->is_looked_through = true;
+    for (uint32_t at = 0; at < section->memory_nbytes && run_nbytes < LEAST_ROOM_NBYTES; at++) {
+        struct span byte;
+        enum byte_class class = code_class_at(judge->code, section->rva + at);
+        uint32_t foff;
+        bool is_code = class == BYTE_INSTRUCTION || class == BYTE_INSTRUCTION_TAIL ||
+                       (image_rva_to_foff(judge->image, section->rva + at, 1, &foff) &&
+                        site_set_has(&judge->jump_tables, foff));
+        bool is_fill = image_bytes_at_rva(judge->image, section->rva + at, 1, &byte) &&
+                       (byte.bytes[0] == 0xCC || byte.bytes[0] == 0x90);
+        run_nbytes = is_code ? 0 : run_nbytes + !is_fill;
+    }
+    judge->has_room = run_nbytes >= LEAST_ROOM_NBYTES;
+    return judge->has_room;
+}
+
+/* Another array lies there, but not far from the section. In a place, that is: of parts that move apart a
+ * layout knows what is meant. INIT holds no array that is written, as its drivers work where Windows strips W
+ * from it. */
+static bool is_near(struct judge *judge, uint32_t rva)
+{
+    const struct section *section = judge->section;
+    bool is_init =
+        strcmp(section->raw_name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
+    uint64_t end_rva = (uint64_t)section->rva + section->memory_nbytes;
+    return !judge->means_elsewhere && !is_init && (uint64_t)rva + FAR_FOLD_NBYTES > section->rva &&
+           rva < end_rva + FAR_FOLD_NBYTES && has_room(judge);
+}
+
 /* x86: something is added to an address at which no array lies that could be written. What is meant is not
  * known, unless the bounds of the index are. */
 static bool is_folded_far(struct judge *judge, const struct ref *ref, uint32_t *first_rva, uint64_t *end_rva)
@@ -31,7 +69,7 @@ static bool is_folded_far(struct judge *judge, const struct ref *ref, uint32_t *
     enum byte_class at_target = code_class_at(judge->code, ref->target);
     bool is_store = ref->access == ACCESS_WRITE || ref->access == ACCESS_READ_WRITE;
     bool is_nowhere = ref->state == REF_OUTSIDE || ref->state == REF_HEADERS || ref->state == REF_GAP ||
-                      (is_store && is_never_written(judge, ref->target));
+                      (is_store && (is_never_written(judge, ref->target) || is_near(judge, ref->target)));
     struct index_range range;
     if (judge->is_64 || ref->source != SOURCE_CODE || ref->encoding != REF_VA ||
         (ref->flags & REF_FLAG_CODE_TARGET) ||
@@ -68,12 +106,13 @@ void judge_folded(struct judge *judge, const struct ref *ref)
         first_rva >= judge->end_rva)
         return;
     uint32_t begin = code_instruction_begin(judge->code, ref->site_rva);
-    judge_found(judge, begin, ref->site_foff - (ref->site_rva - begin),
-                arena_printf(judge->arena,
-                             "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
-                             " adds an index to an address that leads to no array, so it may mean any.",
-                             judge->section->name, begin),
-                cure_index);
+    judge_found(
+        judge, begin, ref->site_foff - (ref->site_rva - begin),
+        arena_printf(judge->arena,
+                     "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
+                     " adds an index without known bounds to an address, and may mean an array in it.",
+                     judge->section->name, begin),
+        cure_index);
 }
 
 /* x64: the same with the image base in a register and an RVA as displacement. */

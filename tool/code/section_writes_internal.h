@@ -2,8 +2,9 @@
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
  *     section_writes_operand.c    one field in or outside of code: what does it do?
- *     section_writes_folded.c     addresses elsewhere that mean something only with an index: may it be the section?
- *     section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
+ *     section_writes_folded.c     addresses elsewhere that mean something only with an index: may it be the
+ * section? section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
+ *     section_writes_borders.c    addresses one past its end, or close before it
  *     section_writes_follow.c     what becomes of the address of a function or a literal that code has taken
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
@@ -24,7 +25,7 @@ struct judge {
     bool is_64, has_relocations, forms_image_base;
     /* Addresses in [near_rva, end_rva) count as the section's: near_rva is where the section before it ends,
      * so that an address just before the first byte, which compilers form for `array[i - k]`, is included.
-     * Assumed: nobody reaches further than over that gap, and nobody reaches the section from behind. */
+     * Where there is no such gap, section_writes_borders.c looks at what is done with the address. */
     uint32_t near_rva, end_rva;
     const struct write_exception *exceptions; /* ranges that leave the section */
     size_t exception_count;
@@ -38,6 +39,8 @@ struct judge {
     bool base_is_followed;       /* base_fields has all of them that are known */
 
     uint64_t steps_left; /* for following uses */
+
+    bool is_looked_through, has_room; /* whether the section may hold an array, once that was asked */
 
     bool found; /* *why is set */
     struct finding *why;
@@ -78,9 +81,15 @@ bool judge_is_code(const struct judge *judge, uint32_t rva);
 void judge_folded(struct judge *judge, const struct ref *ref);
 void judge_folded_base(struct judge *judge, const struct base_use *use);
 
+/* section_writes_borders.c: a reference that leads to what borders on the section without a gap. */
+void judge_border(struct judge *judge, const struct ref *ref);
+
 /* section_writes_folded.c: an operand of code, wherever it leads. */
 void judge_folded(struct judge *judge, const struct ref *ref);
 void judge_folded_base(struct judge *judge, const struct base_use *use);
+
+/* section_writes_borders.c: a reference that leads to what borders on the section without a gap. */
+void judge_border(struct judge *judge, const struct ref *ref);
 
 /* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
  * the section; what does the code behind it do with it? */

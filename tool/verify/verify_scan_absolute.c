@@ -1,8 +1,11 @@
 /* verify_scan_absolute.c - absolute addresses and exports that lead into the sections under judgement.
  * Takes: the search.  Gives: every such field to the judge.  Must not: trust that a field in code is an
  * operand. */
+#include "verify/verify_bounded.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_scan.h"
+
+#include <string.h>
 
 static bool holds_code_address(const struct verify_code *code, uint64_t rva, unsigned nbytes)
 {
@@ -16,6 +19,46 @@ static bool stands_beside_code_pointer(const struct verify_code *code, uint32_t 
 {
     return holds_code_address(code, (uint64_t)rva + nbytes, nbytes) ||
            (rva >= nbytes && holds_code_address(code, rva - nbytes, nbytes));
+}
+
+enum { FAR_FOLD_NBYTES = 0x10000 }; /* docs/ASSUMPTIONS.md, M2 */
+
+/* A section that is not INIT lies so near that the index may lead into it from another array. INIT holds none
+ * that is written: its drivers work where Windows strips W from it. */
+static bool is_near_target(struct verify_write_search *search, uint64_t rva)
+{
+    for (size_t i = 0; i < search->target_count && !search->has_parts; i++) {
+        struct verify_target *target = &search->targets[i];
+        const struct verify_section *section = target->section;
+        bool is_init =
+            strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
+        if (!is_init && rva + FAR_FOLD_NBYTES > section->rva &&
+            rva < (uint64_t)section->rva + section->memory_nbytes + FAR_FOLD_NBYTES) {
+            target->has_room =
+                target->is_looked_through ? target->has_room : verify_has_room(search->code, section);
+            target->is_looked_through = true;
+            if (target->has_room)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The operand's index is bounded, and keeps out of all targets. */
+static bool keeps_out(struct verify_write_search *search, const struct verify_code_section *section,
+                      size_t at, uint64_t rva)
+{
+    uint32_t most, nbytes;
+    int64_t low = 0, high;
+    if (verify_added_bound(search->code, section, at, &most, &nbytes) && nbytes != 0)
+        high = (int64_t)most + nbytes;
+    else if (!verify_bounded_index(search->code, section, at, &low, &high))
+        return false;
+    for (size_t i = 0; i < search->target_count; i++)
+        if ((int64_t)rva + low < (int64_t)search->targets[i].end_rva &&
+            (int64_t)rva + high > (int64_t)search->targets[i].rva)
+            return false;
+    return true;
 }
 
 /* The only meaning of an address out of the image, and of a store with a register into what cannot be
@@ -32,20 +75,30 @@ static bool needs_an_index(struct verify_write_search *search, const struct veri
         return !uses.is_operand || !uses.is_unanimous || (uses.uses & (USE_WRITE | USE_ADDRESS));
     }
     const struct verify_section *led_to = verify_section_at(image, (uint32_t)rva);
-    if ((led_to && (led_to->characteristics & SCN_MEM_WRITE)) ||
+    if ((led_to && (led_to->characteristics & SCN_MEM_WRITE) && !is_near_target(search, rva)) ||
         stands_beside_code_pointer(search->code, field_rva, nbytes) ||
         !(verify_uses_possible(search->code, &field).uses & USE_WRITE))
         return false;
     struct verify_uses uses = verify_uses_resolved(search->code, &field);
     return (uses.uses & USE_WRITE) &&
            verify_code_decode(search->code, section, uses.write_at, &instruction) &&
-           !instruction.is_plain_memory;
+           !instruction.is_plain_memory && !keeps_out(search, section, uses.write_at, rva);
 }
 
 static bool judge_elsewhere(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
                             uint64_t rva)
 {
     const struct verify_code_section *section = verify_code_at(search->code, field_rva);
+    const struct verify_target *target;
+    enum verify_border border = verify_border_at(search, rva, &target);
+    if (border == BORDER_PAST_END && !section)
+        return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer",
+                                    stands_beside_code_pointer(search->code, field_rva, nbytes));
+    if (border != BORDER_NONE && section) {
+        struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+        if (!verify_judge_border_field(search, border, target, &field, (uint32_t)rva))
+            return false;
+    }
     if (!section || !needs_an_index(search, section, field_rva, nbytes, rva))
         return true;
     return verify_refute(

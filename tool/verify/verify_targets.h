@@ -15,6 +15,7 @@ enum { TEXT_SEARCH_MAX_COUNT = 64 };
 struct verify_target {
     const struct verify_section *section;
     uint64_t rva, end_rva;
+    bool is_looked_through, has_room; /* verify_has_room() was asked, and what it said */
 };
 
 struct verify_write_search {
@@ -29,6 +30,7 @@ struct verify_write_search {
     uint64_t constant_argument_count;    /* addresses that a kernel function only reads through */
     uint32_t text_budget_count;          /* searches for what takes the address of text among code */
     bool forms_image_base;               /* some field may take the address of RVA 0 */
+    bool has_parts;                      /* the targets are parts of one section, which lie where they lay */
     bool loses_image_base;               /* and not by an instruction that plainly puts it into a register */
     struct verify_base_sites base_sites; /* the instructions that do */
 };
@@ -40,6 +42,20 @@ const struct verify_target *verify_target_at(const struct verify_write_search *s
  * data. */
 bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data);
+
+/* Whether the section may hold an array: more than instructions of known functions and fill between them. */
+bool verify_has_room(struct verify_code *code, const struct verify_section *section);
+
+/* Which border of a target an address outside of it may mean: one past its last byte, or close before its
+ * first, where its neighbour fills the last page. */
+enum verify_border { BORDER_NONE, BORDER_PAST_END, BORDER_CLOSE_BEFORE };
+enum verify_border verify_border_at(const struct verify_write_search *search, uint64_t rva,
+                                    const struct verify_target **target);
+
+/* A field in a code section that leads to such an address. False when the target may be meant. */
+bool verify_judge_border_field(struct verify_write_search *search, enum verify_border border,
+                               const struct verify_target *target, const struct verify_field_in_code *field,
+                               uint32_t rva);
 
 /* A pointer outside code, at pointer_rva. */
 bool verify_judge_pointer(struct verify_write_search *search, const struct verify_target *target,

@@ -24,7 +24,8 @@ static void add_target(struct verify_write_search *search, const struct verify_i
     }
     if (place + 1 < image->section_count)
         end_rva = image->by_rva[place + 1]->rva;
-    search->targets[search->target_count++] = (struct verify_target){section, rva, end_rva};
+    search->targets[search->target_count++] =
+        (struct verify_target){.section = section, .rva = rva, .end_rva = end_rva};
 }
 
 static bool is_among(uint32_t index, const uint32_t *indices, size_t count)
@@ -46,8 +47,9 @@ static bool collect_parts(struct verify_write_search *search, const struct verif
     for (size_t i = 0; i < parts->count; i++) {
         const struct verify_range *part = &parts->items[i];
         bool is_first = i == 0 && part->rva == whole.section->rva, is_last = part->end_rva >= section_end_rva;
-        targets[i] = (struct verify_target){whole.section, is_first ? whole.rva : part->rva,
-                                            is_last ? whole.end_rva : part->end_rva};
+        targets[i] = (struct verify_target){.section = whole.section,
+                                            .rva = is_first ? whole.rva : part->rva,
+                                            .end_rva = is_last ? whole.end_rva : part->end_rva};
     }
     search->targets = targets;
     search->target_count = parts->count;
@@ -217,8 +219,10 @@ bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_i
                            struct verify_unwritten *found)
 {
     struct verify_code code;
-    struct verify_write_search search = {
-        .judged = judged, .code = &code, .text_budget_count = TEXT_SEARCH_MAX_COUNT};
+    struct verify_write_search search = {.judged = judged,
+                                         .code = &code,
+                                         .text_budget_count = TEXT_SEARCH_MAX_COUNT,
+                                         .has_parts = parts != NULL};
     struct verify_tables tables;
     *found = (struct verify_unwritten){.summary = "no loader-written table lies in it"};
     if (!collect_targets(&search, section_indices, count) || (parts && !collect_parts(&search, parts)) ||
