@@ -15,6 +15,20 @@ static bool is_seam(const struct verify_moves *moves, uint64_t rva)
     return piece && rva == piece->rva && before && before->end_rva == rva;
 }
 
+/* nop, or what assemblers take for one: lea r, [r + 0]; mov r, r. */
+static bool is_fill(const struct verify_full *full)
+{
+    const ZydisDecodedOperand *to = &full->operands[0], *from = &full->operands[1];
+    if (full->decoded.meta.category == ZYDIS_CATEGORY_NOP ||
+        full->decoded.meta.category == ZYDIS_CATEGORY_WIDENOP)
+        return true;
+    if (full->decoded.mnemonic == ZYDIS_MNEMONIC_LEA)
+        return from->mem.base == to->reg.value && from->mem.index == ZYDIS_REGISTER_NONE &&
+               from->mem.disp.value == 0;
+    return full->decoded.mnemonic == ZYDIS_MNEMONIC_MOV && to->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           from->type == ZYDIS_OPERAND_TYPE_REGISTER && to->reg.value == from->reg.value;
+}
+
 /* Code does not come here from the instruction before. */
 static bool follows_an_end(const struct verify_code *code, const struct verify_code_section *section,
                            size_t begin, size_t at)
@@ -23,8 +37,7 @@ static bool follows_an_end(const struct verify_code *code, const struct verify_c
     for (size_t back = 1; back <= INSTRUCTION_MAX_NBYTES && back <= at - begin; back++)
         if (verify_bit(section->starts, at - back))
             return verify_decode_full(code, section, at - back, &full) &&
-                   (!verify_falls_through(&full) || full.decoded.meta.category == ZYDIS_CATEGORY_NOP ||
-                    full.decoded.meta.category == ZYDIS_CATEGORY_WIDENOP);
+                   (!verify_falls_through(&full) || is_fill(&full));
     return at == begin;
 }
 
@@ -69,8 +82,11 @@ static bool may_be_meant(struct verify_moves *moves, uint64_t rva, uint64_t fiel
 enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, uint64_t field_rva,
                                           int64_t *delta)
 {
-    if (!may_be_meant(moves, rva, field_rva))
-        return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    if (!may_be_meant(moves, rva, field_rva)) {
+        /* Data that is indexed from such an address may lie at any distance. */
+        enum verify_meaning indexed = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+        return field_rva != UINT64_MAX && verify_array_may_be_far(moves, rva) ? MEANING_OPEN : indexed;
+    }
     enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
     if (meaning == MEANING_SURE || !piece || is_seam(moves, rva))
