@@ -2,8 +2,7 @@
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
  *     section_writes_operand.c    one field in or outside of code: what does it do?
- *     section_writes_folded.c     addresses elsewhere that mean something only with an index: may it be the
- * section? section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
+ *     section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
  *     section_writes_borders.c    addresses one past its end, or close before it
  *     section_writes_follow.c     what becomes of the address of a function or a literal that code has taken
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */

@@ -148,7 +148,7 @@ static void keep_tables_whole(struct table *table)
 
 static bool asks_for_paging(const char *name)
 {
-    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0 || strcmp(name, "INIT") == 0;
+    return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0 || strncmp(name, "INIT", 4) == 0;
 }
 
 /* The name of the first piece of that class on the pages, unless it means something to Windows. */
