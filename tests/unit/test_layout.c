@@ -197,6 +197,28 @@ static void test_passed_address_is_not_the_text(void **state)
     low_end(&driver);
 }
 
+/* x64: a table of distances to data; one of them leads to what stays while the table leaves. */
+static void test_x64_torn_table_is_refused(void **state)
+{
+    (void)state;
+    for (int is_torn = 0; is_torn < 2; is_torn++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_AMD64);
+        uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\x48\x8D\x0D"); /* lea rcx, [table] */
+        at = low_put_rel(&driver, at, LOW_DATA_RVA, 0);
+        /* movsxd rax, [rcx + rax * 4]; add rax, rcx; ret */
+        LOW_PUT(&driver, at, "\x48\x63\x04\x81\x48\x01\xC8\xC3");
+        low_put_u32(&driver, LOW_DATA_RVA, 0x40);
+        low_put_u32(&driver, LOW_DATA_RVA + 4, is_torn ? LOW_MORE_RVA + 0x20 - LOW_DATA_RVA : 0x80);
+        low_rewrite(&driver);
+        if (is_torn)
+            low_expect_refused(&driver, LOW_TEXT_RVA, "holds distances to what moves otherwise");
+        else
+            low_expect_moved(&driver);
+        low_end(&driver);
+    }
+}
+
 /* static T *p = array - 16 in a variable: the address leads into the middle of a function, to no label. */
 static void test_pointer_to_no_label_is_refused(void **state)
 {
@@ -407,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_words_are_no_text),
         cmocka_unit_test(test_passed_address_is_not_the_text),
         cmocka_unit_test(test_pointer_to_no_label_is_refused),
+        cmocka_unit_test(test_x64_torn_table_is_refused),
         cmocka_unit_test(test_labels_are_code),
         cmocka_unit_test(test_label_or_end_is_refused),
         cmocka_unit_test(test_header_address_is_refused),
