@@ -203,11 +203,11 @@ static void folded_out_of_the_image(void **state)
         uint32_t folded = (uint32_t)VARIABLE_RVA - 4 * folds[i];
         uint32_t rva = begin_driver(&driver, MACHINE_I386);
         CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\xFF\x04\x85", folded), "\xC3"); /* inc [eax*4+f] */
-        expect_written(&driver, rva, "adds an index to an address that leads to no array");
+        expect_written(&driver, rva, "adds an index without known bounds to an address");
 
         rva = begin_driver(&driver, MACHINE_I386);
         CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\x8D\x04\x85", folded), "\xFF\x00\xC3"); /* lea; inc */
-        expect_written(&driver, rva, "adds an index to an address that leads to no array");
+        expect_written(&driver, rva, "adds an index without known bounds to an address");
 
         rva = begin_driver(&driver, MACHINE_I386); /* mov eax, [eax*4+f] only reads */
         CASE_PUT(&driver, CASE_PUT_VA(&driver, rva, "\x8B\x04\x85", folded), "\xC3");
