@@ -59,7 +59,8 @@ static uint64_t distance(const struct verify_piece *piece, uint64_t rva)
     return rva >= piece->end_rva ? rva - piece->end_rva : 0;
 }
 
-/* The headers hold no array: where code adds an index to an address there, it means one behind them. */
+/* Neither headers nor gaps between parts hold an array: where code adds an index to an address there, it means
+ * one elsewhere. */
 static bool may_be_before_array(const struct verify_moves *moves, uint64_t rva)
 {
     for (size_t i = 0; i < moves->map.count; i++) {
@@ -78,7 +79,7 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
     if (!moves->map.moves_apart)
         return false;
     if (!own)
-        return !is_64 && rva < moves->map.pieces[0].rva && may_be_before_array(moves, rva);
+        return !is_64 && may_be_before_array(moves, rva);
     bool is_among_code = own->is_code && !is_data_in_code(moves, rva);
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];
