@@ -217,6 +217,10 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             return check_rights_of(choice, ref, accessed);
         }
     }
+    if (is_folded && referents_only_data(choice)) {
+        *target = ref->target + piece_delta(referents_only_data(choice));
+        return true;
+    }
     if (is_folded)
         return refuse_ref(
             rewrite, ref, cure_border,

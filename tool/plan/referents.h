@@ -38,6 +38,8 @@ bool referents_index_is_wide(struct referents *choice, const struct ref *ref);
 /* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
  * its array lies. When all moves alike, that does not matter. */
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);
+/* A piece that holds data, when all that do (code with data between it counts too) move by one distance. */
+const struct piece *referents_only_data(const struct referents *choice);
 /* A pointer in data leads among instructions, but to no label: compilers make no such pointers to code, so it
  * was folded (`static T *p = array - 16`), however far its array lies. */
 bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref *ref);

@@ -54,6 +54,43 @@ bool referents_index_is_wide(struct referents *choice, const struct ref *ref)
            instruction.index != NO_REGISTER && instruction.scale > CHARACTER_NBYTES;
 }
 
+/* A section of the linker's own, which code does not index. */
+static bool is_table_section(const struct referents *choice, const struct piece *piece)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const struct directory *directory = image_directory(choice->rewrite->image, tables[i]);
+        if (directory && directory->rva == piece->old_rva)
+            return true;
+    }
+    return false;
+}
+
+/* In the gap behind a part that is executed: nothing lies there. */
+static bool is_behind_code(const struct referents *choice, uint32_t t)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    const struct piece *own = layout_piece_at(rewrite->layout, t);
+    return own->kind == PIECE_SECTION && t >= piece_end_rva(own) &&
+           (rewrite->image->sections[own->section].characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE));
+}
+
+const struct piece *referents_only_data(const struct referents *choice)
+{
+    const struct layout *layout = choice->rewrite->layout;
+    const struct piece *meant = NULL;
+    for (size_t i = 1; i < layout->piece_count; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        if (piece->kind == PIECE_RELOCATIONS || !edges_has_data(choice->edges, piece) ||
+            is_table_section(choice, piece))
+            continue;
+        if (meant && piece_delta(meant) != piece_delta(piece))
+            return NULL;
+        meant = piece;
+    }
+    return meant;
+}
+
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref)
 {
     const struct rewrite *rewrite = choice->rewrite;
@@ -63,7 +100,8 @@ bool referents_is_folded_into_code(struct referents *choice, const struct ref *r
     bool is_fill = byte_class == BYTE_PADDING &&
                    layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
                    image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
-    bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill;
+    bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill ||
+                      is_behind_code(choice, ref->target);
     if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
         (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
         return false;
@@ -110,13 +148,9 @@ bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref
 /* Data that code may index: not what is executed, nor what leaves as slots. */
 static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
 {
-    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
     const struct rewrite *rewrite = choice->rewrite;
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const struct directory *directory = image_directory(rewrite->image, tables[i]);
-        if (directory && directory->rva == piece->old_rva)
-            return false; /* a section of the linker's own */
-    }
+    if (is_table_section(choice, piece))
+        return false;
     if (piece->kind == PIECE_DATA)
         return true;
     return piece->kind == PIECE_SECTION && piece->nbytes != 0 &&
