@@ -30,6 +30,10 @@ bool verify_is_near_edge(const struct verify_moves *moves, uint64_t rva);
  * far away for verify_is_near_edge()? */
 bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva);
 
+/* *delta is where all parts went that may hold an array and lie within reach of a fold. False when they
+ * parted. */
+bool verify_only_array_distance(const struct verify_moves *moves, uint64_t rva, int64_t *delta);
+
 /* The distance of what rva means, unless it is open. Nothing is refuted. */
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta);

@@ -59,8 +59,8 @@ static uint64_t distance(const struct verify_piece *piece, uint64_t rva)
     return rva >= piece->end_rva ? rva - piece->end_rva : 0;
 }
 
-/* Neither headers nor gaps between parts hold an array: where code adds an index to an address there, it means
- * one elsewhere. */
+/* Neither headers nor gaps between parts hold an array: where code adds an index to an address there, it
+ * means one elsewhere. */
 static bool may_be_before_array(const struct verify_moves *moves, uint64_t rva)
 {
     for (size_t i = 0; i < moves->map.count; i++) {
@@ -69,6 +69,21 @@ static bool may_be_before_array(const struct verify_moves *moves, uint64_t rva)
             return true;
     }
     return false;
+}
+
+bool verify_only_array_distance(const struct verify_moves *moves, uint64_t rva, int64_t *delta)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        if (!may_hold_arrays(moves, piece) || distance(piece, rva) >= FAR_FOLD_NBYTES)
+            continue;
+        if (has_any && piece->delta != *delta)
+            return false;
+        *delta = piece->delta;
+        has_any = true;
+    }
+    return has_any;
 }
 
 bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)

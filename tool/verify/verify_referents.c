@@ -16,6 +16,17 @@ static const struct verify_piece *accessed_piece(const struct verify_moves *move
     return piece && high <= (int64_t)piece->end_rva ? piece : NULL;
 }
 
+/* The same of an index: it may begin in a gap, which is nobody's, where it never has its lowest value. */
+static const struct verify_piece *indexed_piece(const struct verify_moves *moves, uint64_t rva,
+                                                const struct verify_reach *reach)
+{
+    int64_t low = (int64_t)rva + reach->low, high = (int64_t)rva + reach->high;
+    const struct verify_piece *piece = low < 0 ? NULL : verify_piece_at(&moves->map, (uint64_t)low);
+    if (!piece && low >= 0)
+        piece = verify_piece_behind(&moves->map, (uint64_t)low);
+    return piece && (int64_t)piece->rva < high && high <= (int64_t)piece->end_rva ? piece : NULL;
+}
+
 /* An immediate that is compared with or added to something ends or begins an array. */
 static bool is_arithmetic(const struct verify_full *full)
 {
@@ -96,6 +107,9 @@ static bool is_handed_on(struct verify_moves *moves, const struct verify_field_i
 
 static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
 {
+    bool is_in_gap = !verify_piece_at(&moves->map, rva) && rva >= moves->map.pieces[0].rva;
+    if (is_in_gap && !moves->judged->old_image.is_64)
+        return verify_only_array_distance(moves, rva, delta) ? MEANING_INFERRED : MEANING_OPEN;
     enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
     return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
 }
@@ -183,7 +197,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
             return meaning_of_followed(moves, &sum, rva, delta);
         }
         bounded.high = (int64_t)added_most + nbytes;
-        piece = accessed_piece(moves, unwrapped, &bounded);
+        piece = indexed_piece(moves, unwrapped, &bounded);
         if (piece) {
             *delta = piece->delta;
             return MEANING_SURE;
@@ -191,7 +205,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     }
     if (is_32 && is_displacement &&
         verify_bounded_index(&moves->code, field->section, uses->operand_at, &bounded.low, &bounded.high) &&
-        (piece = accessed_piece(moves, unwrapped, &bounded)) != NULL) {
+        (piece = indexed_piece(moves, unwrapped, &bounded)) != NULL) {
         *delta = piece->delta;
         return MEANING_INFERRED; /* the comparison was found by its form: another value is not shown */
     }
