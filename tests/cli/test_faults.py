@@ -53,7 +53,7 @@ ANSWERS = {
 HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
     str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul)|v?snprintf|
     qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|closedir|f(close|error|flush|write|printf)|
-    pthread_(join|(mutex|cond)_.*)""", re.VERBOSE)
+    pthread_(join|attr_destroy|(mutex|cond)_.*)""", re.VERBOSE)
 
 
 @unittest.skipUnless(FAULTS.exists(), f"{FAULTS} was not built")

@@ -19,6 +19,7 @@ from support import images, matrix
 TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
 NEAR = 0x100  # so far from an edge an address may mean the other side
 FEWEST = {"x64": 50, "x86": 50}
+FPO = 3  # a type of debug data: addresses of functions
 
 
 class Claim:
@@ -103,6 +104,42 @@ class Pair:
                 foff = self.new.pe.get_offset_from_rva(entry.struct.AddressOfRawData)
                 if foff != entry.struct.PointerToRawData:
                     self.wrong.append(f"debug data {place} is at {foff:#x}, not {entry.struct.PointerToRawData:#x}")
+
+    def unmapped_debug_data(self):
+        """Debug data that no address has: carried over byte by byte, or left out with its size and place."""
+        rva = self.old.pe.OPTIONAL_HEADER.DATA_DIRECTORY[6].VirtualAddress
+        old, new = [getattr(image.pe, "DIRECTORY_ENTRY_DEBUG", []) for image in (self.old, self.new)]
+        for place, (before, after) in enumerate(zip(old, new)):
+            if before.struct.AddressOfRawData or not before.struct.SizeOfData:
+                continue
+            self.explained.update(range(rva + 28 * place + 16, rva + 28 * place + 28))
+            data = [image.pe.__data__[entry.struct.PointerToRawData :][: entry.struct.SizeOfData]
+                    for image, entry in ((self.old, before), (self.new, after))]
+            is_left_out = (after.struct.SizeOfData, after.struct.PointerToRawData) == (0, 0)
+            holds_addresses = before.struct.Type == FPO
+            if not is_left_out and (len(data[0]) != len(data[1]) or (data[0] != data[1] and not holds_addresses)):
+                self.wrong.append(f"debug data {place} is another")
+
+    def bindings(self):
+        """Of an image that was bound, each slot holds again what the lookup table does; nothing says that it is bound."""
+        if not self.old.pe.OPTIONAL_HEADER.DATA_DIRECTORY[11].VirtualAddress:
+            return
+        width = 8 if self.old.is_64 else 4
+        at = self.old.pe.OPTIONAL_HEADER.DATA_DIRECTORY[1].VirtualAddress
+        while self.old.number(at + 12):
+            self.explained.update(range(at + 4, at + 12))  # time stamp, forwarder chain
+            there = self.claim.new(at)
+            if self.new.number(there + 4) or self.new.number(there + 8):
+                self.wrong.append(f"the import descriptor at {at:#x} is still bound")
+            names, slots = self.new.number(there), self.new.number(there + 16)
+            count = 0
+            while self.new.number(names + count * width, width):
+                if self.new.number(slots + count * width, width) != self.new.number(names + count * width, width):
+                    self.wrong.append(f"the slot at {slots + count * width:#x} is no import")
+                count += 1
+            first = self.old.number(at + 16)
+            self.explained.update(range(first, first + count * width))
+            at += 20
 
     def relocated_values(self):
         """Every relocated pointer of the old image leads to the same in the new one; each field is there once."""
@@ -219,6 +256,8 @@ class Pair:
     def compare(self):
         self.tables()
         self.debug_file_offsets()
+        self.unmapped_debug_data()
+        self.bindings()
         self.relocated_values()
         if self.old.is_64:
             self.instructions()

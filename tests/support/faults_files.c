@@ -130,6 +130,18 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return fault_meet(FAULT_thread) == FAULT_NOTHING ? real(thread, attributes, start, argument) : EAGAIN;
 }
 
+int pthread_attr_init(pthread_attr_t *attributes)
+{
+    FAULT_REAL(int, pthread_attr_init, pthread_attr_t *);
+    return fault_meet(FAULT_thread) == FAULT_NOTHING ? real(attributes) : ENOMEM;
+}
+
+int pthread_attr_setstacksize(pthread_attr_t *attributes, size_t nbytes)
+{
+    FAULT_REAL(int, pthread_attr_setstacksize, pthread_attr_t *, size_t);
+    return fault_meet(FAULT_thread) == FAULT_NOTHING ? real(attributes, nbytes) : EINVAL;
+}
+
 /* Streams. As in the C library, a write that takes less is gone on with, and any error is final. */
 static ssize_t print_some(void *cookie, const char *chars, size_t nbytes)
 {

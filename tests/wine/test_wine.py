@@ -11,6 +11,7 @@ INPUTS = 4  # drive.c asks each question with so many inputs
 COMMON_QUESTIONS = 3  # start, tables, imports
 # Flags of the compiler that change nothing of what a driver answers.
 WITHOUT_EFFECT = ("-DINIT_FLAGS", "-DLARGEST_ALIGNMENT", "-DONE_MORE_CALL", "-DGUARD_SECTION")
+WITH_EFFECT = ("patch:debug_behind",)  # the driver's debug directory is among what it reads
 
 
 def answers(load):
@@ -89,6 +90,7 @@ class Drivers(unittest.TestCase):
                 continue
             definitions = [flag for flag in fixture.compile_flags.split()
                            if flag.startswith("-D") and not flag.startswith(WITHOUT_EFFECT)]
+            definitions += [word for word in fixture.link_flags.split() if word in WITH_EFFECT]
             answered = sorted(answers(self.load(fixture.path)[0]).items())
             by_source.setdefault((fixture.sources, *definitions), {}).setdefault(tuple(answered), []).append(fixture)
         self.assertGreaterEqual(len(by_source), 30)

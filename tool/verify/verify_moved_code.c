@@ -2,6 +2,7 @@
  * Takes: struct verify_moves.  Gives: a field for each operand that has to change; a counter-example for what
  * cannot be decided, and for stores into what is no longer writable.
  * Must not: follow control flow, or skip a byte position. */
+#include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
 
 enum { DISP32_NBYTES = 4, REL8_REACH_NBYTES = 130, FAR_NBYTES = 0x10000 };
@@ -128,6 +129,13 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
         may_store = !section || !(section->characteristics & SCN_MEM_WRITE) ||
                     !(target->section->characteristics & SCN_MEM_WRITE);
     }
+    if (!is_branch && target && target->delta == scan->site->delta &&
+        verify_reads_what_changed(moves, field, target_rva))
+        return verify_moves_unproved(
+            moves, field_rva,
+            "Code reads through the address at RVA 0x%X (to RVA 0x%llX) what is another in "
+            "the new image, or leads elsewhere.",
+            (unsigned)field_rva, (unsigned long long)target_rva);
     if (!is_apart && !may_store)
         return true;
     struct verify_uses uses = verify_uses_possible(&moves->code, field);

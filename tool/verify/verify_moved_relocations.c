@@ -1,6 +1,7 @@
 /* verify_moved_relocations.c - base relocations of both images against the map.
  * Takes: struct verify_moves.  Gives: a field for each relocated address; a counter-example when the new
  * table is not exactly the mapped one.  Must not: accept a duplicate, or two blocks for one page. */
+#include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
@@ -78,6 +79,10 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
     struct verify_uses uses = verify_uses_possible(&moves->code, &field);
     bool is_near = verify_is_near_edge(moves, address->rva) || verify_array_may_be_far(moves, address->rva);
     address->meaning = verify_meaning(moves, address->rva, ADDRESS_TAKEN, &address->delta);
+    if (verify_reads_what_changed(moves, &field, address->rva)) {
+        address->meaning = MEANING_OPEN;
+        return true;
+    }
     if (!(uses.uses & USE_WRITE) && !is_near)
         return true;
     uses = verify_uses_resolved(&moves->code, &field);

@@ -51,12 +51,15 @@ static bool holds_no_address(uint32_t type, struct span data)
     }
 }
 
-/* Records of functions: each begins with where its function begins. */
-static bool is_same_fpo(struct verify_moves *moves, struct span old_data, struct span data)
+/* Records of functions: each begins with where its function begins. False with *differs_at, the offset of the
+ * first record that is another. */
+static bool is_same_fpo(struct verify_moves *moves, struct span old_data, struct span data,
+                        size_t *differs_at)
 {
     for (size_t at = 0; at < old_data.nbytes; at += FPO_ENTRY_NBYTES) {
         size_t nbytes = old_data.nbytes - at < FPO_ENTRY_NBYTES ? old_data.nbytes - at : FPO_ENTRY_NBYTES;
         moves->judged->verdict->step_count++;
+        *differs_at = at;
         if (nbytes < FPO_ENTRY_NBYTES)
             return memcmp(old_data.bytes + at, data.bytes + at, nbytes) == 0;
         uint32_t rva = load_u32(old_data.bytes + at);
@@ -69,9 +72,13 @@ static bool is_same_fpo(struct verify_moves *moves, struct span old_data, struct
     return true;
 }
 
-static bool refute_entry(struct verify_moves *moves, uint64_t new_rva, const char *what)
+/* The spot is that of the entry's PointerToRawData, or of data in the file. */
+static bool refute_entry(struct verify_moves *moves, uint64_t new_rva, uint64_t data_foff, const char *what)
 {
-    return verify_refute(moves->judged, verify_spot_rva(moves->judged, (uint32_t)new_rva),
+    uint32_t field_rva = (uint32_t)new_rva + DEBUG_POINTER_TO_RAW_DATA;
+    return verify_refute(moves->judged,
+                         data_foff == UINT64_MAX ? verify_spot_rva(moves->judged, field_rva)
+                                                 : verify_spot_foff(moves->judged, data_foff),
                          "The debug entry at RVA 0x%llX of the new image %s.", (unsigned long long)new_rva,
                          what);
 }
@@ -82,15 +89,17 @@ static bool compare_data(struct verify_moves *moves, uint32_t type, struct span 
     const struct verify_image *b = &moves->judged->new_image;
     struct span data;
     if (new_foff < sections_end_foff(b) || !span_part(b->file, new_foff, old_data.nbytes, &data))
-        return refute_entry(moves, new_rva, "has its data where the old image has none");
+        return refute_entry(moves, new_rva, UINT64_MAX, "has its data where the old image has none");
+    size_t differs_at = 0;
     if (type == DEBUG_TYPE_FPO)
-        return is_same_fpo(moves, old_data, data) ||
-               refute_entry(moves, new_rva, "has other frame data (FPO) than follow from the old ones");
+        return is_same_fpo(moves, old_data, data, &differs_at) ||
+               refute_entry(moves, new_rva, new_foff + differs_at,
+                            "has other frame data (FPO) than follow from the old ones");
     if (!holds_no_address(type, old_data))
         return verify_moves_unproved(moves, UINT32_MAX, "Debug data of type %u are not read here.",
                                      (unsigned)type);
     return (old_data.nbytes != 0 && memcmp(old_data.bytes, data.bytes, old_data.nbytes) == 0) ||
-           refute_entry(moves, new_rva, "has other data than the old one");
+           refute_entry(moves, new_rva, new_foff, "has other data than the old one");
 }
 
 bool verify_unmapped_debug(struct verify_moves *moves, uint64_t entry_rva, uint32_t foff, uint32_t nbytes)
@@ -111,7 +120,8 @@ bool verify_unmapped_debug(struct verify_moves *moves, uint64_t entry_rva, uint3
         return false;
     bool is_left_out = new_nbytes == 0 && new_foff == 0;
     if (!is_left_out && !is_there)
-        return refute_entry(moves, new_rva, "has data; those of the old one lie outside the file");
+        return refute_entry(moves, new_rva, UINT64_MAX,
+                            "has data; those of the old one lie outside the file");
     return verify_moves_field(moves, entry_rva + DEBUG_SIZE_OF_DATA, 4, is_left_out ? 0 : nbytes,
                               "the size of debug data") &&
            verify_moves_field(moves, entry_rva + DEBUG_POINTER_TO_RAW_DATA, 4, new_foff,
