@@ -193,7 +193,7 @@ class Text(Reports):
                     self.assertLessEqual(len(line), 100, line)
 
     def test_summary_counts(self):
-        paths = fixture_paths()
+        paths = [fixture.path for fixture in matrix.read()]  # with each status
         report = tool.parse(tool.run("check", "--format", "json", *paths).stdout)
         summary = tool.run("check", *paths).stdout.decode().splitlines()[-1]
         statuses = [image["status"] for image in report]
