@@ -12,8 +12,8 @@
 
 enum { FUNCTION_ALIGNMENT = 16, STEPS_PER_BYTE = 16 };
 
-static const char cure_variable[] = "Keep variables out of this section: remove data_seg, "
-                                    "__declspec(allocate) or /MERGE that puts them there.";
+const char judge_cure_variable[] = "Keep variables out of this section: remove data_seg, "
+                                   "__declspec(allocate) or /MERGE that puts them there.";
 static const char cure_loader[] =
     "Keep what the loader writes out of this section: remove the /MERGE option that puts .idata, .rdata or "
     ".data there.";
@@ -97,7 +97,7 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
                                  "Section %s has to stay writable: the code at RVA 0x%" PRIX32
                                  " stores at RVA 0x%" PRIX32 " in it.",
                                  name, rva, target_rva),
-                    cure_variable);
+                    judge_cure_variable);
         return;
     default:
         /* A label inside a function: where a handler tells the system to go on. */
@@ -117,7 +117,7 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
                                  "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
                                  " takes the address of data at RVA 0x%" PRIX32 " in it.",
                                  name, rva, target_rva),
-                    cure_variable);
+                    judge_cure_variable);
     }
 }
 
@@ -145,7 +145,7 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
                              "Section %s may have to stay writable: RVA 0x%" PRIX32
                              " holds the address of data at RVA 0x%" PRIX32 " in it.",
                              judge->section->name, rva, target_rva),
-                cure_variable);
+                judge_cure_variable);
 }
 
 static bool is_written_by_loader(uint8_t kind)
@@ -211,7 +211,7 @@ static void judge_export(struct judge *judge, const struct ref *ref)
                              "Section %s may have to stay writable: RVA 0x%" PRIX32
                              " in it is exported and is not a function.",
                              judge->section->name, ref->target),
-                cure_variable);
+                judge_cure_variable);
 }
 
 /* A relocated value: an operand of decoded code is judged by its instruction, anything else is a pointer

@@ -25,11 +25,9 @@ static bool is_close_before(const struct judge *judge, uint32_t rva)
 
 static bool has_register(const struct judge *judge, uint32_t begin_rva)
 {
-    struct span bytes = image_run_at_rva(judge->image, begin_rva);
     struct instruction instruction;
     struct memory_operand memory;
-    return decode(judge->decoder, bytes.bytes, bytes.nbytes, begin_rva, &instruction) &&
-           decode_memory(judge->decoder, &memory) &&
+    return judge_decode(judge, begin_rva, &instruction) && decode_memory(judge->decoder, &memory) &&
            (memory.base != NO_REGISTER || memory.index != NO_REGISTER);
 }
 
@@ -63,12 +61,10 @@ void judge_border(struct judge *judge, const struct ref *ref)
         judge_is_code(judge, ref->target) || code_class_at(judge->code, ref->target) == BYTE_INSTRUCTION ||
         (is_operand && is_used_there(judge, ref, is_past_end)))
         return;
-    judge_found(
-        judge, ref->site_rva, ref->site_foff,
-        arena_printf(judge->arena,
-                     "Section %s may have to stay writable: the address at RVA 0x%" PRIX32 " (RVA 0x%" PRIX32
-                     ") leads to its border, and may mean data in it.",
-                     judge->section->name, ref->site_rva, ref->target),
-        "Keep variables out of this section: remove data_seg, __declspec(allocate) or /MERGE that puts them "
-        "there.");
+    judge_found(judge, ref->site_rva, ref->site_foff,
+                arena_printf(judge->arena,
+                             "Section %s may have to stay writable: the address at RVA 0x%" PRIX32
+                             " (RVA 0x%" PRIX32 ") leads to its border, and may mean data in it.",
+                             judge->section->name, ref->site_rva, ref->target),
+                judge_cure_variable);
 }

@@ -14,10 +14,6 @@
 
 enum { LARGEST_ELEMENT_NBYTES = 0x100, FAR_FOLD_NBYTES = 0x10000 }; /* the second: docs/ASSUMPTIONS.md, M2 */
 
-static const char cure_index[] =
-    "Keep variables out of this section: remove data_seg, __declspec(allocate) or "
-    "/MERGE that puts them there.";
-
 /* A store there, as it stands, faults. */
 static bool is_never_written(const struct judge *judge, uint32_t rva)
 {
@@ -76,10 +72,9 @@ static bool is_folded_far(struct judge *judge, const struct ref *ref, uint32_t *
         (!is_nowhere && at_target != BYTE_INSTRUCTION && at_target != BYTE_INSTRUCTION_TAIL))
         return false;
     uint32_t begin = code_instruction_begin(judge->code, ref->site_rva);
-    struct span bytes = image_run_at_rva(judge->image, begin);
     struct instruction instruction;
     struct memory_operand memory;
-    if (!decode(judge->decoder, bytes.bytes, bytes.nbytes, begin, &instruction))
+    if (!judge_decode(judge, begin, &instruction))
         return false;
     if (instruction.disp_nbytes == 0 || ref->site_rva != begin + instruction.disp_offset)
         return ref->state == REF_OUTSIDE && ref->access == ACCESS_ADDRESS; /* taken as an immediate */
@@ -112,19 +107,17 @@ void judge_folded(struct judge *judge, const struct ref *ref)
                      "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
                      " adds an index without known bounds to an address, and may mean an array in it.",
                      judge->section->name, begin),
-        cure_index);
+        judge_cure_variable);
 }
 
 /* x64: the same with the image base in a register and an RVA as displacement. */
 void judge_folded_base(struct judge *judge, const struct base_use *use)
 {
-    struct span bytes = image_run_at_rva(judge->image, use->rva);
     const struct section *led_to = image_section_at_rva(judge->image, use->displacement);
     struct instruction instruction;
     struct memory_operand memory;
     if ((led_to && (led_to->characteristics & SCN_MEM_WRITE)) ||
-        !decode(judge->decoder, bytes.bytes, bytes.nbytes, use->rva, &instruction) ||
-        !decode_memory(judge->decoder, &memory) ||
+        !judge_decode(judge, use->rva, &instruction) || !decode_memory(judge->decoder, &memory) ||
         (memory.access != ACCESS_WRITE && memory.access != ACCESS_READ_WRITE) || memory.base == NO_REGISTER ||
         memory.index == NO_REGISTER)
         return;
@@ -135,5 +128,5 @@ void judge_folded_base(struct judge *judge, const struct base_use *use)
                              "Section %s may have to stay writable: the code at RVA 0x%" PRIX32
                              " adds an index to an address that leads to no array, so it may mean any.",
                              judge->section->name, use->rva),
-                cure_index);
+                judge_cure_variable);
 }

@@ -18,7 +18,7 @@ static const struct code_section *decoded_at(const struct judge *judge, uint32_t
     return code_class_at(judge->code, rva) == BYTE_INSTRUCTION ? code_section_at(judge->code, rva) : NULL;
 }
 
-static bool decode_at(const struct judge *judge, uint32_t rva, struct instruction *instruction)
+bool judge_decode(const struct judge *judge, uint32_t rva, struct instruction *instruction)
 {
     const struct code_section *section = decoded_at(judge, rva);
     struct span bytes;
@@ -65,7 +65,7 @@ void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
 {
     struct instruction instruction;
     struct instruction_effects effects;
-    if (judge->found || !decode_at(judge, taken_rva, &instruction) ||
+    if (judge->found || !judge_decode(judge, taken_rva, &instruction) ||
         !decode_effects(judge->decoder, &effects))
         return;
     /* Where it goes to: mov or lea into a register, else memory or the stack, where it is out of sight. */
@@ -76,7 +76,7 @@ void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
     }
     uint32_t rva = instruction_end_rva(&instruction);
     for (int i = 0; i < FOLLOWED_INSTRUCTIONS && (address.held != 0 || address.was_pushed) &&
-                    decode_at(judge, rva, &instruction);
+                    judge_decode(judge, rva, &instruction);
          i++) {
         if (!decode_effects(judge->decoder, &effects) ||
             (address.held & (effects.stores_through | effects.computes_with))) {

@@ -61,6 +61,12 @@ static inline bool judge_holds(const struct judge *judge, uint64_t rva)
     return rva >= judge->near_rva && rva < judge->end_rva && !judge_excepts(judge, rva, 1);
 }
 
+/* Decodes the instruction of decoded code at rva; false when none begins there. */
+bool judge_decode(const struct judge *judge, uint32_t rva, struct instruction *instruction);
+
+/* What keeps variables out of a section. */
+extern const char judge_cure_variable[];
+
 /* Records the counter-example; the first one stays. */
 void judge_found(struct judge *judge, uint32_t rva, uint64_t file_offset, const char *message,
                  const char *cure);

@@ -6,19 +6,6 @@
 
 enum { CASE_MAX_COUNT = 4096, ENTRY_NBYTES = 4, AWAY_MAX_COUNT = 64 };
 
-static struct verify_base_step *step_at(const struct verify_base_walk *walk, uint32_t rva)
-{
-    size_t low = 0, high = walk->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (walk->steps[middle].rva < rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < walk->count && walk->steps[low].rva == rva ? &walk->steps[low] : NULL;
-}
-
 /* Entries that the jump can take: as many as its comparison allows, or as its bytes choose from. */
 static bool entry_count(const struct verify_base_walk *walk, const struct verify_switch *table,
                         uint32_t *count)
@@ -128,7 +115,7 @@ static bool take_table(struct verify_base_walk *walk, const struct verify_switch
         if (!verify_read_at(walk->code->image, (uint64_t)table->rva + (uint64_t)i * ENTRY_NBYTES,
                             ENTRY_NBYTES, &label_rva))
             return false;
-        struct verify_base_step *step = step_at(walk, (uint32_t)label_rva);
+        struct verify_base_step *step = verify_base_step_at(walk, (uint32_t)label_rva);
         if (step)
             step->is_case = step->is_case || marks;
         else if (!forgets(walk, (uint32_t)label_rva, bases))

@@ -91,7 +91,7 @@ static bool join(struct verify_base_step *step, struct verify_base_state in)
     return changed;
 }
 
-static struct verify_base_step *step_at(const struct verify_base_walk *walk, int64_t rva)
+struct verify_base_step *verify_base_step_at(const struct verify_base_walk *walk, int64_t rva)
 {
     size_t low = 0, high = walk->count;
     while (low < high) {
@@ -148,8 +148,9 @@ static bool spread(struct verify_base_walk *walk)
             changed |= pass_to_cases(walk, out);
         if (verify_falls_through(&step->full) && i + 1 < walk->count)
             changed |= join(&walk->steps[i + 1], out);
-        struct verify_base_step *to =
-            verify_direct_jump(&step->full, &target) ? step_at(walk, (int64_t)step->rva + target) : NULL;
+        struct verify_base_step *to = verify_direct_jump(&step->full, &target)
+                                          ? verify_base_step_at(walk, (int64_t)step->rva + target)
+                                          : NULL;
         if (to)
             changed |= join(to, out);
     }
@@ -287,7 +288,8 @@ const char *verify_base_escape(const struct verify_base_walk *walk, const struct
     bool is_call = step->full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
     bool is_ret = step->full.decoded.meta.category == ZYDIS_CATEGORY_RET;
     int64_t target;
-    bool leaves = verify_direct_jump(&step->full, &target) && !step_at(walk, (int64_t)step->rva + target);
+    bool leaves =
+        verify_direct_jump(&step->full, &target) && !verify_base_step_at(walk, (int64_t)step->rva + target);
     if (step->may == 0)
         return NULL;
     if ((is_call || leaves) && (step->may & ~walk->left_over & REGISTERS_ARGUMENT_64))

@@ -44,6 +44,9 @@ bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *
                       const struct verify_function *function, struct verify_base_walk *walk,
                       const char **problem);
 
+/* The step of the instruction at rva, or NULL. */
+struct verify_base_step *verify_base_step_at(const struct verify_base_walk *walk, int64_t rva);
+
 /* The operand is memory at base + *rva, perhaps with an index. */
 bool verify_base_operand(const struct verify_base_step *step, const ZydisDecodedOperand *operand,
                          uint64_t *rva);

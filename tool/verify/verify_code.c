@@ -53,6 +53,12 @@ const struct verify_code_section *verify_code_at(const struct verify_code *code,
     return rva - section->rva < section->bytes.nbytes ? section : NULL;
 }
 
+bool verify_begins_instruction(const struct verify_code *code, uint64_t rva)
+{
+    const struct verify_code_section *section = verify_code_at(code, rva);
+    return section && verify_bit(section->starts, (size_t)(rva - section->rva));
+}
+
 static bool mark_relocations(struct verify_code *code, const char **problem, uint64_t *problem_foff)
 {
     struct verify_relocation_reader reader = verify_relocations_begin(code->image);

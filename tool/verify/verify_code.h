@@ -64,6 +64,9 @@ bool verify_code_read(const struct verify_image *image, const struct verify_tabl
 /* The code section whose file bytes hold rva, or NULL. */
 const struct verify_code_section *verify_code_at(const struct verify_code *code, uint64_t rva);
 
+/* An instruction of a function that decodes cleanly begins at rva. */
+bool verify_begins_instruction(const struct verify_code *code, uint64_t rva);
+
 /* Reads and sets one bit of a section's maps. */
 static inline bool verify_bit(const uint8_t *bits, size_t index)
 {

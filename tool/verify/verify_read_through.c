@@ -10,12 +10,6 @@
 
 enum { MOST_ENTRIES_COUNT = 1024, ENTRY_NBYTES = 4 };
 
-static bool is_instruction(const struct verify_code *code, uint64_t rva)
-{
-    const struct verify_code_section *section = verify_code_at(code, rva);
-    return section && verify_bit(section->starts, (size_t)(rva - section->rva));
-}
-
 /* What lies at rva, read as distances from it, leads to another part: up to the first that leads out of the
  * image. */
 static bool is_torn(const struct verify_moves *moves, uint64_t rva)
@@ -40,7 +34,7 @@ static bool is_torn(const struct verify_moves *moves, uint64_t rva)
 bool verify_reads_what_changed(struct verify_moves *moves, const struct verify_field_in_code *field,
                                uint64_t rva)
 {
-    bool is_code = is_instruction(&moves->code, rva);
+    bool is_code = verify_begins_instruction(&moves->code, rva);
     bool is_table = !is_code && moves->judged->old_image.is_64 && !verify_code_at(&moves->code, rva);
     if (!moves->map.moves_apart || (!is_code && !(is_table && is_torn(moves, rva))) ||
         !(verify_uses_possible(&moves->code, field).uses & USE_ADDRESS))

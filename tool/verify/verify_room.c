@@ -44,8 +44,7 @@ static size_t jump_table_nbytes(struct verify_code *code, const struct verify_co
         return 0;
     while (range_fits(section->bytes.nbytes, end, POINTER_NBYTES) && verify_bit(section->relocated, end)) {
         uint64_t rva = load_u32(section->bytes.bytes + end) - code->image->base_va;
-        const struct verify_code_section *led_to = verify_code_at(code, rva);
-        if (!led_to || !verify_bit(led_to->starts, (size_t)(rva - led_to->rva)))
+        if (!verify_begins_instruction(code, rva))
             break;
         end += POINTER_NBYTES;
     }

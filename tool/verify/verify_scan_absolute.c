@@ -64,25 +64,25 @@ static bool keeps_out(struct verify_write_search *search, const struct verify_co
 /* The only meaning of an address out of the image, and of a store with a register into what cannot be
  * written, is together with an index: table[i - 0x222003] is folded that far before the table, which may be
  * anywhere. */
-static bool needs_an_index(struct verify_write_search *search, const struct verify_code_section *section,
-                           uint32_t field_rva, unsigned nbytes, uint64_t rva)
+static bool needs_an_index(struct verify_write_search *search, const struct verify_field_in_code *field,
+                           uint64_t rva)
 {
     const struct verify_image *image = search->code->image;
-    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    uint32_t field_rva = field->section->rva + (uint32_t)field->at;
     struct verify_instruction instruction;
     if (rva >= image->image_nbytes) {
-        struct verify_uses uses = verify_uses_resolved(search->code, &field);
+        struct verify_uses uses = verify_uses_resolved(search->code, field);
         return !uses.is_operand || !uses.is_unanimous || (uses.uses & (USE_WRITE | USE_ADDRESS));
     }
     const struct verify_section *led_to = verify_section_at(image, (uint32_t)rva);
     if ((led_to && (led_to->characteristics & SCN_MEM_WRITE) && !is_near_target(search, rva)) ||
-        stands_beside_code_pointer(search->code, field_rva, nbytes) ||
-        !(verify_uses_possible(search->code, &field).uses & USE_WRITE))
+        stands_beside_code_pointer(search->code, field_rva, field->nbytes) ||
+        !(verify_uses_possible(search->code, field).uses & USE_WRITE))
         return false;
-    struct verify_uses uses = verify_uses_resolved(search->code, &field);
+    struct verify_uses uses = verify_uses_resolved(search->code, field);
     return (uses.uses & USE_WRITE) &&
-           verify_code_decode(search->code, section, uses.write_at, &instruction) &&
-           !instruction.is_plain_memory && !keeps_out(search, section, uses.write_at, rva);
+           verify_code_decode(search->code, field->section, uses.write_at, &instruction) &&
+           !instruction.is_plain_memory && !keeps_out(search, field->section, uses.write_at, rva);
 }
 
 static bool judge_elsewhere(struct verify_write_search *search, uint32_t field_rva, unsigned nbytes,
@@ -91,15 +91,14 @@ static bool judge_elsewhere(struct verify_write_search *search, uint32_t field_r
     const struct verify_code_section *section = verify_code_at(search->code, field_rva);
     const struct verify_target *target;
     enum verify_border border = verify_border_at(search, rva, &target);
-    if (border == BORDER_PAST_END && !section)
-        return verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer",
+    if (!section)
+        return border != BORDER_PAST_END ||
+               verify_judge_pointer(search, target, field_rva, (uint32_t)rva, "the pointer",
                                     stands_beside_code_pointer(search->code, field_rva, nbytes));
-    if (border != BORDER_NONE && section) {
-        struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
-        if (!verify_judge_border_field(search, border, target, &field, (uint32_t)rva))
-            return false;
-    }
-    if (!section || !needs_an_index(search, section, field_rva, nbytes, rva))
+    struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
+    if (border != BORDER_NONE && !verify_judge_border_field(search, border, target, &field, (uint32_t)rva))
+        return false;
+    if (!needs_an_index(search, &field, rva))
         return true;
     return verify_refute(
         search->judged, verify_spot_rva(search->judged, field_rva),
