@@ -2,7 +2,7 @@
  * Takes: struct verify_moves.  Gives: true, or the section that must not be so.
  * Must not: accept a section by its name alone.  Source: PE-format rules for drivers: PAGE and .eda are paged
  * by name, discardable sections vanish after start. */
-#include "verify/verify_moved_headers.h"
+#include "verify/verify_moved_rights.h"
 #include "verify/verify_repairs.h"
 #include "verify/verify_writes.h"
 
@@ -35,67 +35,6 @@ static bool holds_relocations_only(const struct verify_moves *moves, const struc
     return true;
 }
 
-/* A section header that stays as it was, but for a write right that nothing needs. */
-static bool is_kept(const struct verify_moves *moves, uint32_t index, bool *lost_write)
-{
-    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
-    *lost_write = false;
-    if (a->section_alignment < PAGE_NBYTES || index >= a->section_count)
-        return false;
-    uint32_t old_flags = a->sections[index].characteristics, flags = b->sections[index].characteristics;
-    *lost_write = (old_flags & ~flags) == SCN_MEM_WRITE;
-    /* What is not code and not written anew keeps its size, too. */
-    uint32_t table_rva = a->directory_count > DIR_BASERELOC ? a->directories[DIR_BASERELOC].rva : 0;
-    bool may_resize = (old_flags & SCN_MEM_EXECUTE) ||
-                      (table_rva >= a->sections[index].rva &&
-                       table_rva - a->sections[index].rva < a->sections[index].memory_nbytes);
-    if (!may_resize && a->sections[index].virtual_nbytes != b->sections[index].virtual_nbytes)
-        return false;
-    return memcmp(a->file.bytes + a->sections[index].header_foff,
-                  b->file.bytes + b->sections[index].header_foff, SECTION_NAME_NBYTES) == 0 &&
-           a->sections[index].rva == b->sections[index].rva &&
-           (flags == old_flags || (*lost_write && (flags | SCN_MEM_WRITE) == old_flags));
-}
-
-/* Written again while the driver runs: not only by the loader, which opens what it needs. */
-static bool needs_write(const char *what)
-{
-    return strstr(what, "cookie") || strstr(what, "delay") || strstr(what, "TLS") || strstr(what, "LOCK");
-}
-
-/* Rights that something in the section had: executable code, or data that was written. Parts that a repair
- * added are judged with it. */
-static uint32_t rights_of_content(const struct verify_moves *moves, const struct verify_section *section)
-{
-    uint64_t first_rva = section->rva, end_rva = (uint64_t)section->rva + section->memory_nbytes;
-    bool is_flat = moves->judged->old_image.section_alignment < PAGE_NBYTES;
-    uint32_t rights = 0;
-    for (size_t i = 0; i < moves->map.count; i++) {
-        const struct verify_piece *piece = &moves->map.pieces[i];
-        int64_t rva = (int64_t)piece->rva + piece->delta, last_rva = (int64_t)piece->end_rva + piece->delta;
-        if (rva >= (int64_t)end_rva || last_rva <= (int64_t)first_rva)
-            continue;
-        if (piece->is_code)
-            rights |= SCN_MEM_EXECUTE;
-        if ((piece->section->characteristics & SCN_MEM_WRITE) && !piece->is_code && !piece->is_slots)
-            rights |= SCN_MEM_WRITE;
-        /* All pages of a flat image were writable, and what is stored to need not be marked so. */
-        if (is_flat && !piece->is_code && !piece->is_slots && moves->stored_sections[piece->section->index])
-            rights |= SCN_MEM_WRITE;
-    }
-    for (size_t i = 0; i < moves->new_tables.written.count; i++) {
-        const struct verify_range *range = &moves->new_tables.written.items[i];
-        if (range->rva < end_rva && range->end_rva > first_rva && needs_write(range->what))
-            rights |= SCN_MEM_WRITE;
-    }
-    for (size_t i = 0; i < verify_repairs_range_count(moves); i++) {
-        struct verify_range made = verify_repairs_range(moves, i);
-        if (made.rva < end_rva && made.end_rva > first_rva)
-            rights |= SCN_MEM_EXECUTE | SCN_MEM_WRITE;
-    }
-    return rights;
-}
-
 /* Data left it so that it need not be writable. */
 static bool is_split_and_writable(const struct verify_moves *moves, const struct verify_section *section)
 {
@@ -115,20 +54,20 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     const uint8_t *header = judged->new_image.file.bytes + section->header_foff;
     uint32_t known = SCN_CNT_CODE | SCN_CNT_INITIALIZED_DATA | SCN_CNT_UNINITIALIZED_DATA |
                      SCN_MEM_DISCARDABLE | SCN_MEM_NOT_PAGED | SCN_MEM_EXECUTE | SCN_MEM_READ | SCN_MEM_WRITE;
-    bool lost_write, kept = is_kept(moves, index, &lost_write);
+    enum verify_header_origin origin = verify_header_origin(moves, index);
     if (load_u32(header + SECTION_POINTER_TO_RELOCATIONS) != 0 ||
         load_u32(header + SECTION_POINTER_TO_LINENUMBERS) != 0 ||
         load_u32(header + SECTION_NUMBER_OF_RELOCATIONS) != 0)
         return verify_refute(judged, spot_of(moves, section),
                              "Section %s has COFF relocations or line numbers.", section->name);
-    if (kept && !lost_write && !is_split_and_writable(moves, section))
+    if (origin == HEADER_KEPT && !is_split_and_writable(moves, section))
         return true;
     if ((flags & SCN_MEM_EXECUTE) && (flags & SCN_MEM_WRITE))
         return verify_refute(judged, spot_of(moves, section), "Section %s is writable and executable.",
                              section->name);
-    if (kept)
+    if (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_MOVED)
         return true;
-    if (judged->old_image.section_alignment >= PAGE_NBYTES && index < judged->old_image.section_count)
+    if (origin == HEADER_CHANGED)
         return verify_refute(judged, spot_of(moves, section),
                              "The header of section %s changed in its name, place or rights.", section->name);
     for (size_t i = 0; i < SECTION_NAME_NBYTES; i++)
@@ -139,7 +78,7 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if ((flags & ~known) || !(flags & SCN_MEM_READ))
         return verify_refute(judged, spot_of(moves, section), "Section %s has rights 0x%X.", section->name,
                              (unsigned)flags);
-    uint32_t needless = flags & (SCN_MEM_EXECUTE | SCN_MEM_WRITE) & ~rights_of_content(moves, section);
+    uint32_t needless = flags & (SCN_MEM_EXECUTE | SCN_MEM_WRITE) & ~verify_rights_of_content(moves, section);
     if (needless)
         return verify_refute(judged, spot_of(moves, section), "Section %s is %s, but holds nothing that was.",
                              section->name, needless & SCN_MEM_EXECUTE ? "executable" : "writable");
@@ -264,7 +203,7 @@ static bool check_slots(struct verify_moves *moves)
             return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
                                  "%s at RVA 0x%llX of the new image is in an executable section or in none.",
                                  range->what, (unsigned long long)range->rva);
-        if (needs_write(range->what) && !(section->characteristics & SCN_MEM_WRITE))
+        if (verify_needs_write(range->what) && !(section->characteristics & SCN_MEM_WRITE))
             return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
                                  "%s at RVA 0x%llX of the new image is not in a writable section.",
                                  range->what, (unsigned long long)range->rva);
@@ -308,5 +247,5 @@ bool verify_moved_sections(struct verify_moves *moves)
     for (size_t i = 0; i < moves->map.count; i++)
         if (!check_piece(moves, &moves->map.pieces[i]))
             return false;
-    return check_slots(moves);
+    return check_slots(moves) && verify_constants_are_protected(moves);
 }

@@ -6,6 +6,7 @@
 #include "verify/verify_gaps.h"
 #include "verify/verify_moved_bytes.h"
 #include "verify/verify_moved_headers.h"
+#include "verify/verify_moved_rights.h"
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
@@ -183,7 +184,7 @@ static bool explain(struct verify_moves *moves)
                                    "they led: %zu in tables, %llu "
                                    "relocated addresses, %llu code operands. Assumed: no folded address lies "
                                    "farther than 0x%X bytes from "
-                                   "what it means%s%s",
+                                   "what it means%s%s%s",
                                    moves->field_count, moves->table_field_count,
                                    (unsigned long long)moves->relocation_count,
                                    (unsigned long long)moves->reference_count, (unsigned)EDGE_NBYTES,
@@ -191,6 +192,10 @@ static bool explain(struct verify_moves *moves)
                                              "marked read-only; the image base "
                                              "is not found at run time"
                                            : "",
+                                   is_flat && verify_constants_are_writable(moves)
+                                       ? "; constants lie on pages of variables, and can be written as they "
+                                         "always could"
+                                       : "",
                                    shift_words);
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];
