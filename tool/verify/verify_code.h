@@ -41,6 +41,11 @@ struct verify_branch {
     uint32_t to_rva, from_rva;
 };
 
+/* A relocated field in code that may be the displacement of an access to a table in code. RVAs. */
+struct verify_table_operand {
+    uint32_t table_rva, field_rva;
+};
+
 struct verify_code {
     const struct verify_image *image;
     const struct verify_tables *tables;
@@ -52,6 +57,9 @@ struct verify_code {
     struct verify_branch *branches; /* ascending to_rva; after verify_branches_find() */
     size_t branch_count;
     bool has_branches;
+    struct verify_table_operand *table_operands; /* ascending table_rva; filled and used by verify_room.c */
+    size_t table_operand_count;
+    bool has_table_operands;
     uint64_t step_count;
 };
 

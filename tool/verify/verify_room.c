@@ -4,28 +4,80 @@
 #include "verify/verify_relocations.h"
 #include "verify/verify_targets.h"
 
+#include <stdlib.h>
+
 enum {
     LEAST_ROOM_NBYTES = 16, /* what is shorter between functions is alignment */
-    MOST_TABLES_COUNT = 64, /* of which each is searched for in all relocations */
     POINTER_NBYTES = 4
 };
 
-/* An instruction that begins with the two bytes has [register + rva] or [register * 4 + rva] as operand. */
-static bool is_operand_of(struct verify_code *code, uint32_t rva, uint8_t first, uint8_t second)
+/* The first two bytes of jmp [r*4 + disp32] and of movzx r, byte [r + disp32]; a ModRM or SIB byte follows.
+ */
+static const uint8_t jump_opcode[] = {0xFF, 0x24}, choice_opcode[] = {0x0F, 0xB6};
+
+static int compare_operands(const void *left, const void *right)
+{
+    const struct verify_table_operand *a = left, *b = right;
+    if (a->table_rva != b->table_rva)
+        return a->table_rva < b->table_rva ? -1 : 1;
+    return a->field_rva < b->field_rva ? -1 : a->field_rva > b->field_rva;
+}
+
+/* Three bytes before the field stand the two bytes. */
+static bool is_behind(const struct verify_code_section *section, size_t at, const uint8_t *opcode)
+{
+    return at >= 3 && section->bytes.bytes[at - 3] == opcode[0] && section->bytes.bytes[at - 2] == opcode[1];
+}
+
+/* Once for an image: all relocated fields in code that stand where such an operand stands. */
+static bool find_operands(struct verify_code *code, struct arena *arena)
 {
     struct verify_relocation_reader reader = verify_relocations_begin(code->image);
     struct verify_relocation relocation;
-    while (verify_relocations_next(&reader, &relocation)) {
+    size_t capacity = 0;
+    code->has_table_operands = true;
+    while (!code->image->is_64 && verify_relocations_next(&reader, &relocation)) {
         const struct verify_code_section *section = verify_code_at(code, relocation.rva);
         uint64_t va;
         code->step_count++;
         if (!section || !verify_read_at(code->image, relocation.rva, POINTER_NBYTES, &va) ||
-            va - code->image->base_va != rva)
+            (!is_behind(section, relocation.rva - section->rva, jump_opcode) &&
+             !is_behind(section, relocation.rva - section->rva, choice_opcode)))
             continue;
-        size_t at = relocation.rva - section->rva;
-        const uint8_t *bytes = section->bytes.bytes;
-        if (at >= 3 && bytes[at - 3] == first && bytes[at - 2] == second &&
-            verify_bit(section->starts, at - 3))
+        struct verify_table_operand *grown =
+            arena_grow(arena, code->table_operands, code->table_operand_count, &capacity,
+                       code->table_operand_count + 1, sizeof *code->table_operands);
+        if (!grown) {
+            code->has_table_operands = false;
+            return false;
+        }
+        code->table_operands = grown;
+        code->table_operands[code->table_operand_count++] =
+            (struct verify_table_operand){(uint32_t)(va - code->image->base_va), relocation.rva};
+    }
+    if (code->table_operand_count > 1)
+        qsort(code->table_operands, code->table_operand_count, sizeof *code->table_operands,
+              compare_operands);
+    return true;
+}
+
+/* An instruction that begins with the two bytes has [register + rva] or [register * 4 + rva] as operand. */
+static bool is_operand_of(struct verify_code *code, uint32_t rva, const uint8_t *opcode)
+{
+    size_t low = 0, high = code->table_operand_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (code->table_operands[middle].table_rva < rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < code->table_operand_count && code->table_operands[low].table_rva == rva; low++) {
+        uint32_t field_rva = code->table_operands[low].field_rva;
+        const struct verify_code_section *section = verify_code_at(code, field_rva);
+        code->step_count++;
+        if (section && is_behind(section, field_rva - section->rva, opcode) &&
+            verify_bit(section->starts, field_rva - section->rva - 3))
             return true;
     }
     return false;
@@ -34,13 +86,11 @@ static bool is_operand_of(struct verify_code *code, uint32_t rva, uint8_t first,
 /* Bytes of a jump table at `at`: relocated fields that lead to instructions (jmp [r*4 + table]), and behind
  * them the bytes that choose among them (movzx r, byte [r + table]). 0 when none begins there. */
 static size_t jump_table_nbytes(struct verify_code *code, const struct verify_code_section *section,
-                                size_t at, unsigned *budget_count)
+                                size_t at)
 {
     size_t end = at;
-    if (code->image->is_64 || !verify_bit(section->relocated, at) || *budget_count == 0)
-        return 0;
-    (*budget_count)--;
-    if (!is_operand_of(code, section->rva + (uint32_t)at, 0xFF, 0x24))
+    if (code->image->is_64 || !verify_bit(section->relocated, at) ||
+        !is_operand_of(code, section->rva + (uint32_t)at, jump_opcode))
         return 0;
     while (range_fits(section->bytes.nbytes, end, POINTER_NBYTES) && verify_bit(section->relocated, end)) {
         uint64_t rva = load_u32(section->bytes.bytes + end) - code->image->base_va;
@@ -49,7 +99,7 @@ static size_t jump_table_nbytes(struct verify_code *code, const struct verify_co
         end += POINTER_NBYTES;
     }
     size_t entry_count = (end - at) / POINTER_NBYTES;
-    if (is_operand_of(code, section->rva + (uint32_t)end, 0x0F, 0xB6))
+    if (is_operand_of(code, section->rva + (uint32_t)end, choice_opcode))
         while (end < section->bytes.nbytes && section->bytes.bytes[end] < entry_count)
             end++;
     return end - at;
@@ -63,18 +113,19 @@ static size_t instruction_nbytes(struct verify_code *code, const struct verify_c
     return is_known ? instruction.nbytes : 0;
 }
 
-bool verify_has_room(struct verify_code *code, const struct verify_section *section)
+bool verify_has_room(struct verify_code *code, struct arena *arena, const struct verify_section *section)
 {
     const struct verify_code_section *bytes = verify_code_at(code, section->rva);
     uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
     size_t run_nbytes = 0;
-    unsigned budget_count = MOST_TABLES_COUNT;
+    if (!code->has_table_operands && !find_operands(code, arena))
+        return true; /* out of memory: the next who asks for some fails */
     if (!bytes || bytes->rva != section->rva || used_nbytes > bytes->bytes.nbytes)
         return true;
     for (size_t at = 0; at < used_nbytes && run_nbytes < LEAST_ROOM_NBYTES;) {
         size_t nbytes = instruction_nbytes(code, bytes, at);
         if (nbytes == 0)
-            nbytes = jump_table_nbytes(code, bytes, at, &budget_count);
+            nbytes = jump_table_nbytes(code, bytes, at);
         bool is_fill = bytes->bytes.bytes[at] == 0xCC || bytes->bytes.bytes[at] == 0x90;
         run_nbytes = nbytes != 0 ? 0 : run_nbytes + !is_fill;
         at += nbytes != 0 ? nbytes : 1;

@@ -44,7 +44,7 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data);
 
 /* Whether the section may hold an array: more than instructions of known functions and fill between them. */
-bool verify_has_room(struct verify_code *code, const struct verify_section *section);
+bool verify_has_room(struct verify_code *code, struct arena *arena, const struct verify_section *section);
 
 /* Which border of a target an address outside of it may mean: one past its last byte, or close before its
  * first, where its neighbour fills the last page. */
