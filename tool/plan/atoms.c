@@ -271,7 +271,8 @@ static bool split_atom(struct rewrite *rewrite, const struct atom *whole)
     for (size_t i = 0; i < split->run_count; i++) {
         const struct data_run *run = &split->runs[i];
         bool leaves = split->kind == SPLIT_ALL ||
-                      (split->kind == SPLIT_SLOTS && rewrite->runs_leave_whole && run->holds_slots);
+                      (split->kind == SPLIT_SLOTS &&
+                       (rewrite->keeps_distances || (rewrite->runs_leave_whole && run->holds_slots)));
         if (!leaves)
             continue;
         if (!add_atom(rewrite, whole, at_rva, run->rva, NULL) ||
@@ -294,5 +295,7 @@ bool atoms_make(struct rewrite *rewrite)
     for (uint32_t i = 0; i < rewrite->whole_count; i++)
         if (!split_atom(rewrite, &rewrite->wholes[i]))
             return false;
+    if (rewrite->keeps_distances)
+        keep_distances(rewrite);
     return true;
 }

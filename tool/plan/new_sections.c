@@ -20,6 +20,19 @@ unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece)
     return atom ? atom->needs : 0;
 }
 
+uint32_t piece_backed_nbytes(const struct rewrite *rewrite, const struct piece *piece)
+{
+    struct span run = image_run_at_rva(rewrite->image, piece->old_rva);
+    return run.nbytes < piece->nbytes ? (uint32_t)run.nbytes : piece->nbytes;
+}
+
+uint32_t sections_end_rva(const struct layout *layout)
+{
+    const struct new_section *last = &layout->sections[layout->section_count - 1];
+    uint32_t nbytes = last->virtual_size != 0 ? last->virtual_size : last->raw_nbytes;
+    return align_up(last->rva + nbytes, layout->section_alignment);
+}
+
 static bool is_dropped(const struct image *image, const struct region *region, bool with_symbols)
 {
     switch (region->kind) {

@@ -17,6 +17,21 @@ uint32_t align_up(uint32_t value, uint32_t align);
 /* Rights that the memory of a piece needs: NEEDS_*. */
 unsigned piece_needs(const struct rewrite *rewrite, const struct piece *piece);
 
+/* How many bytes of the piece lie in the file; the rest are zeros. */
+uint32_t piece_backed_nbytes(const struct rewrite *rewrite, const struct piece *piece);
+
+/* Behind the last section, at the next page. */
+uint32_t sections_end_rva(const struct layout *layout);
+
+/* new_sections_window.c: what leaves in a page-aligned image that keeps all distances. A section that leaves
+ * as a whole keeps its header at its new place; a hole without data is left behind. */
+bool window_holds(const struct rewrite *rewrite, const struct piece *piece);
+bool window_leaves_whole(const struct rewrite *rewrite, const struct section *section);
+void window_vacate(const struct rewrite *rewrite, const struct section *section, struct new_section *kept);
+bool window_add_sections(struct rewrite *rewrite);
+/* Bytes of the file in front of the section that leave their place in it. */
+uint32_t window_vacated_nbytes(const struct rewrite *rewrite, const struct section *section);
+
 /* Regions behind the sections: carries over debug data (and, with_symbols, the COFF symbols with their
  * strings) from new file offset *end_foff on; refuses what nothing names, unless it is zero. */
 bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_foff);

@@ -16,20 +16,6 @@ static bool is_leaving(const struct piece *piece)
            piece->kind == PIECE_DATA;
 }
 
-/* How many bytes of the piece lie in the file; the rest are zeros. */
-static uint32_t backed_nbytes(const struct rewrite *rewrite, const struct piece *piece)
-{
-    struct span run = image_run_at_rva(rewrite->image, piece->old_rva);
-    return run.nbytes < piece->nbytes ? (uint32_t)run.nbytes : piece->nbytes;
-}
-
-static uint32_t last_end_rva(const struct layout *layout)
-{
-    const struct new_section *last = &layout->sections[layout->section_count - 1];
-    uint32_t nbytes = last->virtual_size != 0 ? last->virtual_size : last->raw_nbytes;
-    return align_up(last->rva + nbytes, layout->section_alignment);
-}
-
 static void add_section(struct layout *layout, const char *name, uint32_t rva, uint32_t nbytes,
                         uint32_t characteristics)
 {
@@ -47,12 +33,13 @@ static void add_slot_sections(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
     for (int writable = 0; writable < 2; writable++) {
-        uint32_t end_rva = 0, backed_end_rva = 0, first_rva = last_end_rva(layout);
+        uint32_t end_rva = 0, backed_end_rva = 0, first_rva = sections_end_rva(layout);
         for (size_t i = 0; i < layout->piece_count; i++) {
             const struct piece *piece = &layout->pieces[i];
-            if (!is_leaving(piece) || ((piece_needs(rewrite, piece) & NEEDS_WRITE) != 0) != (writable != 0))
+            if (!is_leaving(piece) || window_holds(rewrite, piece) ||
+                ((piece_needs(rewrite, piece) & NEEDS_WRITE) != 0) != (writable != 0))
                 continue;
-            uint32_t backed_rva = piece->new_rva + backed_nbytes(rewrite, piece);
+            uint32_t backed_rva = piece->new_rva + piece_backed_nbytes(rewrite, piece);
             end_rva = piece->new_rva + piece->nbytes > end_rva ? piece->new_rva + piece->nbytes : end_rva;
             backed_end_rva = backed_rva > backed_end_rva ? backed_rva : backed_end_rva;
         }
@@ -78,6 +65,8 @@ static void copy_old_sections(struct rewrite *rewrite)
                                      .characteristics = section->characteristics,
                                      .old_section = i};
         memcpy(kept->name, section->raw_name, SECTION_NAME_NBYTES);
+        if (window_leaves_whole(rewrite, section))
+            window_vacate(rewrite, section, kept);
     }
 }
 
@@ -127,7 +116,7 @@ static bool place_relocations(struct rewrite *rewrite)
             kept->virtual_size = end;
         return true;
     }
-    layout->relocations_rva = last_end_rva(layout);
+    layout->relocations_rva = sections_end_rva(layout);
     layout->relocations_room_nbytes = (uint32_t)table.nbytes;
     add_section(layout, ".hvreloc", layout->relocations_rva, (uint32_t)table.nbytes, NEW_RELOCATIONS);
     return true;
@@ -162,15 +151,20 @@ static bool make_header_room(struct rewrite *rewrite, uint32_t *shift_nbytes)
 }
 
 /* The raw data of an old section, around the pieces that leave it. */
-static bool carry_section(struct rewrite *rewrite, const struct section *section, uint32_t shift_nbytes)
+static bool carry_section(struct rewrite *rewrite, const struct section *section)
 {
     struct layout *layout = rewrite->layout;
     uint32_t at_foff = section->stored_raw_foff, end_foff = at_foff + section->raw_nbytes;
     if (section->raw_nbytes == 0)
         return true;
+    if (window_leaves_whole(rewrite, section)) {
+        const struct new_section *there = layout_section_at(layout, layout_map_rva(layout, section->rva));
+        return layout_add_copy(layout, rewrite->arena, at_foff, there->raw_foff, section->raw_nbytes);
+    }
+    uint32_t shift_nbytes = layout->sections[section->index].raw_foff - at_foff;
     for (size_t i = 0; i < layout->piece_count; i++) {
         const struct piece *piece = &layout->pieces[i];
-        uint32_t foff, nbytes = backed_nbytes(rewrite, piece);
+        uint32_t foff, nbytes = piece_backed_nbytes(rewrite, piece);
         if (!(is_leaving(piece) || piece->kind == PIECE_SHIFTED) || piece->section != section->index ||
             !image_rva_to_foff(rewrite->image, piece->old_rva, nbytes, &foff))
             continue;
@@ -202,18 +196,19 @@ static bool lay_out_file(struct rewrite *rewrite)
                                                                                  : RAW_ALIGNMENT_NBYTES);
             section->raw_foff = end_foff;
         } else if (section->raw_nbytes != 0) {
-            section->raw_foff += shift_nbytes;
+            section->raw_foff +=
+                shift_nbytes - window_vacated_nbytes(rewrite, &image->sections[section->old_section]);
         }
         if (section->raw_nbytes != 0 && section->raw_foff + section->raw_nbytes > end_foff)
             end_foff = section->raw_foff + section->raw_nbytes;
     }
     for (uint32_t i = 0; i < image->section_count; i++)
-        if (!carry_section(rewrite, &image->sections[i], shift_nbytes))
+        if (!carry_section(rewrite, &image->sections[i]))
             return false;
     layout_sort_copies(layout);
     if (!carry_unmapped(rewrite, !layout->drops_symbols, &end_foff))
         return false;
-    layout->image_nbytes = last_end_rva(layout);
+    layout->image_nbytes = sections_end_rva(layout);
     layout->file_nbytes = end_foff;
     return true;
 }
@@ -244,13 +239,13 @@ bool new_sections_append(struct rewrite *rewrite)
     layout->file_alignment = rewrite->image->file_alignment;
     layout->drops_symbols = symbols_have_moved(rewrite);
     layout->sections =
-        arena_array(rewrite->arena, 2 * (size_t)rewrite->image->section_count + MOST_NEW_SECTIONS,
+        arena_array(rewrite->arena, 3 * (size_t)rewrite->image->section_count + MOST_NEW_SECTIONS,
                     sizeof *layout->sections);
     if (!layout->sections)
         return false;
     copy_old_sections(rewrite);
     add_slot_sections(rewrite);
-    if (!straddle_add_shifted(rewrite))
+    if (!window_add_sections(rewrite) || !straddle_add_shifted(rewrite))
         return false;
     straddle_add_sections(layout);
     return place_relocations(rewrite) && lay_out_file(rewrite);

@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+enum { LARGEST_IMAGE_NBYTES = 0x40000000 };
+
 static bool is_executable(const struct rewrite *rewrite, uint32_t rva)
 {
     const struct section *section = image_section_at_rva(rewrite->image, rva);
@@ -64,6 +66,36 @@ static uint32_t place_runs(const struct rewrite *rewrite, bool is_writable, uint
     return end_rva;
 }
 
+/* What moves together when all distances are kept, on fresh pages. */
+static bool place_window(struct rewrite *rewrite, uint32_t end_rva, uint32_t *new_rvas)
+{
+    uint32_t first = 0;
+    while (first < rewrite->atom_count && rewrite->atoms[first].group != KEPT_GROUP)
+        first++;
+    if (first == rewrite->atom_count)
+        return true;
+    uint32_t align = rewrite->image->section_alignment, delta;
+    if (!round_up_u32(end_rva, align, &delta))
+        return false;
+    delta -= rewrite->atoms[first].rva / align * align;
+    const struct directory *relocations = image_directory(rewrite->image, DIR_BASERELOC);
+    const struct atom *holder = relocations ? atom_at(rewrite, relocations->rva) : NULL;
+    if (holder && holder->group == KEPT_GROUP)
+        return rewrite_refuse(rewrite, relocations->rva, relocations->entry_foff,
+                              "Let the linker put base relocations into a section of their own (.reloc).",
+                              "The base relocation table lies among data that would move.");
+    for (uint32_t i = first; i < rewrite->atom_count; i++) {
+        const struct atom *atom = &rewrite->atoms[i];
+        if (atom->group != KEPT_GROUP)
+            continue;
+        new_rvas[i] = atom->rva + delta;
+        if (new_rvas[i] > LARGEST_IMAGE_NBYTES - atom->nbytes)
+            return rewrite_refuse(rewrite, atom->rva, NO_FILE_OFFSET, "Link the image again.",
+                                  "There is no room behind the last section for all data.");
+    }
+    return true;
+}
+
 bool place_append(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
@@ -78,10 +110,16 @@ bool place_append(struct rewrite *rewrite)
                               "There is no room behind section %s.", last->name);
     for (uint32_t i = 0; i < rewrite->atom_count; i++)
         new_rvas[i] = rewrite->atoms[i].rva;
-    end_rva = place_runs(rewrite, false, place_slots(rewrite, false, end_rva), new_rvas);
+    end_rva = place_slots(rewrite, false, end_rva);
+    if (!rewrite->keeps_distances)
+        end_rva = place_runs(rewrite, false, end_rva, new_rvas);
     if (!round_up_u32(end_rva, align, &end_rva))
         return false;
-    (void)place_runs(rewrite, true, place_slots(rewrite, true, end_rva), new_rvas);
+    end_rva = place_slots(rewrite, true, end_rva);
+    if (!rewrite->keeps_distances)
+        (void)place_runs(rewrite, true, end_rva, new_rvas);
+    else if (!place_window(rewrite, end_rva, new_rvas))
+        return false;
 
     struct piece headers = {.nbytes = image->headers_nbytes,
                             .section = NO_SECTION,
@@ -90,7 +128,7 @@ bool place_append(struct rewrite *rewrite)
     if (!layout_add_piece(layout, rewrite->arena, &headers))
         return false;
     for (uint32_t i = 0; i < rewrite->atom_count; i++) {
-        if (!rewrite->atoms[i].is_data_run)
+        if (new_rvas[i] == rewrite->atoms[i].rva)
             rewrite->atoms[i].why = "It stays.";
         if (!place_atom(rewrite, &rewrite->atoms[i], new_rvas[i]))
             return false;

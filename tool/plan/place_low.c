@@ -95,6 +95,8 @@ static void take_cut_tables(struct rewrite *rewrite)
  * that leave stay together, too. */
 static bool choose_groups(struct rewrite *rewrite)
 {
+    if (rewrite->keeps_distances)
+        return true; /* keep_distances.c has chosen */
     bool *conflicts = arena_array(rewrite->arena, rewrite->atom_count, sizeof *conflicts);
     if (!conflicts)
         return false;
@@ -123,7 +125,8 @@ static void choose_slots(struct rewrite *rewrite)
         bool is_executable = is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_EXECUTE);
         bool lacks_write =
             slot->kind == PIECE_VARIABLES && !is_beside(rewrite, slot->rva, slot->nbytes, NEEDS_WRITE);
-        slot->leaves = atom && !slot_stays_in(rewrite, slot, atom) && (is_executable || lacks_write);
+        slot->leaves = atom && !slot_stays_in(rewrite, slot, atom) &&
+                       (is_executable || lacks_write || rewrite->keeps_distances);
     }
 }
 

@@ -5,6 +5,9 @@
 
 bool slot_stays_in(const struct rewrite *rewrite, const struct slot_range *slot, const struct atom *atom)
 {
+    if (rewrite->keeps_distances && atom->group == KEPT_GROUP)
+        return rewrite->runs_leave_whole || slot->kind == PIECE_VARIABLES ||
+               !keep_is_written_page(rewrite, slot);
     if (atom->is_data_run)
         return rewrite->runs_leave_whole || slot->kind == PIECE_VARIABLES;
     return atom->group != 0 || (atom->needs & NEEDS_WRITE);

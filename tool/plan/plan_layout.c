@@ -1,9 +1,6 @@
 /* plan_layout.c - the repairs that move things: sections off page boundaries, and what the loader writes out
  * of executable sections. Takes: image, inventory, code map.  Gives: plan->layout and changes, or the refusal
- * that names what stops it. Must not: emit, or leave a reference undecided.
- *
- * A candidate layout is placed, then every reference is asked what it means in it; where one could mean two
- * things, the next candidate is tried. The refusal is that of the last one. */
+ * that names what stops it. Must not: emit, or choose between layouts; candidates.c does. */
 #include "plan/binding.h"
 #include "plan/debug_data.h"
 #include "plan/rewrite.h"
@@ -126,57 +123,6 @@ static bool check_image(struct rewrite *rewrite)
     return check_directories(rewrite) && check_imports(rewrite);
 }
 
-/* The old bytes of one candidate are laid out and asked. */
-static bool try_candidate(struct rewrite *rewrite)
-{
-    bool is_low = layout_is_low(rewrite->image);
-    rewrite->layout = arena_alloc(rewrite->arena, sizeof *rewrite->layout);
-    if (!rewrite->layout)
-        return false;
-    *rewrite->layout = (struct layout){.moves = true};
-    if (is_low ? !place_low(rewrite) || !new_sections_low(rewrite)
-               : !place_append(rewrite) || !new_sections_append(rewrite))
-        return false;
-    if (!import_range_choose(rewrite) || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||
-        !base_judge(rewrite) || !enumerate_direct(rewrite) || !position_judge(rewrite))
-        return false;
-    straddle_retarget(rewrite);
-    return true;
-}
-
-/* Slots leave alone first, then with the data around them; writable sections alone first, then with their
- * neighbours. */
-static bool try_candidates(struct rewrite *rewrite)
-{
-    struct slot_range *slots = arena_array(rewrite->arena, rewrite->slot_count, sizeof *slots);
-    if (!slots)
-        return false;
-    if (rewrite->slot_count != 0)
-        memcpy(slots, rewrite->slots, rewrite->slot_count * sizeof *slots);
-    enum cut last = layout_is_low(rewrite->image) ? CUT_WITH_BOTH : CUT_WRITABLE_ALONE;
-    bool is_split = false;
-    for (uint32_t i = 0; i < rewrite->image->section_count; i++)
-        is_split |= rewrite->splits[i].kind != SPLIT_NONE;
-    for (int whole = 0; whole <= is_split; whole++)
-        for (enum cut cut = CUT_WRITABLE_ALONE; cut <= last; cut++) {
-            uint32_t number = (uint32_t)whole * CUT_COUNT + (uint32_t)cut;
-            if (number < rewrite->context->options->first_layout)
-                continue;
-            rewrite->context->plan->layout_number = number;
-            rewrite->context->plan->has_other_layouts = cut < last || whole < is_split;
-            rewrite->cut = cut;
-            rewrite->runs_leave_whole = whole != 0;
-            rewrite->is_refused = false;
-            if (rewrite->slot_count != 0)
-                memcpy(rewrite->slots, slots, rewrite->slot_count * sizeof *slots);
-            if (atoms_make(rewrite) && try_candidate(rewrite))
-                return true;
-            if (!rewrite->is_refused)
-                return false; /* memory ran out */
-        }
-    return false;
-}
-
 static const char *describe_moves(struct rewrite *rewrite)
 {
     const struct layout *layout = rewrite->layout;
@@ -257,7 +203,7 @@ bool plan_layout(struct plan_context *context)
     if (context->plan->refusals.count != 0)
         return true;
     if (check_image(&rewrite) && slots_collect(&rewrite) && atoms_collect(&rewrite) &&
-        try_candidates(&rewrite)) {
+        candidates_try(&rewrite)) {
         context->plan->layout = rewrite.layout;
         context->plan->new_file_nbytes = rewrite.layout->file_nbytes;
         return add_changes(&rewrite);

@@ -1,18 +1,23 @@
 /* rewrite.h - what the planners of a moving rewrite share while they choose a layout.
  * Private to tool/plan.
  *
- *     plan_layout.c    the story: which findings ask for moves, and in which order the steps run
- *     atoms.c          the sections with the rights that they need, and which of them are split
- *     runs.c           where data lies between the code of a section
- *     loader_slots.c   what the loader writes
- *     place_low.c      low-aligned images: everything moves by one distance, what must not share a page
- * leaves place_slots.c    where what leaves a section by itself goes place_append.c   page-aligned images:
- * what leaves goes behind the last section import_range.c   directory 12 new_sections.c   from placed pieces
- * to the section table and the file edges.c          near the border of two pieces: which of them does an
- * address mean? referents.c      the new target of every reference split_writes.c   does anything write what
- * stays of a section that was split? enumerate.c      x64: every byte position that could refer to what
- * leaves base_judge.c     x64: what code does with the image base position.c       code that computes with
- * its own address; tables of distances
+ *     plan_layout.c      the story: which findings ask for moves, and in which order the steps run
+ *     candidates.c       the layouts that are tried in turn
+ *     atoms.c            the sections with the rights that they need, and which of them are split
+ *     runs.c             where data lies between the code of a section
+ *     loader_slots.c     what the loader writes
+ *     keep_distances.c   the layout in which all data moves by one distance
+ *     place_low.c        low-aligned images: what must not share a page leaves
+ *     place_slots.c      where what leaves a section by itself goes
+ *     place_append.c     page-aligned images: what leaves goes behind the last section
+ *     import_range.c     directory 12
+ *     new_sections.c     from placed pieces to the section table and the file
+ *     edges.c            near the border of two pieces: which of them does an address mean?
+ *     referents.c        the new target of every reference
+ *     split_writes.c     does anything write what stays of a section that was split?
+ *     enumerate.c        x64: every byte position that could refer to what leaves
+ *     base_judge.c       x64: what code does with the image base
+ *     position.c         code that computes with its own address; tables of distances
  *
  * Each step returns true to go on. False: the rewrite is refused (rewrite_refuse() has said why), or memory
  * ran out. */
@@ -26,6 +31,12 @@ enum {
     MOST_ATOMS = 1024,    /* more runs of data between code are no linker's work */
     MOST_NEW_SECTIONS = 5 /* slots, variables, base relocations; code and flag of straddling relocations */
 };
+
+/* Atoms that leave together share a number: this one, or the index of a section and 1. */
+enum { KEPT_GROUP = 1 };
+
+/* Empty pages between sections. */
+#define HOLE_SECTION ".hvhole"
 
 /* Rights that the bytes of an atom need. */
 enum { NEEDS_WRITE = 1, NEEDS_EXECUTE = 2 };
@@ -91,6 +102,7 @@ struct rewrite {
     struct section_split *splits; /* by index of the section */
 
     /* One candidate: */
+    bool keeps_distances;  /* all data moves by one distance */
     bool runs_leave_whole; /* slots leave with the run of data that they lie in, not by themselves */
     enum cut cut;
     struct atom *atoms; /* by ascending RVA */
@@ -127,8 +139,16 @@ struct atom *atom_at(const struct rewrite *rewrite, uint32_t rva);
  * in the arena. A run reaches from the first byte behind code that is not fill to the next code. */
 bool runs_find(struct rewrite *rewrite, const struct section *section, struct data_run **runs, size_t *count);
 
+/* candidates.c: the first layout from context->options->first_layout on that no reference refuses. */
+bool candidates_try(struct rewrite *rewrite);
+
 /* split_writes.c: nothing writes what stays executable of the sections that were split. */
 bool split_writes_judge(struct rewrite *rewrite);
+
+/* keep_distances.c: all data of the candidate's atoms becomes one group. */
+void keep_distances(struct rewrite *rewrite);
+/* Something on the slot's page is written, and moves with it. */
+bool keep_is_written_page(const struct rewrite *rewrite, const struct slot_range *slot);
 
 /* loader_slots.c */
 bool slots_collect(struct rewrite *rewrite);
