@@ -185,7 +185,7 @@ static bool replaces_input(const struct outcome *outcome, const struct pipeline_
                                      file_identity_is_equal(&output, &outcome->file.state.identity));
 }
 
-enum { MOST_LAYOUTS = 10 };
+enum { MOST_LAYOUTS = 12 };
 
 /* Layouts that the verifier has seen. */
 struct tried_layouts {

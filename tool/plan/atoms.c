@@ -266,11 +266,15 @@ static bool add_atom(struct rewrite *rewrite, const struct atom *whole, uint32_t
 
 static bool split_atom(struct rewrite *rewrite, const struct atom *whole)
 {
-    const struct section_split *split = &rewrite->splits[whole->section];
+    struct section_split *split = &rewrite->splits[whole->section];
+    bool takes_all = rewrite->takes_all_runs && (whole->needs & NEEDS_EXECUTE);
+    if (takes_all && !split->runs &&
+        !runs_find(rewrite, &rewrite->image->sections[whole->section], &split->runs, &split->run_count))
+        return false;
     uint32_t at_rva = whole->rva, end_rva = whole->rva + whole->nbytes;
     for (size_t i = 0; i < split->run_count; i++) {
         const struct data_run *run = &split->runs[i];
-        bool leaves = split->kind == SPLIT_ALL ||
+        bool leaves = takes_all || split->kind == SPLIT_ALL ||
                       (split->kind == SPLIT_SLOTS &&
                        (rewrite->keeps_distances || (rewrite->runs_leave_whole && run->holds_slots)));
         if (!leaves)

@@ -5,13 +5,14 @@
  * A candidate is placed, then every reference is asked what it means in it; where one could mean two things,
  * the next is tried. First what moves least: slots leave alone, then with the data around them; writable
  * sections alone, then with their neighbours. Last, all data moves by one distance: then no address has to be
- * told from another one, as long as both are data's. The refusal is that of the last one but for those. */
+ * told from another one, as long as both are data's; then with the data that lies among code. The refusal is
+ * that of the last one but for those. */
 #include "plan/rewrite.h"
 
 enum {
-    FIRST_THAT_KEEPS = 2 * CUT_COUNT, /* slots out of pages that are written, */
-    LAST_THAT_KEEPS,                  /* then where they are */
-    LAYOUT_COUNT
+    FIRST_THAT_KEEPS = 2 * CUT_COUNT,           /* slots leave pages that are written; then they stay */
+    FIRST_WITH_ALL_RUNS = FIRST_THAT_KEEPS + 2, /* and the same with the data of all code sections */
+    LAYOUT_COUNT = FIRST_WITH_ALL_RUNS + 2
 };
 
 static bool is_split(const struct rewrite *rewrite)
@@ -24,6 +25,8 @@ static bool is_split(const struct rewrite *rewrite)
 
 static bool exists(const struct rewrite *rewrite, uint32_t number)
 {
+    if (number >= FIRST_WITH_ALL_RUNS)
+        return layout_is_low(rewrite->image);
     if (number >= FIRST_THAT_KEEPS)
         return layout_is_low(rewrite->image) || is_split(rewrite);
     return (number < CUT_COUNT || is_split(rewrite)) &&
@@ -38,7 +41,9 @@ static void choose(struct rewrite *rewrite, uint32_t number)
     for (uint32_t next = number + 1; next < LAYOUT_COUNT; next++)
         plan->has_other_layouts |= exists(rewrite, next);
     rewrite->keeps_distances = number >= FIRST_THAT_KEEPS;
-    rewrite->runs_leave_whole = rewrite->keeps_distances ? number == LAST_THAT_KEEPS : number >= CUT_COUNT;
+    rewrite->takes_all_runs = number >= FIRST_WITH_ALL_RUNS;
+    rewrite->runs_leave_whole =
+        rewrite->keeps_distances ? (number - FIRST_THAT_KEEPS) % 2 == 1 : number >= CUT_COUNT;
     rewrite->cut = rewrite->keeps_distances ? CUT_WRITABLE_ALONE : (enum cut)(number % CUT_COUNT);
 }
 

@@ -194,7 +194,7 @@ static bool lay_out_file(struct rewrite *rewrite)
             end_foff =
                 align_up(end_foff, layout->file_alignment > RAW_ALIGNMENT_NBYTES ? layout->file_alignment
                                                                                  : RAW_ALIGNMENT_NBYTES);
-            section->raw_foff = end_foff;
+            section->raw_foff = section->raw_nbytes == 0 ? 0 : end_foff;
         } else if (section->raw_nbytes != 0) {
             section->raw_foff +=
                 shift_nbytes - window_vacated_nbytes(rewrite, &image->sections[section->old_section]);

@@ -103,6 +103,7 @@ struct rewrite {
 
     /* One candidate: */
     bool keeps_distances;  /* all data moves by one distance */
+    bool takes_all_runs;   /* so does what lies between the code of any section */
     bool runs_leave_whole; /* slots leave with the run of data that they lie in, not by themselves */
     enum cut cut;
     struct atom *atoms; /* by ascending RVA */
