@@ -26,6 +26,14 @@ $(BUILD)/tests/faults.so: $(filter-out %_windows.c %_windows.h,$(wildcard tests/
 .PHONY: fault-helpers
 fault-helpers: $(BUILD)/tests/faults.so
 
+# Gives any image another layout (tests/cli/test_relayout.py, docs/RELAYOUT.md).
+RELAYOUT_SOURCES := $(wildcard tests/relayout/*.c)
+$(BUILD)/tests/relayout: $(RELAYOUT_SOURCES) $(wildcard tests/relayout/*.h) $(BUILD)/libhvcifix.a | $(BUILD)/.deps-tests
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -Itests/relayout -o $@ $(RELAYOUT_SOURCES) $(BUILD)/libhvcifix.a \
+		$(LDFLAGS) $(LIBRARY_LIBS)
+
 .PHONY: unit-tests checked-build clang-build
 unit-tests: $(UNIT_TESTS)
 

@@ -25,6 +25,8 @@ static bool is_split(const struct rewrite *rewrite)
 
 static bool exists(const struct rewrite *rewrite, uint32_t number)
 {
+    if (rewrite->context->options->forced)
+        return number == 0;
     if (number >= FIRST_WITH_ALL_RUNS)
         return layout_is_low(rewrite->image);
     if (number >= FIRST_THAT_KEEPS)
@@ -55,8 +57,10 @@ static bool try_candidate(struct rewrite *rewrite)
     if (!rewrite->layout)
         return false;
     *rewrite->layout = (struct layout){.moves = true};
-    if (is_low ? !place_low(rewrite) || !new_sections_low(rewrite)
-               : !place_append(rewrite) || !new_sections_append(rewrite))
+    bool is_placed = is_low                              ? place_low(rewrite)
+                     : rewrite->context->options->forced ? place_forced(rewrite)
+                                                         : place_append(rewrite);
+    if (!is_placed || !(is_low ? new_sections_low(rewrite) : new_sections_append(rewrite)))
         return false;
     if (!import_range_choose(rewrite) || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||
         !base_judge(rewrite) || !enumerate_direct(rewrite) || !position_judge(rewrite))

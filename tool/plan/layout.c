@@ -166,10 +166,11 @@ bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *n
 
 const struct new_section *layout_section_at(const struct layout *layout, uint32_t new_rva)
 {
-    for (uint32_t i = layout->section_count; i-- > 0;)
-        if (layout->sections[i].rva <= new_rva)
-            return &layout->sections[i];
-    return NULL;
+    const struct new_section *found = NULL;
+    for (uint32_t i = 0; i < layout->section_count; i++)
+        if (layout->sections[i].rva <= new_rva && (!found || layout->sections[i].rva >= found->rva))
+            found = &layout->sections[i];
+    return found;
 }
 
 bool layout_data_leaves(const struct layout *layout)

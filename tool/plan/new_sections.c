@@ -28,9 +28,14 @@ uint32_t piece_backed_nbytes(const struct rewrite *rewrite, const struct piece *
 
 uint32_t sections_end_rva(const struct layout *layout)
 {
-    const struct new_section *last = &layout->sections[layout->section_count - 1];
-    uint32_t nbytes = last->virtual_size != 0 ? last->virtual_size : last->raw_nbytes;
-    return align_up(last->rva + nbytes, layout->section_alignment);
+    uint32_t last_rva = 0;
+    for (uint32_t i = 0; i < layout->section_count; i++) {
+        const struct new_section *section = &layout->sections[i];
+        uint32_t nbytes = section->virtual_size != 0 ? section->virtual_size : section->raw_nbytes;
+        uint32_t end_rva = align_up(section->rva + nbytes, layout->section_alignment);
+        last_rva = end_rva > last_rva ? end_rva : last_rva;
+    }
+    return last_rva;
 }
 
 static bool is_dropped(const struct image *image, const struct region *region, bool with_symbols)

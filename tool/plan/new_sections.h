@@ -40,4 +40,9 @@ bool carry_unmapped(struct rewrite *rewrite, bool with_symbols, uint32_t *end_fo
  * but zeros lies behind the old one. *end_foff is the end of what must lie below SizeOfHeaders. */
 bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *end_foff);
 
+/* place_forced.c: empty sections where the caller's layout leaves gaps, behind the others; then all in order.
+ */
+bool forced_fill_gaps(struct rewrite *rewrite);
+bool forced_sort_sections(struct layout *layout);
+
 #endif

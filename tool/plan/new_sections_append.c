@@ -34,6 +34,8 @@ static void add_slot_sections(struct rewrite *rewrite)
     struct layout *layout = rewrite->layout;
     for (int writable = 0; writable < 2; writable++) {
         uint32_t end_rva = 0, backed_end_rva = 0, first_rva = sections_end_rva(layout);
+        if (rewrite->context->options->forced && rewrite->context->options->forced->slots_rva > first_rva)
+            first_rva = rewrite->context->options->forced->slots_rva;
         for (size_t i = 0; i < layout->piece_count; i++) {
             const struct piece *piece = &layout->pieces[i];
             if (!is_leaving(piece) || window_holds(rewrite, piece) ||
@@ -65,6 +67,8 @@ static void copy_old_sections(struct rewrite *rewrite)
                                      .characteristics = section->characteristics,
                                      .old_section = i};
         memcpy(kept->name, section->raw_name, SECTION_NAME_NBYTES);
+        if (rewrite->context->options->forced)
+            kept->rva = rewrite->context->options->forced->section_rvas[i];
         if (window_leaves_whole(rewrite, section))
             window_vacate(rewrite, section, kept);
     }
@@ -102,7 +106,7 @@ static bool place_relocations(struct rewrite *rewrite)
     const struct section *section = image_section_at_rva(rewrite->image, directory->rva);
     if (table.nbytes <= BASERELOC_BLOCK_HEADER_NBYTES || !section)
         return true; /* nothing to relocate: the directory stays as it is */
-    layout->relocations_rva = directory->rva;
+    layout->relocations_rva = layout_map_rva(layout, directory->rva);
     layout->relocations_nbytes = (uint32_t)table.nbytes;
     layout->relocations_room_nbytes = directory->nbytes;
     if (table.nbytes <= directory->nbytes)
@@ -239,7 +243,7 @@ bool new_sections_append(struct rewrite *rewrite)
     layout->file_alignment = rewrite->image->file_alignment;
     layout->drops_symbols = symbols_have_moved(rewrite);
     layout->sections =
-        arena_array(rewrite->arena, 3 * (size_t)rewrite->image->section_count + MOST_NEW_SECTIONS,
+        arena_array(rewrite->arena, 3 * ((size_t)rewrite->image->section_count + MOST_NEW_SECTIONS),
                     sizeof *layout->sections);
     if (!layout->sections)
         return false;
@@ -248,5 +252,9 @@ bool new_sections_append(struct rewrite *rewrite)
     if (!window_add_sections(rewrite) || !straddle_add_shifted(rewrite))
         return false;
     straddle_add_sections(layout);
-    return place_relocations(rewrite) && lay_out_file(rewrite);
+    if (!place_relocations(rewrite))
+        return false;
+    return rewrite->context->options->forced
+               ? forced_fill_gaps(rewrite) && lay_out_file(rewrite) && forced_sort_sections(layout)
+               : lay_out_file(rewrite);
 }

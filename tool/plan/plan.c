@@ -77,6 +77,8 @@ static bool asks_for_split(struct plan_context *context, const struct finding *f
 
 static bool plan_moves(struct plan_context *context)
 {
+    if (context->options->forced)
+        return plan_layout(context);
     for (size_t i = 0; i < context->findings->count; i++)
         if (plan_asks_for_layout(context->options, &context->findings->items[i]))
             return plan_layout(context);
@@ -138,7 +140,7 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
         return refuse_many_sections(&context);
     if (!plan_moves(&context))
         return false;
-    for (size_t i = 0; i < findings->count; i++)
+    for (size_t i = 0; !options->forced && i < findings->count; i++)
         if (!plan_finding(&context, &findings->items[i]))
             return false;
 

@@ -34,6 +34,13 @@ struct change {
     const char *proof; /* what was examined, or what is assumed */
 };
 
+/* A layout that the caller asks for whatever the findings say: tests try inventory and proof on it
+ * (page-aligned images; tests/relayout). What is executable has to keep its distances. */
+struct forced_layout {
+    const uint32_t *section_rvas; /* by index: the new RVA, a multiple of a page from the old one */
+    uint32_t slots_rva;           /* a page behind all sections for what the loader writes; 0: it stays */
+};
+
 struct plan_options {
     bool drop_signature;
     const enum finding_code *only; /* repair just these rules; NULL means all */
@@ -41,6 +48,7 @@ struct plan_options {
     enum windows_target target;
     const char *catalog;   /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
     uint32_t first_layout; /* of the layouts that are tried in turn, those before this one are left out */
+    const struct forced_layout *forced; /* NULL, but in tests */
 };
 
 struct plan {

@@ -153,6 +153,13 @@ static bool add_changes(struct rewrite *rewrite)
 {
     struct plan_context *context = rewrite->context;
     const char *proof = describe_moves(rewrite);
+    if (context->options->forced)
+        return plan_add_change(context->plan, context->arena,
+                               &(struct change){.kind = CHANGE_LAYOUT,
+                                                .field = "layout",
+                                                .why = "The caller asked for it.",
+                                                .assurance = ASSURANCE_ASSUMED,
+                                                .proof = proof});
     for (size_t i = 0; i < context->findings->count; i++) {
         const struct finding *finding = &context->findings->items[i];
         bool is_straddling = finding->code == HVCI2101_RELOCATION_STRADDLES;
@@ -186,7 +193,8 @@ bool plan_layout(struct plan_context *context)
                               .image = context->image,
                               .refs = context->refs,
                               .code = context->code,
-                              .arena = context->arena};
+                              .arena = context->arena,
+                              .takes_slots_out = context->options->forced != NULL};
     for (size_t i = 0; i < context->findings->count; i++) {
         const struct finding *finding = &context->findings->items[i];
         if (plan_loses_write(context, (uint32_t)finding->file_offset))

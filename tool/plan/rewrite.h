@@ -158,6 +158,9 @@ bool slots_collect(struct rewrite *rewrite);
 bool place_low(struct rewrite *rewrite);
 bool place_append(struct rewrite *rewrite);
 
+/* place_forced.c: the same, for the layout that the caller asks for. */
+bool place_forced(struct rewrite *rewrite);
+
 /* import_range.c: directory 12, when the table leaves. */
 bool import_range_choose(struct rewrite *rewrite);
 

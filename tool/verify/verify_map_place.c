@@ -25,6 +25,10 @@ static void collect_candidates(struct map_search *search)
     for (uint32_t i = 0; i < a->directory_count && i < b->directory_count; i++)
         if (i != DIR_SECURITY && i != DIR_BASERELOC && a->directories[i].rva && b->directories[i].rva)
             add_candidate(list, (int64_t)b->directories[i].rva - a->directories[i].rva);
+    for (uint32_t i = 0; i < a->section_count; i++)
+        for (uint32_t k = 0; k < b->section_count; k++)
+            if (strcmp(a->sections[i].name, b->sections[k].name) == 0)
+                add_candidate(list, (int64_t)b->sections[k].rva - (int64_t)a->sections[i].rva);
     for (int64_t shift = 0; shift <= SECTION_SHIFT_COUNT; shift++)
         for (uint32_t i = 0; i < a->section_count; i++)
             for (uint32_t k = 0; k < b->section_count; k++)
@@ -61,18 +65,31 @@ static bool directory_delta(const struct map_search *search, const struct verify
     return false;
 }
 
-/* Page-aligned images keep their sections: the same name at the same RVA, unless another distance explains
- * the bytes far better. */
+/* Page-aligned images keep their sections: one of the same name and size, at the same RVA if there is one,
+ * unless another distance explains the bytes far better. */
 static bool is_kept(const struct map_search *search, const struct verify_section *section, uint64_t end_rva,
-                    uint64_t best_cost)
+                    uint64_t best_cost, int64_t *delta)
 {
     const struct verify_image *a = &search->judged->old_image, *b = &search->judged->new_image;
-    if (a->section_alignment < PAGE_NBYTES || section->index >= b->section_count)
+    size_t count = 0;
+    if (a->section_alignment < PAGE_NBYTES)
         return false;
-    const struct verify_section *now = &b->sections[section->index];
-    struct evidence found = map_evidence(search, section, section->rva, end_rva, 0, UINT64_MAX);
-    return now->rva == section->rva && strcmp(now->name, section->name) == 0 && found.fits &&
-           map_cost(&found) <= best_cost * 4 + KEPT_COST;
+    for (uint32_t i = 0; i < b->section_count; i++) {
+        const struct verify_section *now = &b->sections[i];
+        bool is_same_place = now->rva == section->rva && i == section->index;
+        if (strcmp(now->name, section->name) != 0 ||
+            (!is_same_place && now->virtual_nbytes != section->virtual_nbytes))
+            continue;
+        struct evidence found = map_evidence(search, section, section->rva, end_rva,
+                                             (int64_t)now->rva - section->rva, UINT64_MAX);
+        if (!found.fits || map_cost(&found) > best_cost * 4 + KEPT_COST)
+            continue;
+        *delta = (int64_t)now->rva - section->rva;
+        if (is_same_place)
+            return true;
+        count++;
+    }
+    return count == 1;
 }
 
 static bool is_zero(const struct map_search *search, uint64_t rva, uint64_t end_rva)
@@ -162,10 +179,7 @@ static bool place_section(struct map_search *search, const struct verify_section
     bool is_named = directory_delta(search, section, &named) &&
                     map_evidence(search, section, section->rva, end_rva, named, 0).fits;
     is_named = is_named || entry_delta(search, section, end_rva, &named);
-    if (!is_named && is_kept(search, section, end_rva, choice.cost)) {
-        is_named = true;
-        named = 0;
-    }
+    is_named = is_named || is_kept(search, section, end_rva, choice.cost, &named);
     bool is_clear = choice.found.match_count >= CLEAR_MATCH_COUNT &&
                     choice.found.match_count >= choice.found.mismatch_count &&
                     choice.second_cost >= choice.cost * 2 + CLEAR_MATCH_COUNT;

@@ -27,7 +27,7 @@ static bool has_size_of(const struct verify_moves *moves, const struct verify_se
     return may_resize || old_section->virtual_nbytes == section->virtual_nbytes;
 }
 
-/* Some content of the old section lies where it lay; or it has none that is looked for. */
+/* Some content of the old section lies where it lay; or it has none, but its name is still there. */
 static bool is_in_place(const struct verify_moves *moves, const struct verify_section *old_section,
                         const struct verify_section *section)
 {
@@ -40,7 +40,7 @@ static bool is_in_place(const struct verify_moves *moves, const struct verify_se
             return true;
         has_content = true;
     }
-    return !has_content && section->rva == old_section->rva;
+    return !has_content && section->rva == old_section->rva && has_name_of(moves, old_section, section);
 }
 
 /* All content of the old section, but for slots that have a place of their own, lies in this one and nothing
@@ -74,13 +74,32 @@ static bool went_with_content(const struct verify_moves *moves, const struct ver
     return false;
 }
 
+static const struct verify_section *begins_at(const struct verify_image *image, uint32_t rva)
+{
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (image->sections[i].rva == rva)
+            return &image->sections[i];
+    return NULL;
+}
+
+/* The old section whose header this one may be, if its content stayed: the one that began there; else the one
+ * of the same number, when none begins where that did. */
+static const struct verify_section *old_section_of(const struct verify_moves *moves, uint32_t index)
+{
+    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
+    const struct verify_section *there = begins_at(a, b->sections[index].rva);
+    if (there)
+        return there;
+    return index < a->section_count && !begins_at(b, a->sections[index].rva) ? &a->sections[index] : NULL;
+}
+
 enum verify_header_origin verify_header_origin(const struct verify_moves *moves, uint32_t index)
 {
     const struct verify_image *a = &moves->judged->old_image;
     const struct verify_section *section = &moves->judged->new_image.sections[index];
     if (a->section_alignment < PAGE_NBYTES)
         return HEADER_NEW;
-    const struct verify_section *old_section = index < a->section_count ? &a->sections[index] : NULL;
+    const struct verify_section *old_section = old_section_of(moves, index);
     if (old_section && has_name_of(moves, old_section, section) && has_size_of(moves, old_section, section) &&
         old_section->rva == section->rva) {
         if (section->characteristics == old_section->characteristics)

@@ -21,6 +21,8 @@ bool verify_is_moved(const struct verify_case *judged)
     struct verify_directory new_iat = b->directory_count > DIR_IAT ? b->directories[DIR_IAT] : none;
     bool is_realigned = a->section_alignment < PAGE_NBYTES && b->section_alignment >= PAGE_NBYTES;
     bool is_appended = b->section_count > a->section_count;
+    for (uint32_t i = 0; i < a->section_count && a->section_count == b->section_count; i++)
+        is_appended = is_appended || a->sections[i].rva != b->sections[i].rva;
     return is_realigned || (is_appended && a->section_alignment == b->section_alignment) ||
            (is_appended && old_iat.rva != new_iat.rva);
 }
