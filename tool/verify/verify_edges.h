@@ -34,11 +34,6 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva);
  * parted. */
 bool verify_only_array_distance(const struct verify_moves *moves, uint64_t rva, int64_t *delta);
 
-/* The address rva, which something is added to, lies in an instruction, and no array lies in code near it:
- * one elsewhere is meant. *delta is where all that may hold arrays went. False when that is not so, or when
- * they parted. */
-bool verify_array_is_not_in_code(struct verify_moves *moves, uint64_t rva, int64_t *delta);
-
 /* The distance of what rva means, unless it is open. Nothing is refuted. */
 enum verify_meaning verify_meaning(struct verify_moves *moves, uint64_t rva, enum verify_address_use use,
                                    int64_t *delta);

@@ -5,7 +5,6 @@
  * An index that does not begin with zero is folded into the address, element for element: table[code - 0x803]
  * of four-byte elements is stored as an address 0x200C bytes before the table, whatever lies there. */
 #include "verify/verify_edges.h"
-#include "verify/verify_targets.h"
 #include "verify/verify_text_literal.h"
 
 enum { FAR_FOLD_NBYTES = 0x10000 };
@@ -104,37 +103,4 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
             return true;
     }
     return false;
-}
-
-/* No array lies in code so near that an index could lead from rva to it. */
-static bool is_far_from_arrays_in_code(struct verify_moves *moves, uint64_t rva)
-{
-    for (uint32_t i = 0; i < moves->code.section_count; i++) {
-        const struct verify_section *section = moves->code.sections[i].section;
-        if (rva + FAR_FOLD_NBYTES > section->rva &&
-            rva < (uint64_t)section->rva + section->memory_nbytes + FAR_FOLD_NBYTES &&
-            verify_has_room(&moves->code, moves->judged->arena, section))
-            return false;
-    }
-    return true;
-}
-
-bool verify_array_is_not_in_code(struct verify_moves *moves, uint64_t rva, int64_t *delta)
-{
-    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
-    const struct verify_piece *own = verify_piece_at(&moves->map, rva);
-    bool has_any = false;
-    if (moves->judged->old_image.is_64 || !own || !own->is_code || !section ||
-        !is_in_instruction(moves, section, (size_t)(rva - section->rva)) || is_data_in_code(moves, rva))
-        return false;
-    for (size_t i = 0; i < moves->map.count; i++) {
-        const struct verify_piece *piece = &moves->map.pieces[i];
-        if (!may_hold_arrays(moves, piece))
-            continue;
-        if (has_any && piece->delta != *delta)
-            return false;
-        *delta = piece->delta;
-        has_any = true;
-    }
-    return has_any && is_far_from_arrays_in_code(moves, rva);
 }

@@ -84,9 +84,8 @@ enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t r
 {
     if (!may_be_meant(moves, rva, field_rva)) {
         /* Data that is indexed from such an address may lie at any distance. */
-        if (field_rva != UINT64_MAX && verify_array_may_be_far(moves, rva))
-            return verify_array_is_not_in_code(moves, rva, delta) ? MEANING_INFERRED : MEANING_OPEN;
-        return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+        enum verify_meaning indexed = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+        return field_rva != UINT64_MAX && verify_array_may_be_far(moves, rva) ? MEANING_OPEN : indexed;
     }
     enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     const struct verify_piece *piece = verify_piece_at(&moves->map, rva);

@@ -110,9 +110,8 @@ static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64
     bool is_in_gap = !verify_piece_at(&moves->map, rva) && rva >= moves->map.pieces[0].rva;
     if (is_in_gap && !moves->judged->old_image.is_64)
         return verify_only_array_distance(moves, rva, delta) ? MEANING_INFERRED : MEANING_OPEN;
-    if (verify_array_may_be_far(moves, rva))
-        return verify_array_is_not_in_code(moves, rva, delta) ? MEANING_INFERRED : MEANING_OPEN;
-    return verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
+    return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
 }
 
 /* By what is done with the address behind the instruction that takes it. */
