@@ -189,6 +189,19 @@ static int compare_sites(const void *left, const void *right)
     return a->rva < b->rva ? -1 : a->rva > b->rva;
 }
 
+/* A block header that loaders judge by itself, whatever is in the block. */
+static bool block_is_plain(struct verify_case *judged, uint32_t rva, uint32_t page_rva, int64_t last_page_rva,
+                           bool has_relocation)
+{
+    return (page_rva % PAGE_NBYTES == 0 && (int64_t)page_rva > last_page_rva && has_relocation &&
+            page_rva < judged->new_image.image_nbytes) ||
+           verify_refute(
+               judged, verify_spot_rva(judged, rva),
+               "The new image's relocation block for RVA 0x%X is empty, out of order or outside the "
+               "image.",
+               (unsigned)page_rva);
+}
+
 /* Padding in the new table: one zero entry at the end of a block, for alignment. */
 static bool padding_is_plain(struct verify_case *judged)
 {
@@ -199,18 +212,25 @@ static bool padding_is_plain(struct verify_case *judged)
     struct span table = verify_bytes_at(image, directory.rva);
     uint64_t at = 0;
     uint32_t block_nbytes;
+    int64_t last_page_rva = -1;
     if (table.nbytes > directory.nbytes)
         table.nbytes = directory.nbytes;
     while (span_u32(table, at + BASERELOC_BLOCK_SIZE, &block_nbytes) &&
            block_nbytes >= BASERELOC_BLOCK_HEADER_NBYTES && range_fits(table.nbytes, at, block_nbytes)) {
+        uint32_t page_rva = load_u32(table.bytes + at + BASERELOC_PAGE_RVA);
+        bool has_relocation = at == 0 && block_nbytes == directory.nbytes; /* nothing to relocate */
         for (uint64_t k = BASERELOC_BLOCK_HEADER_NBYTES; k + 2 <= block_nbytes; k += BASERELOC_ENTRY_NBYTES) {
             uint16_t entry = load_u16(table.bytes + at + k);
+            has_relocation = has_relocation || entry >> 12 != BASERELOC_ABSOLUTE;
             judged->verdict->step_count++;
             if (entry >> 12 == BASERELOC_ABSOLUTE && (entry != 0 || k + 2 != block_nbytes))
                 return verify_refute(
                     judged, verify_spot_rva(judged, (uint32_t)(directory.rva + at + k)),
                     "The new base relocations have an entry 0x%04X of type 0 that pads nothing.", entry);
         }
+        if (!block_is_plain(judged, (uint32_t)(directory.rva + at), page_rva, last_page_rva, has_relocation))
+            return false;
+        last_page_rva = page_rva;
         at += block_nbytes;
     }
     /* The loader takes blocks until the size is used up: what is left over would be one of size 0. */

@@ -16,6 +16,9 @@ enum verify_header_origin {
 };
 enum verify_header_origin verify_header_origin(const struct verify_moves *moves, uint32_t index);
 
+/* False when a section is larger in memory than what it holds, or the image far larger than it was. */
+bool verify_moved_sizes(struct verify_moves *moves);
+
 /* Rights that something in the section had: executable code, or data that was written. Parts that a repair
  * added are judged with it. */
 uint32_t verify_rights_of_content(const struct verify_moves *moves, const struct verify_section *section);

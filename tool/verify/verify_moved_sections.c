@@ -247,5 +247,5 @@ bool verify_moved_sections(struct verify_moves *moves)
     for (size_t i = 0; i < moves->map.count; i++)
         if (!check_piece(moves, &moves->map.pieces[i]))
             return false;
-    return check_slots(moves) && verify_constants_are_protected(moves);
+    return check_slots(moves) && verify_constants_are_protected(moves) && verify_moved_sizes(moves);
 }

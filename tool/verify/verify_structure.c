@@ -25,6 +25,8 @@ static const char *const rule_texts[STRUCTURE_RULE_COUNT] = {
     [STRUCTURE_DIRECTORIES] = "each data directory lies inside the image",
     [STRUCTURE_CERTIFICATES] = "the certificate table is 8-aligned and the last thing in the file",
     [STRUCTURE_RELOCATIONS] = "base relocation blocks are well formed and ascend",
+    [STRUCTURE_SECTION_SIZE] = "each section has a size",
+    [STRUCTURE_RAW_ALIGNED] = "raw data begins, and the headers end, at a multiple of FileAlignment",
 };
 
 struct structure_check {
@@ -46,6 +48,11 @@ static bool is_power_of_two(uint32_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
+static bool is_file_aligned(const struct verify_image *image, uint32_t foff)
+{
+    return image->file_alignment == 0 || foff % image->file_alignment == 0;
+}
+
 static void check_headers(struct structure_check *check)
 {
     const struct verify_image *image = check->image;
@@ -64,6 +71,8 @@ static void check_headers(struct structure_check *check)
             image->headers_nbytes >= image->section_table_end_foff &&
                 image->headers_nbytes < image->image_nbytes,
             STRUCTURE_HEADERS_SIZE, opt_foff + OPT_SIZE_OF_HEADERS);
+    require(check, is_file_aligned(image, image->headers_nbytes), STRUCTURE_RAW_ALIGNED,
+            opt_foff + OPT_SIZE_OF_HEADERS);
     require(check, image->section_table_end_foff < PAGE_NBYTES, STRUCTURE_HEADERS_PAGE,
             image->section_table_foff);
     require(check, image->section_count >= 1 && image->section_count <= 96, STRUCTURE_SECTION_COUNT,
@@ -90,6 +99,7 @@ static void check_memory(struct structure_check *check)
         require(check, is_rounded && section->rva == next_rva, STRUCTURE_SECTION_ADJACENT,
                 section->header_foff + SECTION_VIRTUAL_ADDRESS);
         uint32_t nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->raw_nbytes;
+        require(check, nbytes != 0, STRUCTURE_SECTION_SIZE, section->header_foff + SECTION_VIRTUAL_SIZE);
         is_rounded = rounded_end(image, section->rva, nbytes, &next_rva);
     }
     require(check, is_rounded && image->image_nbytes == next_rva, STRUCTURE_IMAGE_SIZE,
@@ -103,6 +113,7 @@ static void check_raw_data(struct structure_check *check)
         const struct verify_section *section = &image->sections[i];
         uint64_t at_foff = section->header_foff + SECTION_POINTER_TO_RAW_DATA;
         if (section->raw_nbytes != 0) {
+            require(check, is_file_aligned(image, section->raw_foff), STRUCTURE_RAW_ALIGNED, at_foff);
             require(check,
                     section->raw_foff >= image->section_table_end_foff &&
                         range_fits(image->file.nbytes, section->raw_foff, section->raw_nbytes),

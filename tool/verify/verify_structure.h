@@ -25,6 +25,8 @@ enum verify_structure_rule {
     STRUCTURE_DIRECTORIES,      /* every data directory inside the image */
     STRUCTURE_CERTIFICATES,     /* certificate table 8-aligned, inside the file, last in it */
     STRUCTURE_RELOCATIONS,      /* relocation blocks well formed and ascending */
+    STRUCTURE_SECTION_SIZE,     /* no section without a size */
+    STRUCTURE_RAW_ALIGNED,      /* raw data begins, and the headers end, at a multiple of FileAlignment */
     STRUCTURE_RULE_COUNT
 };
 
