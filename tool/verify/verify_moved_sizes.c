@@ -42,12 +42,14 @@ static bool check_size(struct verify_moves *moves, uint32_t index)
     const struct verify_image *a = &moves->judged->old_image;
     const struct verify_section *section = &moves->judged->new_image.sections[index];
     uint64_t end_rva = content_end_rva(moves, section);
-    uint64_t pages_end_rva = (end_rva + PAGE_NBYTES - 1) / PAGE_NBYTES * PAGE_NBYTES;
+    /* What left may leave a hole behind the rest, up to the next section. */
+    uint64_t most_end_rva = end_rva + a->image_nbytes + PAGE_NBYTES;
     enum verify_header_origin origin = verify_header_origin(moves, index);
-    bool has_old_size = (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE) &&
-                        section->virtual_nbytes <= a->sections[index].virtual_nbytes;
-    return end_rva == 0 || has_old_size ||
-           (uint64_t)section->rva + section->virtual_nbytes <= pages_end_rva ||
+    bool has_old_size = false;
+    for (uint32_t i = 0; i < a->section_count && (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE); i++)
+        has_old_size = has_old_size || (a->sections[i].rva == section->rva &&
+                                        section->virtual_nbytes <= a->sections[i].virtual_nbytes);
+    return end_rva == 0 || has_old_size || (uint64_t)section->rva + section->virtual_nbytes <= most_end_rva ||
            verify_refute(moves->judged,
                          verify_spot_foff(moves->judged, section->header_foff + SECTION_VIRTUAL_SIZE),
                          "Section %s is 0x%X bytes in memory; what it holds ends at RVA 0x%llX.",
