@@ -395,6 +395,28 @@ static void test_x64_image_base_displacement(void **state)
     low_end(&driver);
 }
 
+/* A second register gets the base between: what the first one holds is not forgotten there. Nor is a number
+ * added to something else than the base an address. */
+static void test_x64_image_base_in_two_registers(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_AMD64);
+    uint32_t at = put_base(&driver);
+    at = LOW_PUT(&driver, at, "\x4C\x8D\x0D"); /* lea r9, [rip + image base] */
+    at = low_put_rel(&driver, at, 0, 0);
+    at = LOW_PUT(&driver, at, "\x81\xC0"); /* add eax, data */
+    at = low_put_u32(&driver, at, LOW_DATA_RVA);
+    at = LOW_PUT(&driver, at, "\x8B\x84\x8A"); /* mov eax, [rdx + rcx*4 + data] */
+    at = low_put_u32(&driver, at, LOW_DATA_RVA);
+    LOW_PUT(&driver, at, "\xC3");
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 16), LOW_DATA_RVA);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 23), NEW_DATA_RVA - DELTA);
+    low_end(&driver);
+}
+
 static void expect_base_refused(const char *use, size_t use_nbytes, const char *words)
 {
     struct low_case driver;
@@ -439,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_x64_operand_moves),
         cmocka_unit_test(test_x64_unexplained_bytes_are_refused),
         cmocka_unit_test(test_x64_image_base_displacement),
+        cmocka_unit_test(test_x64_image_base_in_two_registers),
         cmocka_unit_test(test_x64_image_base_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

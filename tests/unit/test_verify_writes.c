@@ -175,6 +175,28 @@ static void x64_text_between_functions_is_not_run(void **state)
     }
 }
 
+/* The zero that ends one text and the begin of the next, L"%\n", decode as `add [rip + 0xA00], ah`: both have
+ * to be text. */
+static void x64_text_behind_text_is_not_run(void **state)
+{
+    (void)state;
+    for (int takes_first = 0; takes_first <= 1; takes_first++) {
+        struct driver driver = driver_make(MACHINE_AMD64);
+        driver_put(&driver, DRIVER_VARIABLE_RVA, "ZZZZZZZ\0%\0\n\0\0\0\0\0", 16);
+        driver_put_relative(&driver, DRIVER_SPARE_RVA, "\x48\x8D\x0D", 3, DRIVER_VARIABLE_RVA + 8, 0);
+        if (takes_first)
+            driver_put_relative(&driver, DRIVER_SPARE_RVA + 7, "\x48\x8D\x15", 3, DRIVER_VARIABLE_RVA, 0);
+        else
+            driver_put(&driver, DRIVER_SPARE_RVA + 7, "\x90\x90\x90\x90\x90\x90\x90", 7);
+        driver_put(&driver, DRIVER_SPARE_RVA + 14, "\xC3", 1);
+        add_function(&driver, DRIVER_SPARE_RVA, 15);
+        if (takes_first)
+            expect_unwritten_but_assumed(&driver, "text between functions, with 1 such fields");
+        else
+            expect_written(&driver, DRIVER_VARIABLE_RVA + 7, "stores into it");
+    }
+}
+
 /* A table of names in constants: nobody writes to a string literal. */
 static void pointers_to_literals(void **state)
 {
@@ -698,6 +720,7 @@ int main(void)
         cmocka_unit_test(x64_stores_from_another_section),
         cmocka_unit_test(x64_reads_and_branches_are_harmless),
         cmocka_unit_test(x64_text_between_functions_is_not_run),
+        cmocka_unit_test(x64_text_behind_text_is_not_run),
         cmocka_unit_test(pointers_to_literals),
         cmocka_unit_test(x64_addresses_of_data_are_refused),
         cmocka_unit_test(x64_addresses_must_be_where_code_begins),

@@ -15,6 +15,7 @@ enum { MOST_STEPS_PER_BYTE = 16, RAX = 0, RCX = 1, RDX = 2, R8 = 8, R9 = 9 };
 
 enum held_kind {
     HELD_OTHER,
+    HELD_UNSEEN,    /* no way to here has been followed yet: the walk began at an instruction */
     HELD_BASE,      /* the image base, not used since it came into the register */
     HELD_USED_BASE, /* the image base, used: what is left of it may be stale */
     HELD_MIXED,     /* the image base on some paths, something else on others */
@@ -87,6 +88,10 @@ static bool push(struct follower *follower, uint32_t rva)
 /* What a register may hold when it holds `a` on one path and `b` on another. False: the two cannot be one. */
 static bool join(const struct held *a, const struct held *b, struct held *both)
 {
+    if (a->kind == HELD_UNSEEN || b->kind == HELD_UNSEEN) {
+        *both = a->kind == HELD_UNSEEN ? *b : *a;
+        return true;
+    }
     if (a->kind == b->kind && (a->kind < HELD_ENTRY || a->table_rva == b->table_rva)) {
         *both = *a;
         return true;
@@ -111,7 +116,7 @@ static bool join(const struct held *a, const struct held *b, struct held *both)
 static bool holds_anything(const struct state *state)
 {
     for (unsigned i = 0; i < REGISTER_COUNT; i++)
-        if (state->registers[i].kind != HELD_OTHER)
+        if (state->registers[i].kind > HELD_UNSEEN)
             return true;
     return false;
 }
@@ -446,7 +451,8 @@ static bool step(struct follower *follower, uint32_t rva)
     return !follower->stopped;
 }
 
-/* Every instruction that forms the base, or touches headers in another way. */
+/* Every instruction that forms the base, or touches headers in another way. What the other registers hold
+ * there is what the ways from another one say. */
 static bool begin_at_origins(struct follower *follower)
 {
     for (size_t i = 0; i < follower->refs->ref_count && !is_done(follower); i++) {
@@ -458,8 +464,10 @@ static bool begin_at_origins(struct follower *follower)
             reads_headers(follower, begin, "reads the headers, or takes the address of one");
             continue;
         }
-        struct state nothing = {0};
-        arrive(follower, begin, &nothing);
+        struct state unseen;
+        for (unsigned r = 0; r < REGISTER_COUNT; r++)
+            unseen.registers[r] = (struct held){HELD_UNSEEN, 0};
+        arrive(follower, begin, &unseen);
     }
     return !follower->stopped;
 }

@@ -24,6 +24,7 @@ struct enumeration {
     struct site_set operands; /* file offsets of the fields of SOURCE_CODE that are certain */
     struct site_set may_base; /* of displacements whose register may hold the image base */
     bool forms_image_base;
+    bool base_is_in_sight; /* code has the base from instructions only, and what it does with it is known */
 };
 
 static int by_begin(const void *a, const void *b)
@@ -73,8 +74,11 @@ static bool collect_operands(struct enumeration *all)
     if (!site_set_init(&all->operands, all->rewrite->arena, file_nbytes) ||
         !site_set_init(&all->may_base, all->rewrite->arena, file_nbytes))
         return false;
+    all->base_is_in_sight = all->rewrite->base_is_followed;
     for (size_t i = 0; i < refs->ref_count; i++) {
         const struct ref *ref = &refs->refs[i];
+        if (ref->encoding == REF_VA && ref->state == REF_HEADERS && ref->source != SOURCE_HEADERS)
+            all->base_is_in_sight = false;
         if (ref->source != SOURCE_CODE)
             continue;
         if (ref->encoding == REF_IMAGE_REL)
@@ -125,7 +129,8 @@ static bool reads_hit(const struct enumeration *all, const struct range_hit *hit
            decode_memory(all->decoder, &memory) && memory.access == ACCESS_ADDRESS;
 }
 
-/* An immediate of decoded code that equals an RVA of what leaves: harmless unless the image base is near. */
+/* An immediate of decoded code that equals an RVA of what leaves: harmless where all that is added to the
+ * image base is known. */
 static bool is_immediate(const struct enumeration *all, const struct range_hit *hit, uint32_t begin)
 {
     const uint8_t *bytes =
@@ -154,7 +159,7 @@ static bool judge_decoded(const struct enumeration *all, const struct range_hit 
         if (site_set_has(&all->may_base, foff) && !all->rewrite->base_is_followed)
             return refuse_hit(all, hit, begin, load_u32(all->rewrite->image->file.bytes + foff),
                               "may reach, from the image base,");
-        if (is_immediate(all, hit, begin))
+        if (!all->base_is_in_sight && is_immediate(all, hit, begin))
             return refuse_hit(all, hit, begin, load_u32(all->rewrite->image->file.bytes + foff),
                               "add a number that is an address in the image,");
         return true;

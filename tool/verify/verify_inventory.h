@@ -38,6 +38,7 @@ struct verify_moves {
     uint64_t budget_count;                          /* table entries that may still be walked */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
+    uint32_t text_budget_count; /* searches for what takes the address of text among code */
     struct verify_base_sites base_sites;
     struct verify_repairs repairs; /* of straddling relocations */
 };

@@ -4,6 +4,7 @@
  * Must not: follow control flow, or skip a byte position. */
 #include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
+#include "verify/verify_text_in_code.h"
 
 enum { DISP32_NBYTES = 4, REL8_REACH_NBYTES = 130, FAR_NBYTES = 0x10000 };
 
@@ -145,6 +146,9 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     uses = verify_uses_resolved(&moves->code, field);
     moves->looked_at_count++;
     if (!uses.is_operand || (is_branch && is_no_branch(moves, target, field_rva)))
+        return true;
+    if (!uses.is_unanimous && !verify_function_at(&moves->code, field_rva) &&
+        verify_is_text_in_code(&moves->code, field, &moves->text_budget_count))
         return true;
     if ((uses.uses & USE_WRITE) &&
         !verify_store_is_allowed(moves, scan->section->rva + (uint32_t)uses.write_at, target_rva,

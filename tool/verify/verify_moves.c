@@ -11,6 +11,7 @@
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
 #include "verify/verify_structure.h"
+#include "verify/verify_text_in_code.h"
 #include "verify/verify_writes.h"
 
 bool verify_is_moved(const struct verify_case *judged)
@@ -226,7 +227,9 @@ static bool explain(struct verify_moves *moves)
 
 bool verify_moved(struct verify_case *judged)
 {
-    struct verify_moves moves = {.judged = judged, .budget_count = 16 * judged->old_image.file.nbytes};
+    struct verify_moves moves = {.judged = judged,
+                                 .budget_count = 16 * judged->old_image.file.nbytes,
+                                 .text_budget_count = TEXT_SEARCH_MAX_COUNT};
     bool holds =
         /* 1. The images are of a kind that can be proved; the new one is well formed. */
         judge_kind(&moves) && judge_structure(judged) &&

@@ -47,15 +47,12 @@ static size_t first_instruction(struct verify_code *code, const struct verify_fi
     return first_at;
 }
 
-bool verify_is_text_in_code(struct verify_code *code, const struct verify_field_in_code *field,
-                            uint32_t *budget_count)
+/* Text that covers the bytes of the section up to end_at, not those behind; *begin_at: where it begins. */
+static bool text_ends_at(struct verify_code *code, const struct verify_code_section *section, size_t end_at,
+                         uint32_t *budget_count, size_t *begin_at)
 {
-    const struct verify_code_section *section = field->section;
-    if (!code->image->is_64)
-        return false;
-    size_t first_at = first_instruction(code, field);
-    for (size_t back = 0; back <= first_at && back < BACK_MAX_NBYTES; back++) {
-        size_t at = first_at - back;
+    for (size_t back = 1; back <= end_at && back < BACK_MAX_NBYTES; back++) {
+        size_t at = end_at - back;
         uint8_t byte = section->bytes.bytes[at];
         code->step_count++;
         if (byte != 0 && byte != '\t' && byte != '\n' && byte != '\r' && (byte < ' ' || byte > '~'))
@@ -64,13 +61,32 @@ bool verify_is_text_in_code(struct verify_code *code, const struct verify_field_
             continue;
         uint32_t rva = section->rva + (uint32_t)at;
         size_t nbytes = verify_text_nbytes(code->image, rva, &code->step_count);
-        if (nbytes < TEXT_MIN_NBYTES || at + nbytes < field->at)
+        if (nbytes < TEXT_MIN_NBYTES || at + nbytes < end_at)
             continue;
         if (*budget_count == 0 || !is_between_functions(code, rva, (uint64_t)rva + nbytes))
             return false;
         --*budget_count;
-        if (is_taken(code, rva))
-            return true;
+        *begin_at = at;
+        return is_taken(code, rva);
     }
     return false;
+}
+
+/* Each instruction that could have the field in it has to begin in text; one that begins with int3 is no
+ * longer than that. */
+bool verify_is_text_in_code(struct verify_code *code, const struct verify_field_in_code *field,
+                            uint32_t *budget_count)
+{
+    enum { INT3 = 0xCC };
+    const struct verify_code_section *section = field->section;
+    if (!code->image->is_64)
+        return false;
+    size_t first_at = first_instruction(code, field);
+    for (size_t end_at = field->at; end_at > first_at;) {
+        if (end_at < field->at && section->bytes.bytes[end_at - 1] == INT3)
+            end_at--;
+        else if (!text_ends_at(code, section, end_at, budget_count, &end_at))
+            return false;
+    }
+    return true;
 }

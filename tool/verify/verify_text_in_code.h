@@ -11,6 +11,9 @@
 
 #include "verify/verify_operand.h"
 
+/* How many searches one proof may make. */
+enum { TEXT_SEARCH_MAX_COUNT = 64 };
+
 /* x64 only. *budget_count: how many more times the code may be searched for the instruction that takes the
  * text's address; none left gives false. */
 bool verify_is_text_in_code(struct verify_code *code, const struct verify_field_in_code *field,

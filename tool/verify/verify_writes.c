@@ -4,6 +4,7 @@
 #include "verify/verify_writes.h"
 #include "verify/verify_gaps.h"
 #include "verify/verify_scan.h"
+#include "verify/verify_text_in_code.h"
 
 bool verify_decodes_machine(const struct verify_image *image)
 {
