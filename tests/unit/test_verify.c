@@ -324,6 +324,8 @@ static const struct structure_poke structure_pokes[] = {
     {STRUCTURE_DIRECTORIES, IN_DIRECTORIES, DIR_DEBUG *DIRECTORY_ENTRY_NBYTES, 4, 0x9000},
     {STRUCTURE_CERTIFICATES, IN_DIRECTORIES, DIR_SECURITY *DIRECTORY_ENTRY_NBYTES, 4, 0x404},
     {STRUCTURE_RELOCATIONS, IN_RELOCATIONS, BASERELOC_BLOCK_SIZE, 4, 6},
+    {STRUCTURE_RAW_ALIGNED, IN_OPTIONAL, OPT_FILE_ALIGNMENT, 4, 0x1000},
+    {STRUCTURE_RAW_ALIGNED, IN_OPTIONAL, OPT_SIZE_OF_HEADERS, 4, 0x3F8},
 };
 
 /* The verdict of the structure alone: the new image breaks a rule that the old one keeps, or both break it.
@@ -379,6 +381,29 @@ static void each_structural_rule_is_seen_broken(void **state)
         expect_structure(new_file, new_file, true);
         store_width(field, poke->nbytes, kept);
     }
+    arena_free(&arena);
+    pairs_free(&files);
+}
+
+static void a_section_without_a_size_is_seen(void **state)
+{
+    (void)state;
+    struct driver driver = driver_make(MACHINE_AMD64);
+    struct verify_files files = driver_repair(&driver);
+    struct pe_view view = view_of(files.new_bytes, files.new_nbytes);
+    uint8_t *header = files.new_bytes + view_section_foff(&view, view.section_count - 1);
+    store_u32(header + SECTION_VIRTUAL_SIZE, 0);
+    store_u32(header + SECTION_SIZE_OF_RAW_DATA, 0);
+    store_u32(view.bytes + view.opt_foff + OPT_SIZE_OF_IMAGE, load_u32(header + SECTION_VIRTUAL_ADDRESS));
+    memset(view.bytes + view_directory_foff(DIR_BASERELOC, &view), 0, DIRECTORY_ENTRY_NBYTES);
+    struct arena arena;
+    struct verify_image image;
+    const char *reason;
+    uint64_t foff[STRUCTURE_RULE_COUNT];
+    arena_init(&arena, NULL);
+    assert_true(
+        verify_image_read((struct span){files.new_bytes, files.new_nbytes}, &arena, &image, &reason, foff));
+    assert_int_equal(verify_structure_broken(&image, foff), 1u << STRUCTURE_SECTION_SIZE);
     arena_free(&arena);
     pairs_free(&files);
 }
@@ -491,6 +516,7 @@ int main(void)
         cmocka_unit_test(data_behind_the_certificates_is_not_dropped_with_them),
         cmocka_unit_test(only_write_may_go_and_only_from_code),
         cmocka_unit_test(each_structural_rule_is_seen_broken),
+        cmocka_unit_test(a_section_without_a_size_is_seen),
         cmocka_unit_test(places_are_named),
         cmocka_unit_test(exhausted_memory_is_reported),
     };

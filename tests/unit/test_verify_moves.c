@@ -266,6 +266,31 @@ static void changed_relocations_are_refuted(void **state)
     }
 }
 
+/* Loaders judge the header of a block that has no entry, too. */
+static void empty_blocks_are_refuted(void **state)
+{
+    (void)state;
+    static const uint32_t pages[] = {0, DRIVER_INIT_RVA, 0x7FFFF000};
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        struct moved moved = make_moved(MACHINE_I386);
+        struct arena arena;
+        arena_init(&arena, NULL);
+        struct pe_view view = view_of(moved.files.new_bytes, moved.files.new_nbytes);
+        uint8_t *size = view.bytes + view_directory_foff(DIR_BASERELOC, &view) + DIRECTORY_SIZE;
+        uint8_t *block = new_at(&moved, DRIVER_RELOC_RVA) + load_u32(size);
+        store_u32(block + BASERELOC_PAGE_RVA, pages[i]);
+        store_u32(block + BASERELOC_BLOCK_SIZE, BASERELOC_BLOCK_HEADER_NBYTES);
+        add_to(size, BASERELOC_BLOCK_HEADER_NBYTES);
+        pairs_set_checksum(moved.files.new_bytes, moved.files.new_nbytes);
+        struct verify_verdict verdict = judge(&moved.files, &arena);
+        assert_int_equal(verdict.result, VERIFY_REFUTED);
+        if (!strstr(verdict.reason, "is empty, out of order or outside the image"))
+            fail_msg("page 0x%X: %s", (unsigned)pages[i], verdict.reason);
+        arena_free(&arena);
+        pairs_free(&moved.files);
+    }
+}
+
 /* What is not decoded, or not read, is not proved; that is another thing than a wrong byte. */
 static void what_cannot_be_shown_is_not_proved(void **state)
 {
@@ -288,11 +313,9 @@ static void what_cannot_be_shown_is_not_proved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_right_move_is_proved),
-        cmocka_unit_test(each_wrong_field_is_refuted),
-        cmocka_unit_test(each_wrong_header_is_refuted),
-        cmocka_unit_test(changed_relocations_are_refuted),
-        cmocka_unit_test(what_cannot_be_shown_is_not_proved),
+        cmocka_unit_test(the_right_move_is_proved),     cmocka_unit_test(each_wrong_field_is_refuted),
+        cmocka_unit_test(each_wrong_header_is_refuted), cmocka_unit_test(changed_relocations_are_refuted),
+        cmocka_unit_test(empty_blocks_are_refuted),     cmocka_unit_test(what_cannot_be_shown_is_not_proved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ enum {
 struct wrong {
     const char *name;
     int32_t operand_change, data_delta, rdata_flags, hole_flags, data_flags;
+    uint32_t data_nbytes; /* VirtualSize of .data, if it is not its own */
     const char *rdata_name;
     bool is_one_section; /* .rdata and .data together, writable */
     const char *words;   /* of the reason; NULL: proved */
@@ -88,8 +89,11 @@ static void put_new_sections(struct driver *driver, const struct wrong *wrong)
     make_section(&driver->made, wrong->rdata_name ? wrong->rdata_name : ".rdata", rdata_rva,
                  MADE_RDATA ^ (uint32_t)wrong->rdata_flags, driver->rdata, sizeof driver->rdata)
         ->virtual_size = data_rva - rdata_rva > PAGE_NBYTES ? PAGE_NBYTES + 1 : sizeof driver->rdata;
-    make_section(&driver->made, ".data", data_rva, MADE_DATA ^ (uint32_t)wrong->data_flags, driver->data,
-                 sizeof driver->data);
+    struct made_section *data =
+        make_section(&driver->made, ".data", data_rva, MADE_DATA ^ (uint32_t)wrong->data_flags, driver->data,
+                     sizeof driver->data);
+    if (wrong->data_nbytes != 0)
+        data->virtual_size = wrong->data_nbytes;
 }
 
 static void move_data(struct driver *driver, const struct wrong *wrong)
@@ -154,6 +158,7 @@ static const struct wrong pairs[] = {
     {.name = "constants can be discarded",
      .rdata_flags = (int32_t)SCN_MEM_DISCARDABLE,
      .words = "is discardable"},
+    {.name = "a section without an end", .data_nbytes = 0x1000000, .words = "bytes in memory"},
     {.name = "constants are paged by name", .rdata_name = "PAGE", .words = "by its name"},
     {.name = "variables cannot be written",
      .data_flags = (int32_t)SCN_MEM_WRITE,
