@@ -107,8 +107,23 @@ uint32_t map_content_nbytes(const struct verify_section *section)
     return nbytes;
 }
 
+/* What begins behind data that left it: most of it is still executable. */
+static bool is_mostly_code(const struct verify_image *image, uint32_t first_rva, uint32_t last_rva)
+{
+    uint64_t code_nbytes = 0;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct verify_section *section = &image->sections[i];
+        uint64_t rva = section->rva > first_rva ? section->rva : first_rva;
+        uint64_t end_rva = (uint64_t)section->rva + section->memory_nbytes;
+        end_rva = end_rva <= last_rva ? end_rva : (uint64_t)last_rva + 1;
+        if ((section->characteristics & SCN_MEM_EXECUTE) && rva < end_rva)
+            code_nbytes += end_rva - rva;
+    }
+    return code_nbytes > ((uint64_t)last_rva - first_rva) / 2;
+}
+
 /* Code stays executable; what is only written is not written elsewhere. An executable section may have left
- * its data elsewhere, and end earlier. */
+ * its data elsewhere, and begin later or end earlier. */
 static bool rights_fit(const struct map_search *search, const struct verify_section *section, int64_t first,
                        int64_t last)
 {
@@ -117,12 +132,11 @@ static bool rights_fit(const struct map_search *search, const struct verify_sect
     if (first < 0 || last > UINT32_MAX)
         return false;
     const struct verify_section *at_first = verify_section_at(image, (uint32_t)first);
-    const struct verify_section *at_last = verify_section_at(image, (uint32_t)last);
-    if (!at_first || (!at_last && !(needed & SCN_MEM_EXECUTE)))
-        return false;
-    if (needed == SCN_MEM_WRITE && !(at_first->characteristics & SCN_MEM_WRITE))
-        return false;
-    return !(needed & SCN_MEM_EXECUTE) || (at_first->characteristics & SCN_MEM_EXECUTE);
+    if (needed & SCN_MEM_EXECUTE)
+        return at_first && ((at_first->characteristics & SCN_MEM_EXECUTE) ||
+                            is_mostly_code(image, (uint32_t)first, (uint32_t)last));
+    return at_first && verify_section_at(image, (uint32_t)last) &&
+           (needed != SCN_MEM_WRITE || (at_first->characteristics & SCN_MEM_WRITE));
 }
 
 uint64_t map_cost(const struct evidence *found)
