@@ -4,6 +4,7 @@
 #include "verify/verify_code_target.h"
 #include "verify/verify_edges.h"
 #include "verify/verify_registers.h"
+#include "verify/verify_ways.h"
 
 enum { LABEL_REACH_NBYTES = 0x4000 };
 
@@ -62,6 +63,19 @@ static bool has_label_beside(struct verify_moves *moves, uint64_t label_rva, uin
     return false;
 }
 
+/* A function begins there, not only a label that a jump before it leaves free. */
+static bool is_function(struct verify_moves *moves, const struct verify_code_section *section,
+                        const struct verify_function *function, size_t at)
+{
+    size_t begin = function->rva - section->rva;
+    if (!function->is_gap)
+        return at == begin;
+    if (verify_bit(section->called, at) && moves->judged->old_image.is_64)
+        return true;
+    return !verify_is_inner_label(&moves->code, section, at) &&
+           (verify_bit(section->called, at) || follows_an_end(&moves->code, section, begin, at));
+}
+
 /* In decoded code: a function or a label; what code itself takes may be any instruction, such as the one
  * where an exception goes on. Elsewhere anything. */
 static bool may_be_meant(struct verify_moves *moves, uint64_t rva, uint64_t field_rva)
@@ -73,10 +87,8 @@ static bool may_be_meant(struct verify_moves *moves, uint64_t rva, uint64_t fiel
     size_t at = (size_t)(rva - section->rva);
     if (!verify_bit(section->starts, at))
         return false;
-    return field_rva == UINT64_MAX || verify_bit(section->called, at) ||
-           rva == moves->code.image->entry_rva ||
-           follows_an_end(&moves->code, section, function->rva - section->rva, at) ||
-           has_label_beside(moves, rva, field_rva);
+    return field_rva == UINT64_MAX || rva == moves->code.image->entry_rva ||
+           is_function(moves, section, function, at) || has_label_beside(moves, rva, field_rva);
 }
 
 enum verify_meaning verify_handed_meaning(struct verify_moves *moves, uint64_t rva, uint64_t field_rva,

@@ -8,7 +8,6 @@
 #include "verify/verify_case.h"
 #include "verify/verify_operand.h"
 
-
 /* The RVAs that count as the section's: also the padding in front of it and behind it, up to its neighbours.
  */
 struct verify_target {

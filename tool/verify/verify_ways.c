@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { SHORT_JUMP_NBYTES = 2, SHORT_REACH_NBYTES = 130, LABEL_MAX_COUNT = 64 };
+
 static int compare_branches(const void *left, const void *right)
 {
     const struct verify_branch *a = left, *b = right;
@@ -104,4 +106,41 @@ size_t verify_ways_into(struct verify_code *code, const struct verify_code_secti
         ways[count++] = (struct verify_way){from, false};
     }
     return count;
+}
+
+/* A conditional or short branch at `from` leads to `to`. */
+static bool branches_within(struct verify_code *code, const struct verify_code_section *section, size_t from,
+                            size_t to)
+{
+    struct verify_instruction instruction;
+    return verify_bit(section->starts, from) && verify_code_decode(code, section, from, &instruction) &&
+           instruction.has_target && (int64_t)from + instruction.target == (int64_t)to &&
+           (instruction.flow == FLOW_BRANCH ||
+            (instruction.flow == FLOW_JUMP && instruction.nbytes == SHORT_JUMP_NBYTES));
+}
+
+bool verify_is_inner_label(struct verify_code *code, const struct verify_code_section *section, size_t at)
+{
+    struct verify_instruction instruction;
+    uint32_t rva = section->rva + (uint32_t)at;
+    bool is_label = false;
+    if (!code->has_branches) {
+        size_t first = at > SHORT_REACH_NBYTES ? at - SHORT_REACH_NBYTES : 0;
+        for (size_t from = first; from < at + SHORT_REACH_NBYTES && from < section->bytes.nbytes; from++)
+            is_label = is_label || branches_within(code, section, from, at);
+        return is_label;
+    }
+    unsigned looked_at_count = 0;
+    for (size_t i = first_branch_to(code, rva); i < code->branch_count && code->branches[i].to_rva == rva;
+         i++) {
+        const struct verify_code_section *from = verify_code_at(code, code->branches[i].from_rva);
+        if (looked_at_count++ == LABEL_MAX_COUNT || !from ||
+            !verify_code_decode(code, from, code->branches[i].from_rva - from->rva, &instruction))
+            return true;
+        if (instruction.flow == FLOW_CALL)
+            return false;
+        is_label = is_label || branches_within(code, from, code->branches[i].from_rva - from->rva,
+                                               (size_t)(rva - from->rva));
+    }
+    return is_label;
 }

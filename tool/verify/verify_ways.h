@@ -23,4 +23,8 @@ bool verify_branches_find(struct verify_code *code, struct arena *arena);
 size_t verify_ways_into(struct verify_code *code, const struct verify_code_section *section, size_t at,
                         struct verify_way ways[VERIFY_WAY_MAX_COUNT]);
 
+/* Branches lead to the instruction at `at`, and no call does: a label inside a function. On x64, where calls
+ * are not collected: a conditional or short branch does. */
+bool verify_is_inner_label(struct verify_code *code, const struct verify_code_section *section, size_t at);
+
 #endif
