@@ -176,7 +176,7 @@ const struct new_section *layout_section_at(const struct layout *layout, uint32_
 bool layout_data_leaves(const struct layout *layout)
 {
     for (size_t i = 1; i < layout->piece_count; i++)
-        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
+        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta && !layout->pieces[i].is_table &&
             (layout->pieces[i].kind == PIECE_SECTION || layout->pieces[i].kind == PIECE_DATA ||
              layout->pieces[i].kind == PIECE_SHIFTED))
             return true;

@@ -31,6 +31,7 @@ struct piece {
     uint32_t new_rva;
     uint32_t section; /* old index; NO_SECTION for headers */
     uint8_t kind;     /* enum piece_kind */
+    bool is_table;    /* resources or unwind data, and nothing else: readers find them through a directory */
     const char *why;  /* it goes there; a sentence */
 };
 

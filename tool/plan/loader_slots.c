@@ -6,6 +6,7 @@
  * with the zeros between them, so that order and spacing of the slots stay. The security cookie and its
  * complement are neighbours and stay so. */
 #include "plan/rewrite.h"
+#include "refs/extent_index.h"
 
 #include <stdlib.h>
 
@@ -123,6 +124,38 @@ static enum piece_kind joined_kind(uint8_t a, uint8_t b)
     return a == PIECE_IAT || b == PIECE_IAT ? PIECE_IAT : PIECE_SLOTS;
 }
 
+static struct slot_range *slot_at(const struct rewrite *rewrite, uint32_t rva)
+{
+    size_t low = 0, high = rewrite->slot_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rewrite->slots[middle].rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && rva - rewrite->slots[low - 1].rva < rewrite->slots[low - 1].nbytes ? &rewrite->slots[low - 1]
+                                                                                          : NULL;
+}
+
+/* GNU ld sorts the slots of delay-load imports among the others, without a directory that names them. They hold
+ * the addresses of functions that fill them, later. */
+static bool mark_addresses(struct rewrite *rewrite)
+{
+    struct extent_index guard_slots;
+    if (!extent_index_init(&guard_slots, rewrite->refs, UINT64_C(1) << EXTENT_GUARD_SLOT, rewrite->arena))
+        return false;
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source != SOURCE_BASERELOCS || ref->encoding != REF_PAGE_12)
+            continue;
+        struct slot_range *slot = slot_at(rewrite, ref->target);
+        if (slot && slot->kind != PIECE_VARIABLES && !extent_index_at(&guard_slots, ref->target))
+            slot->holds_addresses = true;
+    }
+    return true;
+}
+
 bool slots_collect(struct rewrite *rewrite)
 {
     if (!add_extents(rewrite) || !add_named_words(rewrite))
@@ -145,5 +178,5 @@ bool slots_collect(struct rewrite *rewrite)
         last->kind = (uint8_t)kind;
     }
     rewrite->slot_count = kept;
-    return true;
+    return mark_addresses(rewrite);
 }

@@ -101,7 +101,7 @@ bool place_append(struct rewrite *rewrite)
     struct layout *layout = rewrite->layout;
     const struct image *image = rewrite->image;
     uint32_t *new_rvas = arena_array(rewrite->arena, rewrite->atom_count, sizeof *new_rvas);
-    if (!new_rvas || !choose_slots(rewrite))
+    if (!new_rvas || !choose_slots(rewrite) || !slots_check(rewrite))
         return false;
     const struct section *last = image->sections_by_rva[image->mapped_section_count - 1];
     uint32_t align = image->section_alignment, end_rva;

@@ -42,7 +42,7 @@ static void choose_slots(struct rewrite *rewrite)
     for (size_t i = 0; i < rewrite->slot_count; i++) {
         struct slot_range *slot = &rewrite->slots[i];
         const struct section *section = image_section_at_rva(rewrite->image, slot->rva);
-        slot->leaves = slots_rva != 0 && slot->kind != PIECE_VARIABLES && section &&
+        slot->leaves = slots_rva != 0 && slot->kind != PIECE_VARIABLES && !slot->holds_addresses && section &&
                        range_fits(section->memory_nbytes, slot->rva - section->rva, slot->nbytes) &&
                        image_rva_to_foff(rewrite->image, slot->rva, slot->nbytes, &foff);
     }

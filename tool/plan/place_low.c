@@ -256,6 +256,8 @@ bool place_low(struct rewrite *rewrite)
     if (!choose_groups(rewrite))
         return false;
     choose_slots(rewrite);
+    if (!slots_check(rewrite))
+        return false;
     (void)choose_places(rewrite, new_rvas);
     return add_pieces(rewrite, new_rvas) && straddle_plan(rewrite) && size_relocations(rewrite);
 }

@@ -41,16 +41,46 @@ uint32_t place_slots(struct rewrite *rewrite, bool is_writable, uint32_t first_r
     return end_rva;
 }
 
+bool slots_check(struct rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->slot_count; i++)
+        if (rewrite->slots[i].leaves && rewrite->slots[i].holds_addresses)
+            return rewrite_refuse(rewrite, rewrite->slots[i].rva, NO_FILE_OFFSET,
+                                  "Do not use delay-load imports, or link with a linker that keeps their slots apart.",
+                                  "Slots of %s at RVA 0x%X hold addresses of this image: not only the loader writes them.",
+                                  rewrite->slots[i].field, rewrite->slots[i].rva);
+    return true;
+}
+
 static const char *why_slot(struct rewrite *rewrite, const struct slot_range *slot)
 {
     return arena_printf(rewrite->arena, "Executable memory cannot be written, and %s is written at load.",
                         slot->field);
 }
 
+/* A section of the linker's own that a directory names, with zeros behind the table. */
+static bool is_table(const struct rewrite *rewrite, const struct atom *atom)
+{
+    static const unsigned tables[] = {DIR_RESOURCE, DIR_EXCEPTION};
+    for (size_t i = 0; atom->needs == 0 && !atom->is_data_run && i < sizeof tables / sizeof tables[0]; i++) {
+        const struct directory *directory = image_directory(rewrite->image, tables[i]);
+        if (!directory || directory->rva != atom->rva)
+            continue;
+        struct span bytes = image_run_at_rva(rewrite->image, atom->rva), rest;
+        if (bytes.nbytes > atom->nbytes)
+            bytes.nbytes = atom->nbytes;
+        return directory->nbytes >= bytes.nbytes ||
+               (span_part(bytes, directory->nbytes, bytes.nbytes - directory->nbytes, &rest) &&
+                span_is_filled(rest, 0));
+    }
+    return false;
+}
+
 bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva)
 {
     struct piece rest = {.section = atom->section,
                          .kind = (uint8_t)(atom->is_data_run ? PIECE_DATA : PIECE_SECTION),
+                         .is_table = is_table(rewrite, atom),
                          .why = atom->why};
     uint32_t at_rva = atom->rva, end_rva = atom->rva + atom->nbytes;
     for (size_t i = 0; i < rewrite->slot_count; i++) {

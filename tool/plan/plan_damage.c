@@ -31,6 +31,22 @@ static bool is_symbols_twice(const struct image *image, const struct region_over
            debug_data_is_dropped(image, overlap->foff + overlap->nbytes - 1);
 }
 
+/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local storage, and
+ * exports that are all forwarded. What looks like an address in it is read by nobody. */
+bool plan_is_inert(const struct image *image, const struct refset *refs)
+{
+    static const unsigned used[] = {DIR_IMPORT, DIR_EXCEPTION, DIR_BASERELOC, DIR_TLS, DIR_LOAD_CONFIG,
+                                    DIR_DELAY_IMPORT, DIR_CLR};
+    const struct directory *exports = image_directory(image, DIR_EXPORT);
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        if (image_directory(image, used[i]))
+            return false;
+    for (size_t i = 0; exports && i < refs->ref_count; i++)
+        if (refs->refs[i].source == SOURCE_EXPORTS && refs->refs[i].target - exports->rva >= exports->nbytes)
+            return false;
+    return image->entry_rva == 0 && !(image->coff_characteristics & COFF_RELOCS_STRIPPED);
+}
+
 /* What is damaged or contradictory may mean something else to Windows than to this reader: no repair builds
  * on it. */
 bool plan_damage(struct plan_context *context)
@@ -42,7 +58,8 @@ bool plan_damage(struct plan_context *context)
     if ((image->coff_characteristics & COFF_RELOCS_STRIPPED) && image_directory(image, DIR_BASERELOC))
         return refuse_damage(context, NO_RVA, image->coff_foff + COFF_CHARACTERISTICS,
                              "its base relocations are said to be stripped, but they are there.");
-    if (image->machine == MACHINE_I386 && !image_directory(image, DIR_BASERELOC))
+    if (image->machine == MACHINE_I386 && !image_directory(image, DIR_BASERELOC) &&
+        !plan_is_inert(image, context->refs))
         return refuse_damage(context, NO_RVA, NO_FILE_OFFSET,
                              "it has no base relocations, so it is not known which constants are addresses.");
     if (image->image_base_va == 0 || image->image_base_va % IMAGE_BASE_ALIGN_NBYTES != 0)

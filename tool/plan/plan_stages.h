@@ -47,6 +47,9 @@ bool plan_signature(struct plan_context *context);
 /* Called when something is to change: refuses an image whose tables are damaged or contradict each other. */
 bool plan_damage(struct plan_context *context);
 
+/* plan_damage.c: an image without base relocations that nothing runs in, and nobody is led into. */
+bool plan_is_inert(const struct image *image, const struct refset *refs);
+
 bool plan_add_change(struct plan *plan, struct arena *arena, const struct change *change);
 
 #endif

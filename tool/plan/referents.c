@@ -142,16 +142,36 @@ static bool lies_in_one(const struct layout *layout, const struct ref *ref)
     return last >= ref->target && piece_delta(layout_piece_at(layout, last)) == piece_delta(piece);
 }
 
-/* A call or jump through a field that is not decoded: FF 15 or FF 25 before the address of an import slot. */
-static bool is_plain_import_call(const struct referents *choice, const struct ref *ref)
+/* A1 in front of an address is `mov eax, [address]`, unless it is the ModRM byte of [ecx + address] with register
+ * 4 in an instruction that compilers make: arithmetic of a group, jumps, shifts, bytes in AH, floating point, the
+ * 0F map. */
+static bool is_plain_load_of_eax(const uint8_t before[3])
 {
+    static const uint8_t takes_modrm[] = {0x80, 0x81, 0x83, 0xF6, 0xF7, 0xFE, 0xFF, 0xC0, 0xC1, 0xD0, 0xD1, 0xD2,
+                                          0xD3, 0x88, 0x8A, 0x89, 0x8B, 0x8D, 0x69, 0x6B, 0x62, 0x63, 0x38, 0x3A};
+    for (size_t i = 0; i < sizeof takes_modrm; i++)
+        if (before[2] == takes_modrm[i])
+            return false;
+    return (before[2] & 0xF8) != 0xD8 && before[1] != 0x0F && before[0] != 0x0F;
+}
+
+/* A call or jump through a field that is not decoded, or a load: FF 15, FF 25, 8B with a plain address, or A1,
+ * before the address of an import slot. That of the first slot may be the end of what lies before. */
+static bool is_plain_import_use(const struct referents *choice, const struct ref *ref)
+{
+    enum { BEFORE_NBYTES = 4 };
     struct span bytes;
     const struct piece *piece = layout_piece_at(choice->rewrite->layout, ref->target);
     if (ref->source != SOURCE_RELOCATED || choice->rewrite->image->is_64 || piece->kind != PIECE_IAT ||
-        ref->site_rva < 2 || !image_bytes_at_rva(choice->rewrite->image, ref->site_rva - 2, 2, &bytes) ||
+        ref->site_rva < BEFORE_NBYTES ||
+        !image_bytes_at_rva(choice->rewrite->image, ref->site_rva - BEFORE_NBYTES, BEFORE_NBYTES, &bytes) ||
         !code_section_at(choice->rewrite->code, ref->site_rva))
         return false;
-    return bytes.bytes[0] == 0xFF && (bytes.bytes[1] == 0x15 || bytes.bytes[1] == 0x25) &&
+    const uint8_t *opcode = bytes.bytes + BEFORE_NBYTES - 2;
+    bool is_call = opcode[0] == 0xFF && (opcode[1] == 0x15 || opcode[1] == 0x25);
+    bool is_load = (opcode[0] == 0x8B && (opcode[1] & 0xC7) == 0x05) ||
+                   (opcode[1] == 0xA1 && is_plain_load_of_eax(bytes.bytes));
+    return (is_call || (is_load && ref->target != piece->old_rva)) &&
            (ref->target - piece->old_rva) % image_pointer_nbytes(choice->rewrite->image) == 0;
 }
 
@@ -237,7 +257,7 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             return refuse_ref(rewrite, ref, cure_border, "leads between the headers and the first section");
         return true;
     }
-    if (referents_is_direct(choice, ref) || is_plain_import_call(choice, ref)) {
+    if (referents_is_direct(choice, ref) || is_plain_import_use(choice, ref)) {
         if (lies_in_one(layout, ref))
             return true;
         return refuse_ref(rewrite, ref, cure_border, "is an access across a border where the image is cut");

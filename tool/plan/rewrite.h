@@ -57,6 +57,7 @@ struct atom {
 struct slot_range {
     uint32_t rva, nbytes;
     uint8_t kind; /* PIECE_IAT, PIECE_SLOTS or PIECE_VARIABLES */
+    bool holds_addresses; /* of the image, in other slots than guard slots: not only the loader writes it */
     bool leaves;  /* decided by the placing step, and where it goes: */
     uint32_t new_rva;
     const char *field; /* what it is, for messages */
@@ -172,6 +173,9 @@ bool new_sections_append(struct rewrite *rewrite);
  * ones modulo a page, packed where they do not collide. Returns the end of the last one; first_rva when none
  * leaves. */
 uint32_t place_slots(struct rewrite *rewrite, bool is_writable, uint32_t first_rva);
+
+/* Of those that leave, none is written by others than the loader. */
+bool slots_check(struct rewrite *rewrite);
 
 /* The slot does not leave the atom in which it lies: the atom is writable or leaves as a whole. */
 bool slot_stays_in(const struct rewrite *rewrite, const struct slot_range *slot, const struct atom *atom);

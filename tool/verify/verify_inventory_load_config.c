@@ -30,6 +30,7 @@ static const struct config_field address_fields[] = {
      "GuardXFGTableDispatchFunctionPointer"},
     {LC_CAST_GUARD_FAILURE_MODE_32, LC_CAST_GUARD_FAILURE_MODE_64, "CastGuardOsDeterminedFailureMode"},
     {LC_GUARD_MEMCPY_POINTER_32, LC_GUARD_MEMCPY_POINTER_64, "GuardMemcpyFunctionPointer"},
+    {LC_VOLATILE_METADATA_32, LC_VOLATILE_METADATA_64, "VolatileMetadataPointer"},
     {LC_UMA_FUNCTION_POINTERS_32, LC_UMA_FUNCTION_POINTERS_64, "UmaFunctionPointers"},
 };
 
@@ -39,7 +40,6 @@ static const struct config_field unread_fields[] = {
     {LC_CHPE_METADATA_32, LC_CHPE_METADATA_64, "CHPEMetadataPointer"},
     {LC_LOCK_PREFIX_TABLE_32, LC_LOCK_PREFIX_TABLE_64, "LockPrefixTable"},
     {LC_ENCLAVE_CONFIGURATION_32, LC_ENCLAVE_CONFIGURATION_64, "EnclaveConfigurationPointer"},
-    {LC_VOLATILE_METADATA_32, LC_VOLATILE_METADATA_64, "VolatileMetadataPointer"},
 };
 
 struct config_table {
@@ -111,6 +111,38 @@ static bool collect_table(const struct config *config, const struct config_table
     return true;
 }
 
+/* Two tables of RVAs of code: single ones, and with a size behind each. */
+static bool collect_volatile(const struct config *config)
+{
+    static const unsigned tables_at[] = {VOLATILE_ACCESS_TABLE, VOLATILE_RANGE_TABLE};
+    struct verify_moves *moves = config->moves;
+    uint64_t va = field_value(config, LC_VOLATILE_METADATA_32, LC_VOLATILE_METADATA_64, config->width_nbytes);
+    uint64_t rva = va - config->image->base_va, header_nbytes = 0;
+    if (va == 0)
+        return true;
+    if (!verify_read_at(config->image, rva, 4, &header_nbytes) || header_nbytes != VOLATILE_METADATA_NBYTES)
+        return verify_moves_unproved(moves, config->rva, "The volatile metadata cannot be read.");
+    if (!verify_moves_inert(moves, rva, header_nbytes, "the volatile metadata"))
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned entry_nbytes = i == 0 ? 4 : 8;
+        uint64_t table_rva, table_nbytes;
+        if (!verify_read_at(config->image, rva + tables_at[i], 4, &table_rva) ||
+            !verify_read_at(config->image, rva + tables_at[i] + 4, 4, &table_nbytes) ||
+            table_nbytes > moves->budget_count)
+            return verify_moves_unproved(moves, config->rva, "The volatile metadata cannot be read.");
+        if (table_nbytes == 0 && table_rva == 0)
+            continue;
+        if (!verify_moves_rva(moves, rva + tables_at[i], false, "a table of the volatile metadata") ||
+            !verify_moves_inert(moves, table_rva, table_nbytes, "a table of the volatile metadata"))
+            return false;
+        for (uint64_t at = 0; at + entry_nbytes <= table_nbytes; at += entry_nbytes)
+            if (!verify_moves_rva(moves, table_rva + at, false, "the volatile metadata"))
+                return false;
+    }
+    return true;
+}
+
 static bool collect_address(const struct config *config, const struct config_field *field)
 {
     unsigned at = config->image->is_64 ? field->at_64 : field->at_32;
@@ -155,6 +187,8 @@ bool verify_inventory_load_config(struct verify_moves *moves)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (!collect_table(&config, &tables[i], stride_nbytes))
             return false;
+    if (!collect_volatile(&config))
+        return false;
     bool is_derived;
     unsigned width = config.width_nbytes;
     struct verify_guard_table guard = {

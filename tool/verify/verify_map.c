@@ -95,6 +95,7 @@ bool verify_map_find(struct verify_case *judged, const struct verify_tables *old
         map->moves_apart = map->moves_apart || map->pieces[i].delta != map->pieces[0].delta;
         if (!map->pieces[i].is_slots && !map->pieces[i].is_data_run && map->pieces[i].delta != 0)
             map->moves_headers_distance = true;
+        map->moves_code = map->moves_code || (map->pieces[i].is_code && map->pieces[i].delta != 0);
     }
     return true;
 }

@@ -16,6 +16,7 @@ struct verify_piece {
     const struct verify_section *section; /* of the old image */
     bool is_slots;                        /* a part that the loader writes, cut out of its section */
     bool is_data_run; /* data that left an executable section: at its old place is filling */
+    bool is_table;    /* its section is resources or unwind data, and nothing else */
     bool is_code;     /* its section is marked as code or executable, and it is neither of these */
 };
 
@@ -23,6 +24,7 @@ struct verify_map {
     struct verify_piece *pieces;
     size_t count, capacity;
     bool moves_headers_distance; /* some piece that is not slots has a distance other than 0 */
+    bool moves_code;             /* some piece that is code has */
     bool moves_apart;            /* not all pieces have the same distance */
     bool is_certain;             /* no other map would explain the bytes nearly as well */
 };

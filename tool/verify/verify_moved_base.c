@@ -21,7 +21,7 @@ static bool judge_memory(struct verify_moves *moves, const struct verify_piece *
     int64_t delta;
     bool is_address = operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN;
     bool is_indexed = operand->mem.base != ZYDIS_REGISTER_NONE && operand->mem.index != ZYDIS_REGISTER_NONE;
-    bool is_still = !moves->map.moves_headers_distance;
+    bool is_still = !moves->map.moves_code;
     if (rva < moves->map.pieces[0].rva)
         return is_still || unproved_at(moves, step, "which reads the headers");
     enum verify_meaning meaning =
@@ -101,11 +101,11 @@ static bool judge_constants(struct verify_moves *moves)
     return true;
 }
 
-/* Parts other than import slots left the distance of the headers or of their code. */
+/* Parts other than import slots, and tables whose readers go by directories, left the distance of the headers or of their code. */
 static bool moves_data(const struct verify_moves *moves)
 {
     for (size_t i = 0; i < moves->map.count; i++)
-        if (!moves->map.pieces[i].is_slots && moves->map.pieces[i].delta != 0)
+        if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table && moves->map.pieces[i].delta != 0)
             return true;
     return false;
 }

@@ -96,7 +96,7 @@ static bool judge_base(struct code_scan *scan, const struct verify_field_in_code
     if (target_rva == 0 && uses.is_unanimous && uses.uses == USE_ADDRESS)
         return add_base_site(scan, uses.operand_at);
     /* Headers that did not move are read where they are. */
-    if (!moves->map.moves_headers_distance)
+    if (!moves->map.moves_code)
         return (uses.is_unanimous && !(uses.uses & USE_ADDRESS)) || add_base_site(scan, uses.operand_at);
     return verify_moves_unproved(
         moves, field_rva,

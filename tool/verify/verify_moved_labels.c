@@ -72,7 +72,7 @@ static bool is_label_jump(struct verify_moves *moves, const struct verify_code_s
     return false;
 }
 
-/* The last comparison with a constant that a `ja` follows, before the table's address is taken. */
+/* The last comparison with a constant that a `ja` follows, before the entry is loaded. */
 static uint32_t entry_count(struct verify_moves *moves, const struct verify_code_section *section,
                             const struct verify_function *function, size_t at)
 {
@@ -98,6 +98,79 @@ static uint32_t entry_count(struct verify_moves *moves, const struct verify_code
         }
     }
     return count;
+}
+
+/* The value v that `movsxd v, [table + i * 4]` has loaded in front of `at` is added to the table and jumped to. */
+static bool adds_and_jumps(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
+                           ZydisRegister table, ZydisRegister value)
+{
+    struct instruction step;
+    bool is_added = false;
+    for (unsigned i = 0; i < AHEAD_COUNT && decode(moves, section, at, &step); i++, at += step.decoded.length) {
+        const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
+        moves->judged->verdict->step_count++;
+        if (step.decoded.mnemonic == ZYDIS_MNEMONIC_JMP)
+            return is_added && is_register(to) && wide(to->reg.value) == value;
+        if (!is_added && step.decoded.mnemonic == ZYDIS_MNEMONIC_ADD && is_register(to) && is_register(from) &&
+            wide(to->reg.value) == value && wide(from->reg.value) == table)
+            is_added = true;
+        else if (step.decoded.meta.category != ZYDIS_CATEGORY_DATAXFER &&
+                 step.decoded.meta.category != ZYDIS_CATEGORY_NOP &&
+                 step.decoded.meta.category != ZYDIS_CATEGORY_WIDENOP)
+            return false;
+        else if (is_register(to) && (wide(to->reg.value) == value || wide(to->reg.value) == table))
+            return false;
+    }
+    return false;
+}
+
+/* A loop has the address of the table in a register that calls keep: `lea t, [table]` is the only instruction of
+ * the function that sets it, but for `pop`; *load_at is the one place that loads an entry. */
+static bool is_loop_jump(struct verify_moves *moves, const struct verify_code_section *section,
+                         const struct verify_function *function, size_t lea_at, size_t *load_at)
+{
+    struct instruction lea, step;
+    size_t begin = function->rva - section->rva, end = function->end_rva - section->rva;
+    unsigned load_count = 0;
+    if (!decode(moves, section, lea_at, &lea) || !is_register(&lea.operands[0]))
+        return false;
+    ZydisRegister table = wide(lea.operands[0].reg.value);
+    for (size_t at = begin; at < end; at++) {
+        if (!verify_bit(section->starts, at))
+            continue;
+        moves->judged->verdict->step_count++;
+        if (!decode(moves, section, at, &step))
+            return false;
+        const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
+        bool sets = false;
+        for (unsigned i = 0; i < step.decoded.operand_count; i++)
+            sets = sets || (is_register(&step.operands[i]) && wide(step.operands[i].reg.value) == table &&
+                            (step.operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE));
+        if (sets && at != lea_at && step.decoded.mnemonic != ZYDIS_MNEMONIC_POP)
+            return false;
+        if (step.decoded.mnemonic != ZYDIS_MNEMONIC_MOVSXD || from->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+            wide(from->mem.base) != table || from->mem.scale != 4 || step.decoded.raw.disp.size != 0)
+            continue;
+        if (!adds_and_jumps(moves, section, at + step.decoded.length, table, wide(to->reg.value)))
+            return false;
+        *load_at = at;
+        load_count++;
+    }
+    return load_count == 1;
+}
+
+/* What lies there are distances to instructions: two of them are no accident. */
+static bool looks_like_labels(const struct verify_moves *moves, uint32_t table_rva)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t entry;
+        if (!verify_read_at(&moves->judged->old_image, (uint64_t)table_rva + (uint64_t)i * 4, 4, &entry))
+            return false;
+        int64_t label_rva = (int64_t)table_rva + (int32_t)entry;
+        if (label_rva < 0 || !verify_begins_instruction(&moves->code, (uint64_t)label_rva))
+            return false;
+    }
+    return true;
 }
 
 /* Differences to what moved with the table stay what they were, however they are used. The table ends at the
@@ -126,17 +199,22 @@ bool verify_label_table(struct verify_moves *moves, const struct verify_code_sec
                         uint32_t table_rva)
 {
     bool loads;
-    if (!is_label_jump(moves, section, at, &loads))
-        return !loads || leads_to_its_own(moves, table_rva) ||
-               verify_moves_unproved(moves, section->rva + (uint32_t)at,
-                                     "The instruction at RVA 0x%X takes the address of a table of label "
-                                     "differences; its use is not followed.",
-                                     (unsigned)(section->rva + at));
-    const struct verify_piece *table = verify_piece_at(&moves->map, table_rva);
+    size_t load_at = at;
     struct verify_function *function = verify_function_at(&moves->code, section->rva + (uint32_t)at);
     /* Asked first: it marks where instructions begin. */
     bool is_clean = function && verify_function_is_clean(&moves->code, function);
-    uint32_t count = is_clean ? entry_count(moves, section, function, at) : 0;
+    if (!is_label_jump(moves, section, at, &loads)) {
+        bool is_known = !loads && !looks_like_labels(moves, table_rva);
+        if (is_known || leads_to_its_own(moves, table_rva))
+            return true;
+        if (!is_clean || !is_loop_jump(moves, section, function, at, &load_at))
+            return verify_moves_unproved(moves, section->rva + (uint32_t)at,
+                                         "The instruction at RVA 0x%X takes the address of a table of label "
+                                         "differences; its use is not followed.",
+                                         (unsigned)(section->rva + at));
+    }
+    const struct verify_piece *table = verify_piece_at(&moves->map, table_rva);
+    uint32_t count = is_clean ? entry_count(moves, section, function, load_at) : 0;
     if (!table || count == 0 || count > ENTRY_MAX_COUNT)
         return verify_moves_unproved(moves, section->rva + (uint32_t)at,
                                      "The length of the jump table at RVA 0x%X is not known.",

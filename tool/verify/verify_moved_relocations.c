@@ -158,7 +158,7 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
     if (nbytes == 4)
         address.rva &= UINT32_MAX;
     const struct verify_code_section *section = verify_code_at(&moves->code, relocation->rva);
-    bool is_in_headers = address.rva < moves->map.pieces[0].rva && !moves->map.moves_headers_distance;
+    bool is_in_headers = address.rva < moves->map.pieces[0].rva && !moves->map.moves_code;
     if (is_in_headers && section && verify_array_may_be_far(moves, address.rva)) {
         if (!judge_in_headers(moves, section, &address))
             return false;

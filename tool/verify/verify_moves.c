@@ -53,6 +53,33 @@ static bool judge_structure(struct verify_case *judged)
     return true;
 }
 
+/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local storage, and
+ * exports that are all forwarded, and so lead into their own directory. */
+static bool is_inert_image(const struct verify_image *image)
+{
+    static const unsigned used[] = {DIR_IMPORT, DIR_EXCEPTION, DIR_BASERELOC, DIR_TLS, DIR_LOAD_CONFIG,
+                                    DIR_DELAY_IMPORT, DIR_CLR};
+    struct verify_directory none = {0, 0};
+    struct verify_directory exports = image->directory_count > DIR_EXPORT ? image->directories[DIR_EXPORT] : none;
+    uint64_t table_rva = 0, count = 0, rva;
+    if (image->entry_rva != 0 || (image->coff_characteristics & COFF_RELOCS_STRIPPED))
+        return false;
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        if (used[i] < image->directory_count && image->directories[used[i]].rva != 0)
+            return false;
+    if (exports.rva == 0)
+        return true;
+    if (!verify_read_at(image, exports.rva + EXPORT_NUMBER_OF_FUNCTIONS, 4, &count) ||
+        !verify_read_at(image, exports.rva + EXPORT_ADDRESS_OF_FUNCTIONS, 4, &table_rva) ||
+        count > exports.nbytes)
+        return false;
+    for (uint64_t i = 0; i < count; i++)
+        if (!verify_read_at(image, table_rva + i * 4, 4, &rva) ||
+            (rva != 0 && (rva < exports.rva || rva - exports.rva >= exports.nbytes)))
+            return false;
+    return true;
+}
+
 static bool judge_kind(struct verify_moves *moves)
 {
     struct verify_case *judged = moves->judged;
@@ -64,7 +91,7 @@ static bool judge_kind(struct verify_moves *moves)
     if (!a->is_ordered || !judged->new_image.is_ordered || a->section_count == 0 || a->section_count > 96 ||
         judged->new_image.section_count > 96)
         return verify_moves_unproved(moves, UINT32_MAX, "The sections of an image do not ascend.");
-    if (a->machine == MACHINE_I386 && !verify_has_relocations(a))
+    if (a->machine == MACHINE_I386 && !verify_has_relocations(a) && !is_inert_image(a))
         return verify_moves_unproved(moves, UINT32_MAX,
                                      "The old image has no base relocations: its addresses are not known.");
     bool is_flat = a->section_alignment < PAGE_NBYTES;
@@ -79,15 +106,23 @@ static bool judge_kind(struct verify_moves *moves)
     return true;
 }
 
+/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
+static bool is_debug_section(const struct verify_section *section)
+{
+    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
+    return (section->name[0] == '/' || strncmp(section->name, ".debug", 6) == 0) &&
+           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
+}
+
 /* Eight-byte addresses that no relocation names. */
 static bool judge_unrelocated(struct verify_moves *moves)
 {
     const struct verify_image *a = &moves->judged->old_image;
-    if (verify_has_relocations(a) || !a->is_64 || verify_is_always_elsewhere(a))
+    if (verify_has_relocations(a) || !a->is_64 || verify_is_always_elsewhere(a) || is_inert_image(a))
         return true;
     for (uint32_t i = 0; i < a->section_count; i++) {
         struct span bytes = a->sections[i].bytes;
-        for (size_t at = 0; range_fits(bytes.nbytes, at, 8); at++) {
+        for (size_t at = 0; !is_debug_section(&a->sections[i]) && range_fits(bytes.nbytes, at, 8); at++) {
             uint64_t va = load_u64(bytes.bytes + at);
             moves->judged->verdict->step_count++;
             if (va >= a->base_va && va - a->base_va < a->image_nbytes)
