@@ -9,6 +9,7 @@
  * address, the begin of a function, of such a table or of a string literal, means itself; nothing is folded
  * forwards over the end of a literal. An address that nothing computes with is as the source has it: nobody
  * forms one in front of a literal. */
+#include "code/index_range.h"
 #include "code/literals.h"
 #include "plan/literal_bytes.h"
 #include "plan/rewrite.h"
@@ -29,6 +30,7 @@ struct edges {
     const struct rewrite *rewrite;
     struct site_set inert;  /* file offsets of bytes that are no datum of code */
     struct site_set begins; /* file offsets where a table begins that others than code read */
+    struct site_set inner;  /* file offsets to which short and conditional branches lead */
     struct site_set literals, literal_begins; /* file offsets of string literals between code */
     struct literal_bytes texts;               /* of all literals, named or not */
     struct zone *zones[2];                    /* one a piece: all data, and data but for literals */
@@ -66,6 +68,27 @@ static void mark_extents(struct edges *edges)
          */
         if (extent->kind != EXTENT_IAT && image_rva_to_foff(edges->rewrite->image, extent->rva, 1, &foff))
             site_set_add(&edges->begins, foff);
+    }
+}
+
+/* `jcc rel32` around the field at foff. */
+static bool is_conditional(const struct image *image, uint32_t foff)
+{
+    return foff >= 2 && image->file.bytes[foff - 2] == 0x0F && (image->file.bytes[foff - 1] & 0xF0) == 0x80;
+}
+
+/* Functions branch so to places inside themselves. */
+static void mark_inner_labels(struct edges *edges)
+{
+    const struct rewrite *rewrite = edges->rewrite;
+    uint32_t foff;
+    joins_add_short_branches(rewrite->image, rewrite->code, &edges->inner);
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source == SOURCE_CODE && (ref->flags & REF_FLAG_CODE_TARGET) && ref->encoding == REF_PCREL &&
+            ref->state == REF_RESOLVED && is_conditional(rewrite->image, ref->site_foff) &&
+            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
+            site_set_add(&edges->inner, foff);
     }
 }
 
@@ -238,8 +261,10 @@ struct edges *edges_new(struct rewrite *rewrite)
         !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
         !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes) ||
         !site_set_init(&edges->literals, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->literal_begins, rewrite->arena, rewrite->image->file.nbytes))
+        !site_set_init(&edges->literal_begins, rewrite->arena, rewrite->image->file.nbytes) ||
+        !site_set_init(&edges->inner, rewrite->arena, rewrite->image->file.nbytes))
         return NULL;
+    mark_inner_labels(edges);
     mark_extents(edges);
     mark_literals(edges);
     if (!mark_code(edges) ||
@@ -309,14 +334,20 @@ static uint32_t data_end_rva(const struct edges *edges, size_t index)
     return zone->has_data ? zone->last_rva + 1 : piece_end_rva(piece);
 }
 
-/* A function's address is passed, stored, called, or compared; what is computed with, is folded. */
-static bool is_meant_function(const struct rewrite *rewrite, uint32_t t, enum address_use use)
+/* A function's address is passed, stored, called, or compared; what is computed with, is folded. What only an
+ * address says to be a function, and a function branches to inside itself, is a label of that. */
+static bool is_meant_function(const struct edges *edges, uint32_t t, enum address_use use)
 {
+    const struct rewrite *rewrite = edges->rewrite;
     const struct code_function *function = code_function_at(rewrite->code, t);
+    uint32_t foff;
     if (!function || use == USE_COMPUTED || use == USE_INDEXED_WIDE)
         return false;
     bool is_named_by_address =
         function->source == FUNCTION_RELOCATED_POINTER || function->source == FUNCTION_LEA;
+    if (is_named_by_address && image_rva_to_foff(rewrite->image, t, 1, &foff) &&
+        site_set_has(&edges->inner, foff))
+        return false;
     return use == USE_AS_IS || !is_named_by_address;
 }
 
@@ -331,7 +362,7 @@ static bool is_known_begin(const struct edges *edges, uint32_t t, enum address_u
     if (!is_inert(edges, t))
         return false;
     if (code_class_at(rewrite->code, t) == BYTE_INSTRUCTION)
-        return is_meant_function(rewrite, t, use);
+        return is_meant_function(edges, t, use);
     return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
 }
 

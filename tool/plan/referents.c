@@ -183,10 +183,26 @@ static bool is_within_own(const struct layout *layout, uint32_t t, const struct 
     return first >= own->old_rva && end <= (int64_t)own->old_rva + own->nbytes;
 }
 
-/* Past the image's end: one may mean the end of what comes last. */
+/* Something is added to the address. */
+static bool is_indexed(struct referents *choice, const struct ref *ref)
+{
+    if (ref->source != SOURCE_CODE || (ref->flags & REF_FLAG_CODE_TARGET) || referents_is_direct(choice, ref))
+        return false;
+    if (ref->access != ACCESS_ADDRESS)
+        return true;
+    struct address_uses uses = referents_uses_of(choice, ref);
+    return !uses.is_as_is && !uses.is_compared;
+}
+
+/* Nothing lies out there: with an index it is an array's, and all of them may move alike. Past the image's
+ * end one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     const struct layout *layout = choice->rewrite->layout;
+    if (choice->rewrite->keeps_distances && is_indexed(choice, ref) && referents_only_data(choice)) {
+        *target = ref->target + piece_delta(referents_only_data(choice));
+        return true;
+    }
     for (size_t i = 1; i < layout->piece_count; i++)
         if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
             layout->pieces[i].kind != PIECE_RELOCATIONS)

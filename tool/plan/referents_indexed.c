@@ -91,6 +91,17 @@ const struct piece *referents_only_data(const struct referents *choice)
     return meant;
 }
 
+/* All data that is known leaves its code. What an index may lead to there is either nothing, or data that is
+ * not known, of which more may lie anywhere in code. */
+static bool is_in_rest_of_code(const struct referents *choice, uint32_t t)
+{
+    const struct rewrite *rewrite = choice->rewrite;
+    const struct piece *own = layout_piece_at(rewrite->layout, t);
+    return rewrite->keeps_distances && own->kind == PIECE_SECTION &&
+           (rewrite->image->sections[own->section].characteristics & SCN_MEM_EXECUTE) &&
+           !extent_index_at(&choice->jump_tables, t);
+}
+
 bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref)
 {
     const struct rewrite *rewrite = choice->rewrite;
@@ -101,7 +112,7 @@ bool referents_is_folded_into_code(struct referents *choice, const struct ref *r
                    layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
                    image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
     bool is_in_code = byte_class == BYTE_INSTRUCTION || byte_class == BYTE_INSTRUCTION_TAIL || is_fill ||
-                      is_behind_code(choice, ref->target);
+                      is_behind_code(choice, ref->target) || is_in_rest_of_code(choice, ref->target);
     if (!is_in_code || !choice->parts_move || ref->source != SOURCE_CODE ||
         (ref->flags & REF_FLAG_CODE_TARGET) || edges_matter(choice->edges, ref->target))
         return false;
