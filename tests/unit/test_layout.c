@@ -92,8 +92,8 @@ static void test_folded_address_means_the_data(void **state)
     low_end(&driver);
 }
 
-/* The same with constants in front of .data: they could be meant as well. */
-static void test_ambiguous_address_is_refused(void **state)
+/* The same with constants in front of .data: they could be meant as well, so both keep their distance. */
+static void test_ambiguous_address_keeps_distances(void **state)
 {
     (void)state;
     struct low_case driver;
@@ -103,7 +103,13 @@ static void test_ambiguous_address_is_refused(void **state)
     LOW_PUT(&driver, at, "\xC3");
     LOW_PUT(&driver, LOW_DATA_RVA - 0x20, "constants: \x06\x0E\x16\x1E\x06\x0E\x16\x1E");
     low_rewrite(&driver);
-    low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
+    low_expect_moved(&driver);
+    assert_true(driver.done.plan.layout->keeps_distances);
+    assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 3), va(&driver, NEW_DATA_RVA - 4));
+    assert_int_equal(low_new_u32(&driver, NEW_DATA_RVA - 0x20), 0x736E6F63); /* "cons" */
+    assert_int_equal(low_new_u32(&driver, NEW_DATA_RVA), 0x11111111);
+    assert_int_equal(low_new_characteristics(&driver, NEW_DATA_RVA - 0x20), 0xC8000040);
+    assert_non_null(strstr(driver.done.plan.changes[0].proof, "can be written"));
     low_end(&driver);
 }
 
@@ -125,13 +131,14 @@ static void test_end_of_array_or_function(void **state)
 }
 
 /* What is accessed through the address before anything is added to it, tells: [ecx + 4] is the first word of
- * .data, though constants lie in front of it, and though something is added later. */
+ * .data, though constants lie in front of it, and though something is added later. Where nothing tells, the
+ * constants come along. */
 static void test_first_access_decides(void **state)
 {
     static const struct {
         const char *tail;
         size_t tail_nbytes;
-        bool is_repaired;
+        bool decides;
     } cases[] = {
         {"\x8B\x51\x04\x03\xC8\x8B\x01\xC3", 8, true},  /* mov edx, [ecx + 4]; add ecx, eax; mov eax, [ecx] */
         {"\x03\xC8\x8B\x51\x04\x8B\x01\xC3", 8, false}, /* the other way round */
@@ -148,12 +155,9 @@ static void test_first_access_decides(void **state)
         low_put(&driver, at, cases[i].tail, cases[i].tail_nbytes);
         LOW_PUT(&driver, LOW_DATA_RVA - 0x20, "constants: \x06\x0E\x16\x1E\x06\x0E\x16\x1E");
         low_rewrite(&driver);
-        if (cases[i].is_repaired) {
-            low_expect_moved(&driver);
-            assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 1), va(&driver, NEW_DATA_RVA - 4));
-        } else {
-            low_expect_refused(&driver, LOW_TEXT_RVA, "may mean what lies on either side");
-        }
+        low_expect_moved(&driver);
+        assert_int_equal(low_new_u32(&driver, LOW_TEXT_RVA + DELTA + 1), va(&driver, NEW_DATA_RVA - 4));
+        assert_int_equal(driver.done.plan.layout->keeps_distances, !cases[i].decides);
         low_end(&driver);
     }
 }
@@ -445,7 +449,7 @@ int main(void)
         cmocka_unit_test(test_x86_moves),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_folded_address_means_the_data),
-        cmocka_unit_test(test_ambiguous_address_is_refused),
+        cmocka_unit_test(test_ambiguous_address_keeps_distances),
         cmocka_unit_test(test_end_of_array_or_function),
         cmocka_unit_test(test_first_access_decides),
         cmocka_unit_test(test_words_are_no_text),

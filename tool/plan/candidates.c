@@ -56,7 +56,7 @@ static bool try_candidate(struct rewrite *rewrite)
     rewrite->layout = arena_alloc(rewrite->arena, sizeof *rewrite->layout);
     if (!rewrite->layout)
         return false;
-    *rewrite->layout = (struct layout){.moves = true};
+    *rewrite->layout = (struct layout){.moves = true, .keeps_distances = rewrite->keeps_distances};
     bool is_placed = is_low                              ? place_low(rewrite)
                      : rewrite->context->options->forced ? place_forced(rewrite)
                                                          : place_append(rewrite);

@@ -334,8 +334,8 @@ static uint32_t data_end_rva(const struct edges *edges, size_t index)
     return zone->has_data ? zone->last_rva + 1 : piece_end_rva(piece);
 }
 
-/* A function's address is passed, stored, called, or compared; what is computed with, is folded. What only an
- * address says to be a function, and a function branches to inside itself, is a label of that. */
+/* A function's address is passed, stored, called, or compared; what is computed with, is folded. What only a
+ * pointer in data says to be a function, and a function branches to inside itself, is a label of that. */
 static bool is_meant_function(const struct edges *edges, uint32_t t, enum address_use use)
 {
     const struct rewrite *rewrite = edges->rewrite;
@@ -345,7 +345,7 @@ static bool is_meant_function(const struct edges *edges, uint32_t t, enum addres
         return false;
     bool is_named_by_address =
         function->source == FUNCTION_RELOCATED_POINTER || function->source == FUNCTION_LEA;
-    if (is_named_by_address && image_rva_to_foff(rewrite->image, t, 1, &foff) &&
+    if (function->source == FUNCTION_RELOCATED_POINTER && image_rva_to_foff(rewrite->image, t, 1, &foff) &&
         site_set_has(&edges->inner, foff))
         return false;
     return use == USE_AS_IS || !is_named_by_address;

@@ -64,6 +64,7 @@ struct layout {
     size_t fill_count, fill_capacity;
 
     bool moves;             /* false: everything stays, and what follows repeats the old headers */
+    bool keeps_distances;   /* all data moves by one distance */
     uint32_t uniform_delta; /* of all pieces but headers and those that leave */
     uint32_t section_alignment, file_alignment, headers_nbytes, image_nbytes;
     uint64_t file_nbytes;

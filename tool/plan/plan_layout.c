@@ -123,18 +123,39 @@ static bool check_image(struct rewrite *rewrite)
     return check_directories(rewrite) && check_imports(rewrite);
 }
 
+/* What was read-only by its header, and shares pages with what is written now. */
+static bool has_writable_constants(struct rewrite *rewrite)
+{
+    const struct layout *layout = rewrite->layout;
+    for (size_t i = 1; i < layout->piece_count; i++) {
+        const struct piece *piece = &layout->pieces[i];
+        const struct new_section *there = layout_section_at(layout, piece->new_rva);
+        bool is_kept = piece->kind == PIECE_SECTION || piece->kind == PIECE_DATA;
+        if (is_kept && there && (there->characteristics & SCN_MEM_WRITE) &&
+            !(rewrite->image->sections[piece->section].characteristics & SCN_MEM_WRITE))
+            return true;
+    }
+    return false;
+}
+
 static const char *describe_moves(struct rewrite *rewrite)
 {
     const struct layout *layout = rewrite->layout;
+    const char *kept = "";
     size_t leaving_count = 0;
     for (size_t i = 1; i < layout->piece_count; i++)
         leaving_count += piece_delta(&layout->pieces[i]) != layout->uniform_delta;
+    if (layout->keeps_distances)
+        kept =
+            has_writable_constants(rewrite)
+                ? " All data keeps its distances; constants that share a page with variables can be written."
+                : " All data keeps its distances.";
     return arena_printf(
         rewrite->arena,
         "%zu references were followed; %zu of %zu pieces leave their neighbours, and every place that "
-        "could refer to them is explained. Assumed: an address is folded no farther than docs/ASSUMPTIONS.md "
-        "says%s.",
-        rewrite->refs->ref_count, leaving_count, layout->piece_count - 1,
+        "could refer to them is explained.%s Assumed: an address is folded no farther than "
+        "docs/ASSUMPTIONS.md says%s.",
+        rewrite->refs->ref_count, leaving_count, layout->piece_count - 1, kept,
         rewrite->assumes_constants ? ", and nobody writes to string literals" : "");
 }
 
