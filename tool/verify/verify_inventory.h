@@ -40,6 +40,7 @@ struct verify_moves {
     uint64_t reference_count, relocation_count, looked_at_count;
     uint32_t text_budget_count; /* searches for what takes the address of text among code */
     struct verify_base_sites base_sites;
+    uint32_t header_pointer_rva;   /* of a relocated address that leads to the headers and is taken, or 0 */
     struct verify_repairs repairs; /* of straddling relocations */
 };
 

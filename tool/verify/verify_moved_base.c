@@ -113,7 +113,13 @@ static bool moves_data(const struct verify_moves *moves)
 bool verify_base_uses(struct verify_moves *moves)
 {
     const struct verify_function *last = NULL;
-    if (moves->base_sites.count == 0)
+    if (moves->header_pointer_rva != 0 && moves_data(moves))
+        return verify_moves_unproved(
+            moves, moves->header_pointer_rva,
+            "The address at RVA 0x%X leads to the headers; what code reaches from it "
+            "is not followed.",
+            (unsigned)moves->header_pointer_rva);
+    if (moves->base_sites.count == 0 && moves->header_pointer_rva == 0)
         return true;
     /* Slots alone: nobody reaches them but through constants. */
     if (!moves_data(moves))

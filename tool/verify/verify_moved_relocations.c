@@ -132,6 +132,19 @@ static bool judge_in_headers(struct verify_moves *moves, const struct verify_cod
     return true;
 }
 
+/* Not read or written right there: what becomes of the address is not known. */
+static bool is_taken(struct verify_moves *moves, const struct verify_code_section *section,
+                     const struct address *address)
+{
+    if (!section)
+        return true;
+    struct verify_field_in_code field = {section, address->field_rva - section->rva, address->nbytes,
+                                         FIELD_ABSOLUTE, 0};
+    struct verify_uses uses = verify_uses_resolved(&moves->code, &field);
+    moves->looked_at_count++;
+    return !uses.is_operand || !uses.is_unanimous || (uses.uses & USE_ADDRESS);
+}
+
 static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
 {
     size_t low = 0, high = moves->table_field_count;
@@ -159,6 +172,8 @@ static bool add_address(struct verify_moves *moves, const struct verify_relocati
         address.rva &= UINT32_MAX;
     const struct verify_code_section *section = verify_code_at(&moves->code, relocation->rva);
     bool is_in_headers = address.rva < moves->map.pieces[0].rva && !moves->map.moves_code;
+    if (is_in_headers && address.rva < image->headers_nbytes && is_taken(moves, section, &address))
+        moves->header_pointer_rva = relocation->rva;
     if (is_in_headers && section && verify_array_may_be_far(moves, address.rva)) {
         if (!judge_in_headers(moves, section, &address))
             return false;
