@@ -3,7 +3,8 @@
 # second compiler, which must be free of warnings too); fuzz/ (scripts/fuzz.mk) is a third. tests/run.py runs them all.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
-TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers
+TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers \
+	strict-loader
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
 $(BUILD)/.deps-tests: scripts/deps.sh
@@ -33,6 +34,21 @@ $(BUILD)/tests/relayout: $(RELAYOUT_SOURCES) $(wildcard tests/relayout/*.h) $(BU
 	@echo "  TEST    $@"
 	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -Itests/relayout -o $@ $(RELAYOUT_SOURCES) $(BUILD)/libhvcifix.a \
 		$(LDFLAGS) $(LIBRARY_LIBS)
+
+# A loader stricter than Wine (docs/TESTING.md), for each machine; without a C library, since there need be none for x86.
+LOADER_CFLAGS := -std=c17 $(WARNINGS) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -fno-pie \
+	-fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone
+LOADER_LINK := -nostdlib -static -no-pie -Wl,-z,noexecstack
+
+$(BUILD)/tests/strict-loader-x64: LOADER_MACHINE := -m64
+$(BUILD)/tests/strict-loader-x86: LOADER_MACHINE := -m32
+$(BUILD)/tests/strict-loader-x64 $(BUILD)/tests/strict-loader-x86: $(wildcard tests/loader/*.[ch]) | $(BUILD)/.deps-tests
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@gcc $(LOADER_MACHINE) $(LOADER_CFLAGS) $(LOADER_LINK) -o $@ $(filter %.c,$^)
+
+.PHONY: strict-loader
+strict-loader: $(BUILD)/tests/strict-loader-x64 $(BUILD)/tests/strict-loader-x86
 
 .PHONY: unit-tests checked-build clang-build
 unit-tests: $(UNIT_TESTS)

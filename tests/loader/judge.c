@@ -1,0 +1,71 @@
+/* judge.c - what memory integrity demands of an image's layout.
+ * Takes: the image that is about to be loaded.  Gives: the first thing that is wrong with it, by giving up.
+ * Must not: trust that the image was repaired. */
+#include "judge.h"
+
+#include "failure.h"
+#include "load.h"
+
+static _Noreturn void wrong(const struct section *section, const char *words)
+{
+    failure_add("section ");
+    failure_add(section->name);
+    give_up_saying(words);
+}
+
+void judge_sections(const struct image *image)
+{
+    if (image->is_low_aligned || image->alignment % PAGE_NBYTES != 0)
+        give_up_saying("sections are not aligned to pages");
+    uint64_t end = page_up(image->headers_nbytes);
+
+    for (unsigned i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+
+        if (section->rva % PAGE_NBYTES != 0)
+            wrong(section, " does not begin at a page");
+        if (section->rva != end)
+            wrong(section, i == 0 ? " does not begin behind the headers"
+                                  : " does not begin where the one before it ends");
+        if ((section->flags & SECTION_WRITE) && (section->flags & SECTION_EXECUTE))
+            wrong(section, " is writable and executable");
+        if ((section->flags & SECTION_EXECUTE) && page_up(section->raw_nbytes) < section->nbytes)
+            wrong(section, " is executable and has pages that the file does not fill");
+        if (section->name[0] == '\0')
+            wrong(section, " has no name, which ends the list of sections for Windows");
+        end += section->nbytes;
+    }
+    if (end != page_up(image->nbytes))
+        give_up_saying("SizeOfImage is not where the last section ends");
+}
+
+void judge_written(uint32_t rva, const char *what)
+{
+    const struct section *section = image_section_at(loaded.image, rva);
+
+    if (!loaded.is_strict || (section && !(section->flags & (SECTION_EXECUTE | SECTION_DISCARDABLE))))
+        return;
+    failure_add(what);
+    failure_add(" is in an executable or discarded section: ");
+    failure_add_rva(rva);
+    give_up();
+}
+
+void judge_import_slot(uint32_t rva)
+{
+    const struct directory table = loaded.image->directories[DIRECTORY_IAT];
+
+    judge_written(rva, "an import slot");
+    if (!loaded.is_strict || (rva >= table.rva && rva - table.rva < table.nbytes))
+        return;
+    failure_add("an import slot is outside the import address table: ");
+    failure_add_rva(rva);
+    give_up();
+}
+
+bool judge_table_is_writable(const struct image *image)
+{
+    const struct section *section = image_section_at(image, image->directories[DIRECTORY_IAT].rva);
+
+    return image->is_low_aligned || (section && (section->flags & SECTION_WRITE));
+}
