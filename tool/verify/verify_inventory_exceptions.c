@@ -247,9 +247,8 @@ static bool handler_group(struct unwind_walk *walk, size_t first, size_t end)
         add = cxx_fields;
     else if (all_have(walk, first, end, is_cookie_offset))
         return true;
-    /* Without a shift of the whole image only parts that the loader writes move: no handler's data lead
-     * there. */
-    if (!add && !walk->moves->map.moves_headers_distance)
+    /* No handler's data lead to what the loader writes. */
+    if (!add && walk->moves->map.moves_slots_only)
         return true;
     if (!add)
         return verify_moves_unproved(

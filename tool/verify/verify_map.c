@@ -91,7 +91,10 @@ bool verify_map_find(struct verify_case *judged, const struct verify_tables *old
         return false;
     for (uint32_t i = 0; i < judged->old_image.section_count; i++)
         map->is_certain = map->is_certain && !search->is_doubtful[i];
+    map->moves_slots_only = true;
     for (size_t i = 0; i < map->count; i++) {
+        map->moves_slots_only =
+            map->moves_slots_only && (map->pieces[i].is_slots || map->pieces[i].delta == 0);
         map->moves_apart = map->moves_apart || map->pieces[i].delta != map->pieces[0].delta;
         if (!map->pieces[i].is_slots && !map->pieces[i].is_data_run && map->pieces[i].delta != 0)
             map->moves_headers_distance = true;
