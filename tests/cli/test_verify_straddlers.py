@@ -1,11 +1,10 @@
 """`verify` on repairs of straddling relocations that hvcifix did not make (support/straddle_repair.py), in fixtures.
 
-Each right repair is proved. The same with one byte of it turned over, or of an image that must not be repaired so, is
-not equivalent.
+Each right repair is proved. The same of an image that must not be repaired so is not equivalent. Repairs that are wrong
+in one place are in tests/unit/mutations_straddlers.h.
 """
 
 import os
-import random
 import shutil
 import tempfile
 import unittest
@@ -43,19 +42,6 @@ class Straddlers(unittest.TestCase):
                 done = self.verify(fixture.path, repair.done())
                 self.assertEqual(done.returncode, 0, done.stdout.decode())
                 self.assertTrue(repair.parts)
-
-    def test_a_turned_byte_is_found(self):
-        chooser = random.Random(2101)
-        for fixture in self.fixtures(PROVED):
-            repair = straddle_repair.Repair(fixture.path)
-            right = repair.done()
-            for what, rva in repair.parts.items():
-                for at in chooser.sample(range(4), 2):
-                    with self.subTest(fixture.file_name, part=what, at=at):
-                        image = straddle_repair.Image(right)
-                        image.data[image.foff(rva + at)] ^= chooser.choice((1, 0x10, 0x80, 0xFF))
-                        image.set_checksum()
-                        self.assertEqual(self.verify(fixture.path, image.data).returncode, 1)
 
     def test_a_shift_must_be_followed_and_aligned(self):
         for fixture in self.fixtures(("straddle_few",)):

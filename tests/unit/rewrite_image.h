@@ -20,31 +20,51 @@ struct rewritten {
     struct finding error;
 };
 
-/* False when the image cannot be read; *error says why. rewritten_free() in any case. */
-static inline bool rewrite_image_for(struct rewritten *done, struct span file, enum windows_target target,
-                                     const enum finding_code *only, size_t only_count)
+/* Image and inventory, of these sources and code. False when the image cannot be read; *error says why. */
+static inline bool rewrite_read(struct rewritten *done, struct span file, uint32_t sources)
 {
     memset(done, 0, sizeof *done);
     arena_init(&done->arena, NULL);
-    struct rule_answer *answers = arena_array(&done->arena, rules_count, sizeof *answers);
     done->findings.arena = &done->arena;
-    if (!answers || !image_read(file, &done->arena, &done->image, &done->error) ||
-        !refs_collect(&done->image, &done->arena, SOURCE_ALL, &done->refs) ||
-        !code_read(&done->image, &done->refs, &done->arena, &done->code))
-        return false;
-    struct refset rule_refs;
-    if (!refs_collect(&done->image, &done->arena, rules_sources(), &rule_refs))
-        return false;
-    struct rule_input input = {&done->image, &rule_refs, target, &done->arena, &done->findings};
-    struct plan_options options = {
-        .drop_signature = true, .only = only, .only_count = only_count, .target = target};
-    if (!rules_judge(&input, answers) || !plan_make(&done->image, &done->refs, &done->code, &done->findings,
-                                                    &options, &done->arena, &done->plan))
+    return image_read(file, &done->arena, &done->image, &done->error) &&
+           refs_collect(&done->image, &done->arena, sources, &done->refs) &&
+           code_read(&done->image, &done->refs, &done->arena, &done->code);
+}
+
+/* Plan and bytes, when there are any. */
+static inline bool rewrite_plan_and_emit(struct rewritten *done, const struct plan_options *options)
+{
+    if (!plan_make(&done->image, &done->refs, &done->code, &done->findings, options, &done->arena,
+                   &done->plan))
         return false;
     if (done->plan.verdict == PLAN_CHANGE)
         done->emitted =
             emit_image(&done->image, &done->refs, &done->plan, &done->arena, &done->output, &done->error);
     return true;
+}
+
+/* What the rules find, then a plan with the inventory of these sources. rewritten_free() in any case. */
+static inline bool rewrite_image_of_sources(struct rewritten *done, struct span file,
+                                            enum windows_target target, uint32_t sources,
+                                            const enum finding_code *only, size_t only_count)
+{
+    if (!rewrite_read(done, file, sources))
+        return false;
+    struct rule_answer *answers = arena_array(&done->arena, rules_count, sizeof *answers);
+    struct refset rule_refs;
+    if (!answers || !refs_collect(&done->image, &done->arena, rules_sources(), &rule_refs))
+        return false;
+    struct rule_input input = {&done->image, &rule_refs, target, &done->arena, &done->findings};
+    struct plan_options options = {
+        .drop_signature = true, .only = only, .only_count = only_count, .target = target};
+    return rules_judge(&input, answers) && rewrite_plan_and_emit(done, &options);
+}
+
+/* The same with all sources. */
+static inline bool rewrite_image_for(struct rewritten *done, struct span file, enum windows_target target,
+                                     const enum finding_code *only, size_t only_count)
+{
+    return rewrite_image_of_sources(done, file, target, SOURCE_ALL, only, only_count);
 }
 
 /* The same for the default target. */

@@ -21,14 +21,16 @@ struct off_range {
 
 struct trial {
     const struct rewritten *done;
-    uint8_t *bytes; /* a block of exactly done->output.nbytes */
+    uint8_t *bytes; /* a block of exactly nbytes: the file */
+    size_t nbytes;
     struct off_range *ranges;
     size_t range_count, range_capacity;
 };
 
 static inline void trial_begin(struct trial *trial, const struct rewritten *done)
 {
-    *trial = (struct trial){.done = done, .bytes = malloc(done->output.nbytes)};
+    *trial =
+        (struct trial){.done = done, .bytes = malloc(done->output.nbytes), .nbytes = done->output.nbytes};
     assert_non_null(trial->bytes);
     memcpy(trial->bytes, done->output.bytes, done->output.nbytes);
 }
@@ -132,8 +134,7 @@ static inline bool trial_has_place(const struct trial *trial, const struct verif
 static inline void trial_set_checksum(struct trial *trial)
 {
     uint32_t foff = trial->done->image.opt_foff + OPT_CHECK_SUM;
-    store_u32(trial->bytes + foff,
-              pe_checksum((struct span){trial->bytes, trial->done->output.nbytes}, foff));
+    store_u32(trial->bytes + foff, pe_checksum((struct span){trial->bytes, trial->nbytes}, foff));
 }
 
 #endif

@@ -1,7 +1,8 @@
-/* test_switched_off.c - each fix-up of the rewriter is left out, one kind at a time, over all fixtures: the
- * verifier refutes every image that this changes, and names the place. Takes: the fixtures and the WDK's
- * drivers among the images that HVCIFIX_IMAGES lists.  Gives: pass or fail, and a table on stdout and in
- * HVCIFIX_BUILD/switched-off.txt.  Must not: count a trial that changed nothing. */
+/* test_switched_off.c - each fix-up of the rewriter, and each source of its inventory, is left out, one kind
+ * at a time, over all fixtures: the verifier refutes every image that this changes, and names the place.
+ * Takes: the fixtures and the WDK's drivers among the images that HVCIFIX_IMAGES lists.  Gives: pass or fail,
+ * and a table on stdout and in HVCIFIX_BUILD/switched-off.txt.  Must not: count a trial that changed nothing.
+ */
 #include "cmocka_all.h"
 
 #include "image_list.h"
@@ -24,6 +25,7 @@ static const char *const harmless[] = {
     "section header, name",            /* where it asks for nothing */
     "section header, Characteristics", /* the kind of content, and NOT_PAGED of what is not paged */
     "section header, VirtualSize",     /* within the same pages */
+    "source: COFF symbols",            /* nothing loads them (ASSUMPTIONS.md, M13) */
 };
 
 /* Fields whose own place the verdict names; with others it may meet something else first that went wrong. */
@@ -61,8 +63,8 @@ static void judge_trial(struct trial *trial, const char *name, const char *path,
     if (!keeps_checksum)
         trial_set_checksum(trial);
     arena_init(&arena, NULL);
-    assert_true(verify_pair(trial->done->image.file, (struct span){trial->bytes, trial->done->output.nbytes},
-                            &arena, &verdict));
+    assert_true(
+        verify_pair(trial->done->image.file, (struct span){trial->bytes, trial->nbytes}, &arena, &verdict));
     kind->changed_count++;
     bool is_refuted =
         verdict.result == VERIFY_REFUTED || (verdict.result == VERIFY_UNREADABLE && !verdict.in_old);
@@ -367,6 +369,78 @@ static void try_checksum(const struct rewritten *done, const char *path)
     trial_end(&trial);
 }
 
+/* ---- sources of the inventory ---- */
+
+static bool has_source(const struct refset *refs, uint32_t source)
+{
+    for (size_t i = 0; i < refs->ref_count; i++)
+        if (refs->refs[i].source == source)
+            return true;
+    return false;
+}
+
+/* Does each field of the source hold what the layout asks for all the same? Then another source names it, too
+ * (base relocations those of the load configuration), or nothing it names moved, and only the layout is
+ * another one: that rewrite is not wrong. */
+static bool is_right_without(const struct rewritten *done, uint32_t source, const struct rewritten *blind)
+{
+    const struct layout *layout = blind->plan.layout;
+    for (size_t i = 0; layout && i < done->refs.ref_count; i++) {
+        const struct ref *ref = &done->refs.refs[i];
+        bool is_for_tools = source == SOURCE_HEADERS && ref->detail != DETAIL_ENTRY_POINT;
+        uint64_t stored = load_width(done->image.file.bytes + ref->site_foff, ref->width_nbytes), value;
+        uint32_t foff, base_rva = ref->base_rva;
+        bool is_written_anew = layout->straddles && ref->site_foff == layout->straddles->guard.pointer_foff;
+        if (ref->source != source || ref->state != REF_RESOLVED || is_for_tools || is_written_anew ||
+            ref->encoding == REF_SIZE || !layout_map_foff(layout, ref->site_foff, &foff) ||
+            foff >= blind->output.nbytes)
+            continue;
+        uint32_t target = ref->encoding == REF_FOFF ? 0 : layout_map_rva(layout, ref->target);
+        if (ref->encoding == REF_FOFF && !layout_map_foff(layout, ref->target, &target))
+            continue;
+        if (base_rva != 0)
+            base_rva = layout_map_rva(layout, base_rva);
+        if (!ref_encode(&done->image, ref, stored, target, base_rva, &value) ||
+            load_width(blind->output.bytes + foff, ref->width_nbytes) != value)
+            return false;
+    }
+    return true;
+}
+
+/* What the rewriter makes of the image when it does not know of one source at all: findings are the same,
+ * but plan and bytes are made without. The layout may be another one, so that the place tells nothing. */
+static void try_sources(const struct rewritten *done, const char *path, struct span file,
+                        enum windows_target target)
+{
+    for (uint32_t source = 0; source < SOURCE_COUNT; source++) {
+        struct rewritten blind;
+        char name[NAME_NBYTES];
+        if (!has_source(&done->refs, source))
+            continue;
+        uint32_t sources = SOURCE_ALL & ~SOURCE_BIT(source);
+        bool is_made = rewrite_image_of_sources(&blind, file, target, sources, NULL, 0) && blind.emitted;
+        bool is_other = is_made && (blind.output.nbytes != done->output.nbytes ||
+                                    memcmp(blind.output.bytes, done->output.bytes, done->output.nbytes) != 0);
+        if (is_other && !is_right_without(done, source, &blind)) {
+            struct trial trial;
+            trial_begin(&trial, done);
+            free(trial.bytes);
+            trial.bytes = malloc(blind.output.nbytes);
+            assert_non_null(trial.bytes);
+            memcpy(trial.bytes, blind.output.bytes, blind.output.nbytes);
+            trial.nbytes = blind.output.nbytes;
+            trial.range_capacity = 1;
+            trial.ranges = malloc(sizeof *trial.ranges);
+            assert_non_null(trial.ranges);
+            trial.ranges[trial.range_count++] = (struct off_range){0, UINT32_MAX, 0, NO_RVA, NO_FILE_OFFSET};
+            snprintf(name, sizeof name, "source: %s", ref_source_name((enum ref_source)source));
+            judge_trial(&trial, name, path, false);
+            trial_end(&trial);
+        }
+        rewritten_free(&blind);
+    }
+}
+
 static bool try_image(const char *path, struct span file, enum windows_target target)
 {
     struct rewritten done;
@@ -383,6 +457,7 @@ static bool try_image(const char *path, struct span file, enum windows_target ta
     arena_free(&arena);
     if (is_tried) {
         try_references(&done, path);
+        try_sources(&done, path, file, target);
         try_headers(&done, path);
         try_checksum(&done, path);
         for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)

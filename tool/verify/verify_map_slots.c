@@ -67,9 +67,13 @@ bool map_place_slots(struct map_search *search)
         if (!cut_out(search, a->rva, a->end_rva, delta))
             return false;
     }
-    if (i < old_list->count || k < new_list->count)
-        return verify_refute(search->judged, (struct verify_spot){true, UINT64_MAX, UINT32_MAX},
-                             "The two images do not have the same loader-written tables.");
+    bool is_lost = i < old_list->count;
+    if (is_lost || k < new_list->count) {
+        const struct verify_range *alone = is_lost ? &old_list->items[i] : &new_list->items[k];
+        return verify_refute(search->judged, (struct verify_spot){is_lost, UINT64_MAX, (uint32_t)alone->rva},
+                             "%s at RVA 0x%llX of the %s image is not in the other one.", alone->what,
+                             (unsigned long long)alone->rva, is_lost ? "old" : "new");
+    }
     map_sort(search->map);
     return true;
 }

@@ -267,7 +267,7 @@ bool verify_moved(struct verify_case *judged)
                                  .text_budget_count = TEXT_SEARCH_MAX_COUNT};
     bool holds =
         /* 1. The images are of a kind that can be proved; the new one is well formed. */
-        judge_kind(&moves) && judge_structure(judged) &&
+        judge_kind(&moves) && verify_moved_fixed_headers(&moves) && judge_structure(judged) &&
         /* 2. A guess where everything went. */
         read_both(&moves) &&
         /* ... and what repairs of straddling relocations added. */

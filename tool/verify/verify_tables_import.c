@@ -23,13 +23,15 @@ static bool thunk_array_nbytes(struct table_collector *collector, uint64_t rva, 
 
 /* The array that is written has as many slots as the array that names the imports; when there is none, it
  * is its own. */
-static bool collect_thunks(struct table_collector *collector, uint64_t names_rva, uint64_t slots_rva,
-                           const char *what)
+static bool collect_thunks(struct table_collector *collector, uint64_t descriptor_rva, uint64_t names_rva,
+                           uint64_t slots_rva, const char *what)
 {
-    uint64_t nbytes;
-    if (!thunk_array_nbytes(collector, names_rva != 0 ? names_rva : slots_rva, &nbytes))
-        return collect_problem(collector, names_rva != 0 ? names_rva : slots_rva,
-                               "a thunk array does not end inside its section");
+    uint64_t nbytes, first_rva = names_rva != 0 ? names_rva : slots_rva;
+    if (verify_bytes_at(collector->image, first_rva).nbytes == 0)
+        return collect_problem(collector, descriptor_rva,
+                               "an import descriptor leads to a thunk array in no section");
+    if (!thunk_array_nbytes(collector, first_rva, &nbytes))
+        return collect_problem(collector, first_rva, "a thunk array does not end inside its section");
     if (names_rva != 0 && !collect_range(collector, RANGE_TYPED, names_rva, nbytes, "an import lookup table"))
         return false;
     if (!collect_import_names(collector, names_rva != 0 ? names_rva : slots_rva, slots_rva, nbytes))
@@ -56,7 +58,7 @@ bool collect_imports(struct table_collector *collector)
             return false;
         if (load_u32(descriptor.bytes + IMPORT_NAME) == 0)
             return true;
-        if (!collect_thunks(collector, names_rva, slots_rva, "an import's thunk array (FirstThunk)"))
+        if (!collect_thunks(collector, at_rva, names_rva, slots_rva, "an import's thunk array (FirstThunk)"))
             return false;
     }
     return collect_problem(collector, at_rva, "the import tables overlap each other without end");
@@ -90,7 +92,7 @@ bool collect_delay_imports(struct table_collector *collector)
                            "a delay import descriptor") ||
             (handle_rva != 0 && !collect_range(collector, RANGE_WRITTEN, handle_rva, image->is_64 ? 8 : 4,
                                                "a delay import's module handle")) ||
-            !collect_thunks(collector, delay_rva(image, descriptor.bytes, DELAY_INT),
+            !collect_thunks(collector, at_rva, delay_rva(image, descriptor.bytes, DELAY_INT),
                             delay_rva(image, descriptor.bytes, DELAY_IAT), "a delay import's IAT"))
             return false;
     }

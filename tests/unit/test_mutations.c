@@ -1,0 +1,326 @@
+/* test_mutations.c - the catalogue of wrong rewrites: each kind, made of every repaired fixture and of real
+ * drivers, checksum and sizes right, is rejected by the verifier, and the verdict names the place.
+ * Takes: the fixtures and real images that HVCIFIX_IMAGES lists.  Gives: pass or fail, and the table on
+ * stdout and, as docs/MUTATIONS.md has it, in HVCIFIX_BUILD/mutations.md.  Must not: count a mutant that is
+ * the right file. */
+#include "cmocka_all.h"
+
+#include "image_list.h"
+#include "mutations_page.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHECKED_STEP = 20 };
+
+/* How much is tried. Sanitizers make it slow: there, little. */
+static size_t sure_of_kind = 12, most_of_kind = 944;
+static bool is_only_for_the_rare; /* kinds that were tried enough are left out */
+static const char *only_kind;     /* HVCIFIX_SAY_MUTANTS, for whoever looks for a reason; "*" is all */
+
+/* ---- one mutant ---- */
+
+static bool is_near(uint64_t place, uint64_t begin, uint64_t nbytes)
+{
+    return place != UINT64_MAX && begin != UINT64_MAX && place + NEAR_NBYTES > begin &&
+           place < begin + nbytes + NEAR_NBYTES;
+}
+
+/* What differs from the right file is a place. Runs that are near each other are one. */
+static void add_changed_places(struct mutant *mutant, bool keeps_checksum)
+{
+    struct span right = mutant->subject->right;
+    size_t common = right.nbytes < mutant->nbytes ? right.nbytes : mutant->nbytes;
+    uint64_t begin = UINT64_MAX, end = 0;
+    uint32_t checksum_foff = keeps_checksum ? UINT32_MAX - 4 : mutant->view.opt_foff + OPT_CHECK_SUM;
+    for (size_t at = 0; at < common; at++) {
+        bool is_checksum = at >= checksum_foff && at < checksum_foff + 4u; /* it follows from the rest */
+        if (mutant->bytes[at] == right.bytes[at] || is_checksum)
+            continue;
+        if (begin != UINT64_MAX && at > end + NEAR_NBYTES) {
+            add_place_foff(mutant, begin, end - begin);
+            begin = UINT64_MAX;
+        }
+        begin = begin == UINT64_MAX ? at : begin;
+        end = at + 1;
+    }
+    if (begin != UINT64_MAX)
+        add_place_foff(mutant, begin, end - begin);
+}
+
+/* The verdict names a field, right by itself, that does not agree with what was changed. */
+static bool is_contradiction(const struct mutant *mutant, const struct verify_verdict *verdict)
+{
+    const struct subject *subject = mutant->subject;
+    const struct refset *refs = &subject->done->refs;
+    uint64_t rva = verdict->rva == UINT32_MAX ? UINT64_MAX : verdict->rva;
+    for (size_t i = 0; mutant->contradicted_nbytes != 0 && i < refs->ref_count; i++) {
+        const struct ref *ref = &refs->refs[i];
+        uint32_t target_rva = subject_new_rva(subject, ref->target);
+        if (ref->site_rva != NO_RVA && target_rva >= mutant->contradicted_rva &&
+            target_rva - mutant->contradicted_rva < mutant->contradicted_nbytes &&
+            is_near(rva, verdict->in_old ? ref->site_rva : subject_new_rva(subject, ref->site_rva),
+                    ref->width_nbytes))
+            return true;
+    }
+    return false;
+}
+
+static bool is_named(const struct mutant *mutant, const struct verify_verdict *verdict)
+{
+    uint64_t rva = verdict->rva == UINT32_MAX ? UINT64_MAX : verdict->rva;
+    for (size_t i = 0; i < mutant->place_count; i++) {
+        const struct place *place = &mutant->places[i];
+        if (is_near(verdict->file_offset, verdict->in_old ? place->old_foff : place->foff, place->nbytes) ||
+            is_near(rva, verdict->in_old ? place->old_rva : place->rva, place->nbytes))
+            return true;
+    }
+    return is_contradiction(mutant, verdict);
+}
+
+static void judge_mutant(struct tally *tally, struct mutant *mutant)
+{
+    struct arena arena;
+    struct verify_verdict verdict;
+    struct pe_view view = mutant->subject->view;
+    uint32_t checksum_foff = view.opt_foff + OPT_CHECK_SUM;
+    if (!(tally->kind.flags & MUTATION_KEEPS_CHECKSUM))
+        store_u32(mutant->bytes + checksum_foff,
+                  pe_checksum((struct span){mutant->bytes, mutant->nbytes}, checksum_foff));
+    /* An exact block, so that a sanitizer sees a read behind it. */
+    uint8_t *bytes = malloc(mutant->nbytes);
+    assert_non_null(bytes);
+    memcpy(bytes, mutant->bytes, mutant->nbytes);
+    arena_init(&arena, NULL);
+    assert_true(
+        verify_pair(mutant->subject->old_file, (struct span){bytes, mutant->nbytes}, &arena, &verdict));
+    bool is_rejected =
+        verdict.result == VERIFY_REFUTED || (verdict.result == VERIFY_UNREADABLE && !verdict.in_old);
+    add_changed_places(mutant, (tally->kind.flags & MUTATION_KEEPS_CHECKSUM) != 0);
+    if (mutant->nbytes == mutant->subject->right.nbytes &&
+        memcmp(bytes, mutant->subject->right.bytes, mutant->nbytes) == 0) {
+        arena_free(&arena); /* only the checksum was wrong */
+        free(bytes);
+        return;
+    }
+    bool has_place = is_rejected && is_named(mutant, &verdict);
+    tally->tried_count++;
+    tally->rejected_count += is_rejected;
+    tally->not_shown_count += is_rejected && verdict.right_not_shown;
+    tally->named_count += has_place;
+    if ((!is_rejected && !tally->has_survivor) || (!has_place && tally->example[0] == 0))
+        snprintf(tally->example, sizeof tally->example,
+                 "%.60s at 0x%" PRIX64 ": %.160s (%s 0x%" PRIX64 ", RVA 0x%" PRIX32 ")",
+                 mutant->subject->name, mutant->place_count ? mutant->places[0].foff : 0,
+                 is_rejected ? verdict.reason : "accepted", verdict.in_old ? "old" : "new",
+                 verdict.file_offset, verdict.rva);
+    tally->has_survivor = tally->has_survivor || !is_rejected;
+    if (only_kind && (!is_rejected || !has_place)) {
+        char path[256];
+        print_message("%s #%u: %s at 0x%" PRIX64 ": %s (%s 0x%" PRIX64 ", RVA 0x%" PRIX32 ")\n",
+                      mutant->subject->name, (unsigned)mutant->number, tally->name,
+                      mutant->places[mutant->place_count - 1].foff, is_rejected ? verdict.reason : "ACCEPTED",
+                      verdict.in_old ? "old" : "new", verdict.file_offset, verdict.rva);
+        snprintf(path, sizeof path, "%s/survivor-%s", getenv("HVCIFIX_BUILD"), mutant->subject->name);
+        FILE *stream = fopen(path, "wb");
+        if (stream) {
+            fwrite(bytes, 1, mutant->nbytes, stream);
+            fclose(stream);
+        }
+    }
+    arena_free(&arena);
+    free(bytes);
+}
+
+static uint32_t seed_of(const char *a, const char *b)
+{
+    uint32_t seed = 2166136261u;
+    for (; *a; a++)
+        seed = (seed ^ (uint8_t)*a) * 16777619u;
+    for (; *b; b++)
+        seed = (seed ^ (uint8_t)*b) * 16777619u;
+    return seed >> 4;
+}
+
+/* Each kind is tried with every fourth image, but with the first ones that it can be made of in any case. */
+static bool is_skipped(const struct subject *subject, const struct tally *tally)
+{
+    return tally->tried_count >= most_of_kind ||
+           (tally->tried_count >= sure_of_kind &&
+            (is_only_for_the_rare || seed_of(subject->name, tally->name) % 4 != 0));
+}
+
+static void try_kind(const struct subject *subject, struct tally *tally, uint8_t *bytes, uint32_t *choices)
+{
+    if (is_skipped(subject, tally))
+        return;
+    for (uint32_t number = 0; number < tally->kind.tries; number++) {
+        struct mutant mutant = {.subject = subject,
+                                .bytes = bytes,
+                                .nbytes = subject->right.nbytes,
+                                .seed = seed_of(subject->name, tally->name),
+                                .number = number,
+                                .tries = tally->kind.tries,
+                                .choices = choices};
+        memcpy(bytes, subject->right.bytes, subject->right.nbytes);
+        memset(bytes + subject->right.nbytes, 0, MUTANT_SPARE_NBYTES);
+        mutant.view = view_of(bytes, mutant.nbytes);
+        if (!tally->kind.apply(&mutant, &tally->kind))
+            continue;
+        bool is_changed = mutant.nbytes != subject->right.nbytes ||
+                          memcmp(bytes, subject->right.bytes, subject->right.nbytes) != 0;
+        if (is_changed)
+            judge_mutant(tally, &mutant);
+    }
+}
+
+/* ---- all of them ---- */
+
+static bool is_proved(struct span old_file, struct span new_file)
+{
+    struct arena arena;
+    struct verify_verdict verdict;
+    arena_init(&arena, NULL);
+    assert_true(verify_pair(old_file, new_file, &arena, &verdict));
+    arena_free(&arena);
+    return verdict.result == VERIFY_PROVED || verdict.result == VERIFY_PROVED_WITH_ASSUMPTIONS;
+}
+
+/* Tries all kinds, when the rewrite is proved as it is: else a rejection tells nothing. */
+static bool try_rewrite(const char *name, struct span file, struct rewritten *done)
+{
+    bool is_tried = done->emitted && is_proved(file, (struct span){done->output.bytes, done->output.nbytes});
+    if (is_tried) {
+        struct subject subject = {.name = name,
+                                  .done = done,
+                                  .old_file = file,
+                                  .right = {done->output.bytes, done->output.nbytes},
+                                  .view = view_of(done->output.bytes, done->output.nbytes)};
+        uint8_t *old_bytes = malloc(file.nbytes), *bytes = malloc(done->output.nbytes + MUTANT_SPARE_NBYTES);
+        uint32_t *choices = malloc(MOST_CHOICES * sizeof *choices);
+        assert_true(old_bytes && bytes && choices);
+        memcpy(old_bytes, file.bytes, file.nbytes);
+        subject.old_view = view_of(old_bytes, file.nbytes);
+        subject.layout = done->plan.layout && done->plan.layout->moves ? done->plan.layout : NULL;
+        for (size_t i = 0; i < tally_count; i++)
+            if (!only_kind || strcmp(only_kind, tallies[i].name) == 0 || strcmp(only_kind, "*") == 0)
+                try_kind(&subject, &tallies[i], bytes, choices);
+        free(choices);
+        free(bytes);
+        free(old_bytes);
+    }
+    return is_tried;
+}
+
+static bool try_image(const char *name, struct span file, enum windows_target target)
+{
+    struct rewritten done;
+    bool is_tried = rewrite_image_for(&done, file, target, NULL, 0) && try_rewrite(name, file, &done);
+    rewritten_free(&done);
+    return is_tried;
+}
+
+/* Images without a finding, which have tables that no fixture has, get another layout: data go behind the
+ * code by one distance, and slots to pages of their own. Only kinds that need them are tried. */
+static bool try_sound_image(const char *name, struct span file)
+{
+    struct rewritten done;
+    bool is_tried = false;
+    if (rewrite_read(&done, file, SOURCE_ALL) && done.image.section_alignment >= PAGE_NBYTES) {
+        const struct image *image = &done.image;
+        uint32_t *rvas = arena_array(&done.arena, image->section_count, sizeof *rvas);
+        assert_non_null(rvas);
+        for (uint32_t i = 0; i < image->section_count; i++) {
+            bool is_code = image->sections[i].characteristics & SCN_MEM_EXECUTE;
+            rvas[i] = image->sections[i].rva + (is_code ? 0 : image->image_nbytes);
+        }
+        struct forced_layout forced = {rvas, 2 * image->image_nbytes};
+        struct plan_options options = {.drop_signature = true, .target = TARGET_DEFAULT, .forced = &forced};
+        is_tried = rewrite_plan_and_emit(&done, &options) && try_rewrite(name, file, &done);
+    }
+    rewritten_free(&done);
+    return is_tried;
+}
+
+/* Small ones with long tables of guarded functions, import slots, longjmp targets and safe handlers. */
+static bool is_sound_image(const char *path)
+{
+    static const char *const ends[] = {"/x64/rc.exe", "/x64/mssign32.dll", "/x86/mssign32.dll",
+                                       "/x86/rcdll.dll"};
+    for (size_t i = 0; strstr(path, "Windows.SDK") && i < sizeof ends / sizeof ends[0]; i++)
+        if (strstr(path, ends[i]))
+            return true;
+    return false;
+}
+
+static void print_table(FILE *stream, size_t image_count)
+{
+    size_t tried = 0, rejected = 0, not_shown = 0, named = 0;
+    fprintf(stream, "%-64s   tried rejected (not shown) place named\n", "kind");
+    for (size_t i = 0; i < tally_count; i++) {
+        const struct tally *tally = &tallies[i];
+        fprintf(stream, "%-64s %7zu %8zu %11zu %11zu\n", tally->name, tally->tried_count,
+                tally->rejected_count, tally->not_shown_count, tally->named_count);
+        tried += tally->tried_count, rejected += tally->rejected_count;
+        not_shown += tally->not_shown_count, named += tally->named_count;
+    }
+    fprintf(stream, "%zu kinds, %zu repairs%43s %7zu %8zu %11zu %11zu\n", tally_count, image_count, "", tried,
+            rejected, not_shown, named);
+}
+
+static void test_every_wrong_rewrite(void **state)
+{
+    (void)state;
+    struct image_list images;
+    const char *variant = getenv("HVCIFIX_VARIANT"), *build = getenv("HVCIFIX_BUILD");
+    size_t step = variant && strcmp(variant, "checked") == 0 ? CHECKED_STEP : 1, number = 0, image_count = 0,
+           sound_count = 0;
+    if (!image_list_open(&images)) {
+        print_message("HVCIFIX_IMAGES is not set: no image to try\n");
+        skip();
+    }
+    make_tallies();
+    only_kind = getenv("HVCIFIX_SAY_MUTANTS");
+    if (step != 1)
+        sure_of_kind = 2, most_of_kind = 8;
+    while (image_list_next(&images)) {
+        struct span file = {images.bytes, images.nbytes};
+        const char *name = strrchr(images.path, '/') + 1;
+        is_only_for_the_rare = true;
+        if (step == 1 && is_sound_image(images.path))
+            sound_count += try_sound_image(name, file);
+        is_only_for_the_rare = false;
+        if ((!strstr(images.path, "/fixtures/") && !strstr(images.path, "install-interception")) ||
+            number++ % step != 0)
+            continue;
+        image_count += try_image(name, file, TARGET_DEFAULT);
+        if (strstr(name, "straddle"))
+            image_count += try_image(name, file, TARGET_1607);
+    }
+    image_list_close(&images);
+    print_table(stdout, image_count);
+    size_t failure_count = 0;
+    for (size_t i = 0; i < tally_count; i++) {
+        const struct tally *tally = &tallies[i];
+        bool is_unnamed =
+            !(tally->kind.flags & MUTATION_HAS_NO_PLACE) &&
+            (tally->kind.flags & MUTATION_MAY_MISLEAD ? 4 * tally->named_count < 3 * tally->rejected_count
+                                                      : tally->named_count != tally->rejected_count);
+        bool is_untried = sound_count > 2 && tally->tried_count == 0;
+        bool is_wrong = tally->rejected_count != tally->tried_count || is_unnamed || is_untried;
+        if (is_wrong)
+            print_message("WRONG: %s: %s\n", tally->name, is_untried ? "could not be made" : tally->example);
+        failure_count += is_wrong;
+    }
+    assert_true(image_count > 10);
+    assert_int_equal(failure_count, 0);
+    if (build && step == 1 && !only_kind)
+        check_page(build, image_count);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_wrong_rewrite)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
