@@ -56,11 +56,31 @@ static bool check_size(struct verify_moves *moves, uint32_t index)
                          section->name, (unsigned)section->virtual_nbytes, (unsigned long long)end_rva);
 }
 
+/* What runs later, when it discards or pages sections, takes the greater of the two sizes: raw data beyond
+ * the last page would take the pages of the next section along (PE-format facts: MmFreeDriverInitialization).
+ */
+static bool check_raw_size(struct verify_moves *moves, uint32_t index)
+{
+    const struct verify_image *a = &moves->judged->old_image;
+    const struct verify_section *section = &moves->judged->new_image.sections[index];
+    uint64_t most_nbytes = ((uint64_t)section->virtual_nbytes + PAGE_NBYTES - 1) / PAGE_NBYTES * PAGE_NBYTES;
+    if (section->virtual_nbytes == 0 || section->raw_nbytes <= most_nbytes)
+        return true;
+    for (uint32_t i = 0; i < a->section_count; i++)
+        if (a->sections[i].rva == section->rva && a->sections[i].raw_nbytes >= section->raw_nbytes &&
+            a->sections[i].virtual_nbytes <= section->virtual_nbytes)
+            return true;
+    return verify_refute(moves->judged,
+                         verify_spot_foff(moves->judged, section->header_foff + SECTION_SIZE_OF_RAW_DATA),
+                         "Section %s has 0x%X bytes in the file, more than its pages in memory.",
+                         section->name, (unsigned)section->raw_nbytes);
+}
+
 bool verify_moved_sizes(struct verify_moves *moves)
 {
     const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
     for (uint32_t i = 0; i < b->section_count; i++)
-        if (!check_size(moves, i))
+        if (!check_size(moves, i) || !check_raw_size(moves, i))
             return false;
     /* Sections that hold nothing fill what is free between others. */
     uint64_t most_nbytes = MOST_TIMES * ((uint64_t)a->image_nbytes + PAGE_NBYTES) +
