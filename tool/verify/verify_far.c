@@ -4,13 +4,13 @@
  *
  * An index that does not begin with zero is folded into the address, element for element: table[code - 0x803]
  * of four-byte elements is stored as an address 0x200C bytes before the table, whatever lies there. */
-#include "verify/verify_edges.h"
+#include "verify/verify_among_code.h"
+#include "verify/verify_targets.h"
 #include "verify/verify_text_literal.h"
 
-enum { FAR_FOLD_NBYTES = 0x10000 };
+enum { FAR_FOLD_NBYTES = 0x10000, FOLD_64_NBYTES = 0x1000 };
 
-/* rva lies in an instruction of a function that is known to its end; its tables are none. */
-static bool is_in_instruction(struct verify_moves *moves, const struct verify_code_section *section,
+bool verify_is_in_instruction(struct verify_moves *moves, const struct verify_code_section *section,
                               size_t at)
 {
     struct verify_instruction instruction;
@@ -35,7 +35,7 @@ static bool is_data_in_code(struct verify_moves *moves, uint64_t rva)
         return false;
     size_t at = (size_t)(rva - section->rva);
     if (moves->judged->old_image.is_64)
-        return !is_in_instruction(moves, section, at);
+        return !verify_is_in_instruction(moves, section, at);
     return verify_bit(section->relocated, at) ||
            (at >= nbytes && verify_bit(section->relocated, at - nbytes)) ||
            verify_is_text_literal(&moves->judged->old_image, rva, &moves->judged->verdict->step_count);
@@ -89,7 +89,8 @@ bool verify_only_array_distance(const struct verify_moves *moves, uint64_t rva, 
 bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
 {
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
-    /* x64 has no index beside a RIP-relative address: it is folded into the displacement of its own. */
+    /* x64 has no index beside a RIP-relative address, but an address that is computed with may be that of the
+     * structure around a list's head. */
     bool is_64 = moves->judged->old_image.is_64;
     if (!moves->map.moves_apart)
         return false;
@@ -99,8 +100,42 @@ bool verify_array_may_be_far(struct verify_moves *moves, uint64_t rva)
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];
         if (may_hold_arrays(moves, piece) && piece->delta != own->delta &&
-            (is_among_code || (!is_64 && !own->is_code && distance(piece, rva) < FAR_FOLD_NBYTES)))
+            (is_among_code ||
+             (!own->is_code && distance(piece, rva) < (is_64 ? FOLD_64_NBYTES : FAR_FOLD_NBYTES))))
             return true;
     }
     return false;
+}
+
+/* Asked once for each piece. */
+static bool has_room(struct verify_moves *moves, size_t index)
+{
+    enum { ROOM_UNKNOWN, ROOM_FREE, ROOM_NONE };
+    const struct verify_piece *piece = &moves->map.pieces[index];
+    uint64_t used_end_rva = (uint64_t)piece->section->rva + piece->section->virtual_nbytes;
+    uint64_t end_rva =
+        piece->section->virtual_nbytes != 0 && used_end_rva < piece->end_rva ? used_end_rva : piece->end_rva;
+    if (moves->rooms[index] == ROOM_UNKNOWN)
+        moves->rooms[index] =
+            piece->rva < end_rva && verify_has_room(&moves->code, moves->judged->arena, piece->rva, end_rva)
+                ? ROOM_FREE
+                : ROOM_NONE;
+    return moves->rooms[index] == ROOM_FREE;
+}
+
+bool verify_is_one_distance(struct verify_moves *moves, uint64_t rva, int64_t *delta)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < moves->map.count; i++) {
+        const struct verify_piece *piece = &moves->map.pieces[i];
+        if (piece->is_code && distance(piece, rva) < FAR_FOLD_NBYTES && has_room(moves, i))
+            return false;
+        if (!may_hold_arrays(moves, piece))
+            continue;
+        if (has_any && piece->delta != *delta)
+            return false;
+        *delta = piece->delta;
+        has_any = true;
+    }
+    return has_any;
 }

@@ -1,8 +1,8 @@
 /* verify_handed.c - what an address near an edge means that is stored, passed on, or lies in data.
  * Takes: see verify_edges.h.  Gives: verify_handed_meaning().  Must not: let an address into the middle of
  * decoded code mean the code, when nothing says that it is a label. */
+#include "verify/verify_among_code.h"
 #include "verify/verify_code_target.h"
-#include "verify/verify_edges.h"
 #include "verify/verify_registers.h"
 #include "verify/verify_ways.h"
 
@@ -31,7 +31,7 @@ static bool is_fill(const struct verify_full *full)
 }
 
 /* Code does not come here from the instruction before. */
-static bool follows_an_end(const struct verify_code *code, const struct verify_code_section *section,
+bool verify_follows_an_end(const struct verify_code *code, const struct verify_code_section *section,
                            size_t begin, size_t at)
 {
     struct verify_full full;
@@ -73,7 +73,16 @@ static bool is_function(struct verify_moves *moves, const struct verify_code_sec
     if (verify_bit(section->called, at) && moves->judged->old_image.is_64)
         return true;
     return !verify_is_inner_label(&moves->code, section, at) &&
-           (verify_bit(section->called, at) || follows_an_end(&moves->code, section, begin, at));
+           (verify_bit(section->called, at) || verify_follows_an_end(&moves->code, section, begin, at));
+}
+
+bool verify_is_function(struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    struct verify_function *function = section ? verify_function_at(&moves->code, (uint32_t)rva) : NULL;
+    size_t at = section ? (size_t)(rva - section->rva) : 0;
+    return function && verify_function_is_clean(&moves->code, function) && verify_bit(section->starts, at) &&
+           (rva == moves->code.image->entry_rva || is_function(moves, section, function, at));
 }
 
 /* In decoded code: a function or a label; what code itself takes may be any instruction, such as the one

@@ -31,6 +31,7 @@ struct verify_moves {
     /* known bytes behind the sections, by file offset, see verify_tail.h */
     struct verify_range_list old_tail, new_tail;
     uint8_t *inert_sides; /* one for each piece, see verify_sides.h */
+    uint8_t *rooms;       /* one for each piece: what verify_far.c found in code */
     uint32_t *bases;      /* addresses near edges that code indexes, ascending */
     size_t base_count, base_capacity;
     bool stored_sections[96]; /* by index: an instruction may store there, though it is not marked writable */

@@ -200,13 +200,13 @@ static bool place_section(struct map_search *search, const struct verify_section
                     choice.second_cost >= choice.cost * 2 + CLEAR_MATCH_COUNT;
     search->is_doubtful[section->index] = !is_named && !is_clear;
     bool is_code = (section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) != 0;
-    return append_around_relocations(search, (struct verify_piece){.rva = section->rva,
-                                                                   .end_rva = (uint32_t)end_rva,
-                                                                   .delta = is_named ? named : choice.delta,
-                                                                   .section = section,
-                                                                   .is_table =
-                                                                       is_table_section(search, section),
-                                                                   .is_code = is_code});
+    return append_around_relocations(search,
+                                     (struct verify_piece){.rva = section->rva,
+                                                           .end_rva = (uint32_t)end_rva,
+                                                           .delta = is_named ? named : choice.delta,
+                                                           .section = section,
+                                                           .is_table = is_table_section(search, section),
+                                                           .is_code = is_code});
 }
 
 bool map_place_sections(struct map_search *search)

@@ -101,11 +101,13 @@ static bool judge_constants(struct verify_moves *moves)
     return true;
 }
 
-/* Parts other than import slots, and tables whose readers go by directories, left the distance of the headers or of their code. */
+/* Parts other than import slots, and tables whose readers go by directories, left the distance of the headers
+ * or of their code. */
 static bool moves_data(const struct verify_moves *moves)
 {
     for (size_t i = 0; i < moves->map.count; i++)
-        if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table && moves->map.pieces[i].delta != 0)
+        if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table &&
+            moves->map.pieces[i].delta != 0)
             return true;
     return false;
 }

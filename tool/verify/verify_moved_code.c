@@ -122,7 +122,8 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     uint32_t field_rva = scan->section->rva + (uint32_t)field->at;
     bool is_branch = field->kind == FIELD_BRANCH;
     bool is_apart = !target || target->delta != scan->site->delta ||
-                    (!is_branch && verify_is_near_edge(moves, target_rva));
+                    (!is_branch &&
+                     (verify_is_near_edge(moves, target_rva) || verify_array_may_be_far(moves, target_rva)));
     bool may_store = false;
     if (!is_branch && target && was_writable(moves, target)) {
         const struct verify_section *section =

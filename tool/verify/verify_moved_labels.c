@@ -100,19 +100,21 @@ static uint32_t entry_count(struct verify_moves *moves, const struct verify_code
     return count;
 }
 
-/* The value v that `movsxd v, [table + i * 4]` has loaded in front of `at` is added to the table and jumped to. */
+/* The value v that `movsxd v, [table + i * 4]` has loaded in front of `at` is added to the table and jumped
+ * to. */
 static bool adds_and_jumps(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
                            ZydisRegister table, ZydisRegister value)
 {
     struct instruction step;
     bool is_added = false;
-    for (unsigned i = 0; i < AHEAD_COUNT && decode(moves, section, at, &step); i++, at += step.decoded.length) {
+    for (unsigned i = 0; i < AHEAD_COUNT && decode(moves, section, at, &step);
+         i++, at += step.decoded.length) {
         const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
         moves->judged->verdict->step_count++;
         if (step.decoded.mnemonic == ZYDIS_MNEMONIC_JMP)
             return is_added && is_register(to) && wide(to->reg.value) == value;
-        if (!is_added && step.decoded.mnemonic == ZYDIS_MNEMONIC_ADD && is_register(to) && is_register(from) &&
-            wide(to->reg.value) == value && wide(from->reg.value) == table)
+        if (!is_added && step.decoded.mnemonic == ZYDIS_MNEMONIC_ADD && is_register(to) &&
+            is_register(from) && wide(to->reg.value) == value && wide(from->reg.value) == table)
             is_added = true;
         else if (step.decoded.meta.category != ZYDIS_CATEGORY_DATAXFER &&
                  step.decoded.meta.category != ZYDIS_CATEGORY_NOP &&
@@ -124,8 +126,8 @@ static bool adds_and_jumps(struct verify_moves *moves, const struct verify_code_
     return false;
 }
 
-/* A loop has the address of the table in a register that calls keep: `lea t, [table]` is the only instruction of
- * the function that sets it, but for `pop`; *load_at is the one place that loads an entry. */
+/* A loop has the address of the table in a register that calls keep: `lea t, [table]` is the only instruction
+ * of the function that sets it, but for `pop`; *load_at is the one place that loads an entry. */
 static bool is_loop_jump(struct verify_moves *moves, const struct verify_code_section *section,
                          const struct verify_function *function, size_t lea_at, size_t *load_at)
 {

@@ -53,14 +53,15 @@ static bool judge_structure(struct verify_case *judged)
     return true;
 }
 
-/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local storage, and
- * exports that are all forwarded, and so lead into their own directory. */
+/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local
+ * storage, and exports that are all forwarded, and so lead into their own directory. */
 static bool is_inert_image(const struct verify_image *image)
 {
-    static const unsigned used[] = {DIR_IMPORT, DIR_EXCEPTION, DIR_BASERELOC, DIR_TLS, DIR_LOAD_CONFIG,
-                                    DIR_DELAY_IMPORT, DIR_CLR};
+    static const unsigned used[] = {DIR_IMPORT,      DIR_EXCEPTION,    DIR_BASERELOC, DIR_TLS,
+                                    DIR_LOAD_CONFIG, DIR_DELAY_IMPORT, DIR_CLR};
     struct verify_directory none = {0, 0};
-    struct verify_directory exports = image->directory_count > DIR_EXPORT ? image->directories[DIR_EXPORT] : none;
+    struct verify_directory exports =
+        image->directory_count > DIR_EXPORT ? image->directories[DIR_EXPORT] : none;
     uint64_t table_rva = 0, count = 0, rva;
     if (image->entry_rva != 0 || (image->coff_characteristics & COFF_RELOCS_STRIPPED))
         return false;

@@ -1,9 +1,9 @@
 /* verify_referents.c - what an operand near an edge means, by what is done with the address.
  * Takes: a field in code.  Gives: verify_operand_meaning().
  * Must not: decide by the place the address falls in when something is added to it. */
+#include "verify/verify_among_code.h"
 #include "verify/verify_bounded.h"
 #include "verify/verify_code_target.h"
-#include "verify/verify_edges.h"
 #include "verify/verify_follow.h"
 #include "verify/verify_origins.h"
 
@@ -105,17 +105,22 @@ static bool is_handed_on(struct verify_moves *moves, const struct verify_field_i
     }
 }
 
-static enum verify_meaning meaning_of_indexed(struct verify_moves *moves, uint64_t rva, int64_t *delta)
+static enum verify_meaning meaning_of_indexed(struct verify_moves *moves,
+                                              const struct verify_field_in_code *field, uint64_t rva,
+                                              int64_t *delta)
 {
     bool is_in_gap = !verify_piece_at(&moves->map, rva) && rva >= moves->map.pieces[0].rva;
     if (is_in_gap && !moves->judged->old_image.is_64)
         return verify_only_array_distance(moves, rva, delta) ? MEANING_INFERRED : MEANING_OPEN;
+    if (verify_is_among_code(moves, rva))
+        return verify_among_code_meaning(moves, field, rva, delta);
     enum verify_meaning meaning = verify_meaning(moves, rva, ADDRESS_INDEXED, delta);
     return verify_array_may_be_far(moves, rva) ? MEANING_OPEN : meaning;
 }
 
 /* By what is done with the address behind the instruction that takes it. */
 static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
+                                               const struct verify_field_in_code *field,
                                                const struct verify_followed *followed, uint64_t rva,
                                                int64_t *delta)
 {
@@ -133,6 +138,8 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
         *delta = accessed->delta;
         return MEANING_SURE;
     }
+    if (verify_is_among_code(moves, rva))
+        return verify_among_code_meaning(moves, field, rva, delta);
     /* How far a function lies from something, or on which side. */
     bool is_distance = followed->is_distance && !followed->is_indexed && !followed->is_added;
     if (is_distance && is_32 && verify_is_code_target(&moves->code, (uint32_t)rva, false))
@@ -140,7 +147,7 @@ static enum verify_meaning meaning_of_followed(struct verify_moves *moves,
     /* A pointer that runs on from here, and is handed on or accessed first as it is, begins here. */
     bool runs_on = is_32 && followed->is_known;
     if (followed->is_computed && !runs_on)
-        return meaning_of_indexed(moves, rva, delta);
+        return meaning_of_indexed(moves, field, rva, delta);
     if (followed->is_followed || (is_32 && followed->is_known && all.count == 0))
         return verify_piece_at(&moves->map, rva) ? verify_meaning(moves, rva, ADDRESS_DIRECT, delta)
                                                  : MEANING_OPEN;
@@ -194,7 +201,7 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
         if (nbytes == 0) {
             struct verify_followed sum =
                 verify_follow(&moves->code, field->section, uses->operand_at, added_most);
-            return meaning_of_followed(moves, &sum, rva, delta);
+            return meaning_of_followed(moves, field, &sum, rva, delta);
         }
         bounded.high = (int64_t)added_most + nbytes;
         piece = indexed_piece(moves, unwrapped, &bounded);
@@ -211,11 +218,12 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     }
     if (!is_displacement && !moves->judged->old_image.is_64 &&
         is_handed_on(moves, field, &full, uses->operand_at))
-        return verify_handed_meaning(moves, rva, UINT64_MAX, delta);
+        return verify_is_among_code(moves, rva) ? verify_among_code_meaning(moves, field, rva, delta)
+                                                : verify_handed_meaning(moves, rva, UINT64_MAX, delta);
     if (!is_displacement && is_compared_function(moves, &full, rva))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if ((is_displacement && !instruction.is_plain_memory) || is_arithmetic(&full))
-        return meaning_of_indexed(moves, rva, delta);
+        return meaning_of_indexed(moves, field, rva, delta);
     struct verify_followed followed = verify_follow(&moves->code, field->section, uses->operand_at, 0);
-    return meaning_of_followed(moves, &followed, rva, delta);
+    return meaning_of_followed(moves, field, &followed, rva, delta);
 }

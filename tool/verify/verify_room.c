@@ -1,6 +1,6 @@
-/* verify_room.c - whether a code section has room for an array that something may write.
- * Takes: the code as read, a section.  Gives: no, when instructions, x86 jump tables and fill are all it
- * holds. Must not: take zeros for fill. */
+/* verify_room.c - whether a part of a code section has room for an array.
+ * Takes: the code as read, a range.  Gives: no, when instructions, x86 jump tables, the linker's tables and
+ * fill are all it holds. Must not: take zeros for fill. */
 #include "verify/verify_relocations.h"
 #include "verify/verify_targets.h"
 
@@ -113,20 +113,31 @@ static size_t instruction_nbytes(struct verify_code *code, const struct verify_c
     return is_known ? instruction.nbytes : 0;
 }
 
-bool verify_has_room(struct verify_code *code, struct arena *arena, const struct verify_section *section)
+/* Tables that the linker made. */
+static size_t typed_nbytes(const struct verify_code *code, uint64_t rva)
 {
-    const struct verify_code_section *bytes = verify_code_at(code, section->rva);
-    uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
+    const struct verify_range *typed = verify_range_at(&code->tables->typed, rva, rva + 1);
+    if (!typed)
+        typed = verify_import_at(code->tables, rva, rva + 1);
+    return typed ? (size_t)(typed->end_rva - rva) : 0;
+}
+
+bool verify_has_room(struct verify_code *code, struct arena *arena, uint64_t rva, uint64_t end_rva)
+{
+    const struct verify_code_section *section = verify_code_at(code, rva);
     size_t run_nbytes = 0;
     if (!code->has_table_operands && !find_operands(code, arena))
         return true; /* out of memory: the next who asks for some fails */
-    if (!bytes || bytes->rva != section->rva || used_nbytes > bytes->bytes.nbytes)
+    if (!section || end_rva - section->rva > section->bytes.nbytes)
         return true;
-    for (size_t at = 0; at < used_nbytes && run_nbytes < LEAST_ROOM_NBYTES;) {
-        size_t nbytes = instruction_nbytes(code, bytes, at);
+    for (size_t at = (size_t)(rva - section->rva);
+         at < end_rva - section->rva && run_nbytes < LEAST_ROOM_NBYTES;) {
+        size_t nbytes = instruction_nbytes(code, section, at);
         if (nbytes == 0)
-            nbytes = jump_table_nbytes(code, bytes, at);
-        bool is_fill = bytes->bytes.bytes[at] == 0xCC || bytes->bytes.bytes[at] == 0x90;
+            nbytes = jump_table_nbytes(code, section, at);
+        if (nbytes == 0)
+            nbytes = typed_nbytes(code, section->rva + at);
+        bool is_fill = section->bytes.bytes[at] == 0xCC || section->bytes.bytes[at] == 0x90;
         run_nbytes = nbytes != 0 ? 0 : run_nbytes + !is_fill;
         at += nbytes != 0 ? nbytes : 1;
         code->step_count++;

@@ -34,9 +34,10 @@ static bool is_near_target(struct verify_write_search *search, uint64_t rva)
             strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
         if (!is_init && rva + FAR_FOLD_NBYTES > section->rva &&
             rva < (uint64_t)section->rva + section->memory_nbytes + FAR_FOLD_NBYTES) {
-            target->has_room = target->is_looked_through
-                                   ? target->has_room
-                                   : verify_has_room(search->code, search->judged->arena, section);
+            uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
+            if (!target->is_looked_through)
+                target->has_room = verify_has_room(search->code, search->judged->arena, section->rva,
+                                                   (uint64_t)section->rva + used_nbytes);
             target->is_looked_through = true;
             if (target->has_room)
                 return true;

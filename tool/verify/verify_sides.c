@@ -152,7 +152,8 @@ bool verify_sides_find(struct verify_moves *moves)
     }
     merge(&moves->inert);
     moves->inert_sides = arena_alloc(moves->judged->arena, moves->map.count + 1);
-    if (!moves->inert_sides)
+    moves->rooms = arena_alloc(moves->judged->arena, moves->map.count + 1);
+    if (!moves->inert_sides || !moves->rooms)
         return false;
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];

@@ -41,8 +41,9 @@ const struct verify_target *verify_target_at(const struct verify_write_search *s
 bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data);
 
-/* Whether the section may hold an array: more than instructions of known functions and fill between them. */
-bool verify_has_room(struct verify_code *code, struct arena *arena, const struct verify_section *section);
+/* Whether the part of a code section may hold an array: more than instructions of known functions, their jump
+ * tables, the linker's tables, and fill between them. */
+bool verify_has_room(struct verify_code *code, struct arena *arena, uint64_t rva, uint64_t end_rva);
 
 /* Which border of a target an address outside of it may mean: one past its last byte, or close before its
  * first, where its neighbour fills the last page. */
