@@ -232,7 +232,8 @@ static bool check_absolute(struct rewrite *rewrite)
         const struct section *section = &image->sections[i];
         const uint8_t *bytes = image->file.bytes + section->raw_foff;
         bool is_debug = is_debug_section(section);
-        for (uint32_t at = 0; !is_debug && section->file_nbytes >= 8 && at <= section->file_nbytes - 8; at++) {
+        for (uint32_t at = 0; !is_debug && section->file_nbytes >= 8 && at <= section->file_nbytes - 8;
+             at++) {
             uint32_t rva;
             if (!image_va_to_rva(image, load_u64(bytes + at), &rva) || rva >= image->image_nbytes)
                 continue;

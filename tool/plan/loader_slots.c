@@ -134,12 +134,13 @@ static struct slot_range *slot_at(const struct rewrite *rewrite, uint32_t rva)
         else
             high = middle;
     }
-    return low > 0 && rva - rewrite->slots[low - 1].rva < rewrite->slots[low - 1].nbytes ? &rewrite->slots[low - 1]
-                                                                                          : NULL;
+    return low > 0 && rva - rewrite->slots[low - 1].rva < rewrite->slots[low - 1].nbytes
+               ? &rewrite->slots[low - 1]
+               : NULL;
 }
 
-/* GNU ld sorts the slots of delay-load imports among the others, without a directory that names them. They hold
- * the addresses of functions that fill them, later. */
+/* GNU ld sorts the slots of delay-load imports among the others, without a directory that names them. They
+ * hold the addresses of functions that fill them, later. */
 static bool mark_addresses(struct rewrite *rewrite)
 {
     struct extent_index guard_slots;

@@ -45,10 +45,11 @@ bool slots_check(struct rewrite *rewrite)
 {
     for (size_t i = 0; i < rewrite->slot_count; i++)
         if (rewrite->slots[i].leaves && rewrite->slots[i].holds_addresses)
-            return rewrite_refuse(rewrite, rewrite->slots[i].rva, NO_FILE_OFFSET,
-                                  "Do not use delay-load imports, or link with a linker that keeps their slots apart.",
-                                  "Slots of %s at RVA 0x%X hold addresses of this image: not only the loader writes them.",
-                                  rewrite->slots[i].field, rewrite->slots[i].rva);
+            return rewrite_refuse(
+                rewrite, rewrite->slots[i].rva, NO_FILE_OFFSET,
+                "Do not use delay-load imports, or link with a linker that keeps their slots apart.",
+                "Slots of %s at RVA 0x%X hold addresses of this image: not only the loader writes them.",
+                rewrite->slots[i].field, rewrite->slots[i].rva);
     return true;
 }
 

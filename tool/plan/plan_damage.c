@@ -31,12 +31,12 @@ static bool is_symbols_twice(const struct image *image, const struct region_over
            debug_data_is_dropped(image, overlap->foff + overlap->nbytes - 1);
 }
 
-/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local storage, and
- * exports that are all forwarded. What looks like an address in it is read by nobody. */
+/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local
+ * storage, and exports that are all forwarded. What looks like an address in it is read by nobody. */
 bool plan_is_inert(const struct image *image, const struct refset *refs)
 {
-    static const unsigned used[] = {DIR_IMPORT, DIR_EXCEPTION, DIR_BASERELOC, DIR_TLS, DIR_LOAD_CONFIG,
-                                    DIR_DELAY_IMPORT, DIR_CLR};
+    static const unsigned used[] = {DIR_IMPORT,      DIR_EXCEPTION,    DIR_BASERELOC, DIR_TLS,
+                                    DIR_LOAD_CONFIG, DIR_DELAY_IMPORT, DIR_CLR};
     const struct directory *exports = image_directory(image, DIR_EXPORT);
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
         if (image_directory(image, used[i]))

@@ -142,21 +142,22 @@ static bool lies_in_one(const struct layout *layout, const struct ref *ref)
     return last >= ref->target && piece_delta(layout_piece_at(layout, last)) == piece_delta(piece);
 }
 
-/* A1 in front of an address is `mov eax, [address]`, unless it is the ModRM byte of [ecx + address] with register
- * 4 in an instruction that compilers make: arithmetic of a group, jumps, shifts, bytes in AH, floating point, the
- * 0F map. */
+/* A1 in front of an address is `mov eax, [address]`, unless it is the ModRM byte of [ecx + address] with
+ * register 4 in an instruction that compilers make: arithmetic of a group, jumps, shifts, bytes in AH,
+ * floating point, the 0F map. */
 static bool is_plain_load_of_eax(const uint8_t before[3])
 {
-    static const uint8_t takes_modrm[] = {0x80, 0x81, 0x83, 0xF6, 0xF7, 0xFE, 0xFF, 0xC0, 0xC1, 0xD0, 0xD1, 0xD2,
-                                          0xD3, 0x88, 0x8A, 0x89, 0x8B, 0x8D, 0x69, 0x6B, 0x62, 0x63, 0x38, 0x3A};
+    static const uint8_t takes_modrm[] = {0x80, 0x81, 0x83, 0xF6, 0xF7, 0xFE, 0xFF, 0xC0,
+                                          0xC1, 0xD0, 0xD1, 0xD2, 0xD3, 0x88, 0x8A, 0x89,
+                                          0x8B, 0x8D, 0x69, 0x6B, 0x62, 0x63, 0x38, 0x3A};
     for (size_t i = 0; i < sizeof takes_modrm; i++)
         if (before[2] == takes_modrm[i])
             return false;
     return (before[2] & 0xF8) != 0xD8 && before[1] != 0x0F && before[0] != 0x0F;
 }
 
-/* A call or jump through a field that is not decoded, or a load: FF 15, FF 25, 8B with a plain address, or A1,
- * before the address of an import slot. That of the first slot may be the end of what lies before. */
+/* A call or jump through a field that is not decoded, or a load: FF 15, FF 25, 8B with a plain address, or
+ * A1, before the address of an import slot. That of the first slot may be the end of what lies before. */
 static bool is_plain_import_use(const struct referents *choice, const struct ref *ref)
 {
     enum { BEFORE_NBYTES = 4 };
@@ -253,7 +254,7 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
             return check_rights_of(choice, ref, accessed);
         }
     }
-    if (is_folded && referents_only_data(choice)) {
+    if (is_folded && !referents_may_be_place_in_code(choice, ref) && referents_only_data(choice)) {
         *target = ref->target + piece_delta(referents_only_data(choice));
         return true;
     }

@@ -1,6 +1,7 @@
 /* referents.h - what referents.c and its questions about operands share.
  * Takes: pieces with their new places.  Gives: answers about one reference.  Must not: place anything.
- * Private to tool/plan: referents.c has the story, referents_uses.c and referents_indexed.c the questions. */
+ * Private to tool/plan: referents.c has the story, referents_uses.c, _indexed.c and _labels.c the questions.
+ */
 #ifndef HVCIFIX_PLAN_REFERENTS_H
 #define HVCIFIX_PLAN_REFERENTS_H
 
@@ -35,16 +36,22 @@ const struct piece *referents_indexed_piece(struct referents *choice, const stru
 const struct piece *referents_accessed_piece(struct referents *choice, const struct ref *ref);
 /* The operand has an index that is scaled by more than the width of a character. */
 bool referents_index_is_wide(struct referents *choice, const struct ref *ref);
-/* Nobody indexes code: an address inside an instruction that something is added to was folded, however far
- * its array lies. When all moves alike, that does not matter. */
-bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);
 /* A piece that holds data, when all that do (code with data between it counts too) move by one distance. */
 const struct piece *referents_only_data(const struct referents *choice);
+/* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
+ * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. An
+ * address that is taken and compared, or computed with, may be less by the place of a member in its structure
+ * (CONTAINING_RECORD). */
+bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref);
+
+/* referents_labels.c */
+/* An address among instructions at which no label is, or with an index, was folded, however far its array
+ * lies. When all moves alike, that does not matter. */
+bool referents_is_folded_into_code(struct referents *choice, const struct ref *ref);
+/* It may be a place inside a function all the same: nothing is done with it but to pass it on. */
+bool referents_may_be_place_in_code(struct referents *choice, const struct ref *ref);
 /* A pointer in data leads among instructions, but to no label: compilers make no such pointers to code, so it
  * was folded (`static T *p = array - 16`), however far its array lies. */
 bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref *ref);
-/* x86 folds the first index into the address, element for element (table[code - 0x803] of pointers is stored
- * as an address 0x200C before the table). Without known bounds the array may lie in any data so far away. */
-bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref);
 
 #endif

@@ -56,9 +56,9 @@ struct atom {
 /* A range that the loader or start-up code writes, and that may have to leave its atom. */
 struct slot_range {
     uint32_t rva, nbytes;
-    uint8_t kind; /* PIECE_IAT, PIECE_SLOTS or PIECE_VARIABLES */
+    uint8_t kind;         /* PIECE_IAT, PIECE_SLOTS or PIECE_VARIABLES */
     bool holds_addresses; /* of the image, in other slots than guard slots: not only the loader writes it */
-    bool leaves;  /* decided by the placing step, and where it goes: */
+    bool leaves;          /* decided by the placing step, and where it goes: */
     uint32_t new_rva;
     const char *field; /* what it is, for messages */
 };
