@@ -7,31 +7,38 @@
 #include "judge.h"
 #include "kernel.h"
 #include "load.h"
+#include "text.h"
 
 #define UNKNOWN_LIMIT 3800u
 #define UNKNOWN_STEP 16u
-#define UNKNOWN_BASE ((uintptr_t)0x1000) /* nothing can be mapped below 0x10000 */
 #define SLOT_NBYTES sizeof(uintptr_t)
 #define BY_NUMBER ((uintptr_t)1 << (8 * sizeof(uintptr_t) - 1))
 
 static const char what[] = "an import";
 static const char by_number[] = "an import by number";
-static const char *unknown_names[UNKNOWN_LIMIT];
+static uint8_t unknown_room[UNKNOWN_LIMIT][UNKNOWN_STEP] __attribute__((aligned(4096))); /* not executable */
+static const char *unknown_names[UNKNOWN_LIMIT]; /* copies: the image's own are mostly in INIT */
+static char name_chars[0x20000];
+static struct text names;
 static unsigned unknown_count;
 
 const char *bind_unknown_name(uintptr_t address)
 {
-    const uintptr_t place = (address - UNKNOWN_BASE) / UNKNOWN_STEP;
+    const uintptr_t place = (address - (uintptr_t)unknown_room) / UNKNOWN_STEP;
 
-    return address >= UNKNOWN_BASE && place < unknown_count ? unknown_names[place] : NULL;
+    return address >= (uintptr_t)unknown_room && place < unknown_count ? unknown_names[place] : NULL;
 }
 
 static uintptr_t unknown(const char *name)
 {
     if (unknown_count == UNKNOWN_LIMIT)
         give_up_saying("too many imports");
-    unknown_names[unknown_count] = name;
-    return UNKNOWN_BASE + (uintptr_t)UNKNOWN_STEP * unknown_count++;
+    unknown_names[unknown_count] = names.chars + names.count;
+    text_add(&names, name);
+    text_add_some(&names, "", 1);
+    if (names.is_cut)
+        give_up_saying("the names of the imports are too long");
+    return (uintptr_t)unknown_room[unknown_count++];
 }
 
 static uintptr_t imported(uintptr_t lookup)
@@ -48,6 +55,8 @@ void bind_imports(void)
     const struct directory directory = loaded.image->directories[DIRECTORY_IMPORT];
 
     unknown_count = 0;
+    names = TEXT_IN(name_chars);
+    memset(unknown_room, 0, sizeof(unknown_room));
     for (uint64_t rva = directory.rva; directory.nbytes > 0; rva += 20) {
         const uint8_t *descriptor = load_at(rva, 20, what);
         const uint32_t slots_rva = get32(descriptor + 16);

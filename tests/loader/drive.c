@@ -3,6 +3,8 @@
  * image lies. Must not: know one driver from another, but for what fixtures export (called). */
 #include "drive.h"
 
+#include "drive_foreign.h"
+#include "foreign.h"
 #include "kernel.h"
 #include "load.h"
 #include "objects.h"
@@ -23,6 +25,7 @@ static const char *const exported_variables[] = {"fixture_state", "exported_stat
 
 static struct text *answers;
 static struct driver_object driver;
+static struct driver_extension extension;
 static const uint16_t path_units[] = u"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\Fixture";
 static struct wide_text path = {sizeof(path_units) - 2, sizeof(path_units), path_units};
 
@@ -30,6 +33,8 @@ bool drive_is_possible(enum way way)
 {
     if (way == WAY_ENTRY)
         return true;
+    if (foreign_is_on)
+        return false;
     if (load_exported("DllInitialize"))
         return true;
     for (size_t i = 0; i < COUNT_OF(exported_functions); i++) {
@@ -132,10 +137,17 @@ static int32_t start(void)
     driver.nbytes = sizeof(driver);
     driver.start = loaded.memory;
     driver.image_nbytes = loaded.image->nbytes;
+    extension = (struct driver_extension){.driver = &driver, .service_key = path};
+    driver.extension = &extension;
     driver.init = loaded.memory + loaded.image->entry_rva;
     const int32_t status = call_two(driver.init, &driver, &path);
     say_status("start", status);
     return status;
+}
+
+static void start_foreign(void)
+{
+    start();
 }
 
 static void initialize(void)
@@ -181,6 +193,12 @@ void drive(enum way way, struct text *log)
 {
     answers = kernel_log = log;
     kernel_begin();
+    if (foreign_is_on) {
+        foreign_attempt(start_foreign);
+        load_discard();
+        drive_foreign(&driver, log);
+        return;
+    }
     if (way != WAY_ENTRY)
         initialize();
     if (way == WAY_IMPORTED) {

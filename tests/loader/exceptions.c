@@ -3,6 +3,7 @@
 #include "exceptions.h"
 
 #include "failure.h"
+#include "foreign.h"
 #include "traps.h"
 
 _Noreturn void exception_resume(const struct context *context)
@@ -13,6 +14,7 @@ _Noreturn void exception_resume(const struct context *context)
 
 _Noreturn void exception_unhandled(const struct exception *exception)
 {
+    foreign_end_call("exception", exception->code);
     failure_add("exception ");
     text_add_hex(&failure, exception->code);
     failure_add(" at ");

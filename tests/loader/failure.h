@@ -17,7 +17,7 @@ void failure_add_rva(uint32_t rva);
 _Noreturn void give_up(void);
 _Noreturn void give_up_saying(const char *words);
 
-/* Calls a function that may give up; whether it came to its end. */
+/* Calls a function that may give up; whether it came to its end. One may be inside another. */
 bool comes_to_end(void (*function)(void));
 
 #endif

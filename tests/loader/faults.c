@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "exceptions.h"
 #include "failure.h"
+#include "foreign.h"
 #include "guard.h"
 #include "kernel.h"
 #include "load.h"
@@ -98,10 +99,10 @@ static _Noreturn void violation(const char *what, uintptr_t address, uintptr_t i
     give_up();
 }
 
-/* A call of what this kernel does not have. x64 callers clean up themselves: there it is answered with 0. */
+/* A call of what this kernel does not have: a foreign driver gets an answer. */
 static void call_unknown(struct context *context, const char *name)
 {
-    if (!IS_64 || text_is(name, "")) {
+    if (!foreign_is_on) {
         failure_add("the driver calls ");
         failure_add(name);
         give_up_saying(", which this kernel does not have");
@@ -109,10 +110,14 @@ static void call_unknown(struct context *context, const char *name)
     text_add(kernel_log, "call unknown ");
     text_add(kernel_log, name);
     text_add(kernel_log, "\n");
-#if IS_64
-    context->registers[RAX] = 0;
-#endif
     return_to_caller(context);
+#if IS_64
+    context->registers[RAX] = foreign_answer();
+#else
+    context->edx = 0;
+    context->eax = foreign_answer();
+    context->esp += foreign_stack_nbytes(name);
+#endif
 }
 
 static void on_memory(const void *information, const void *state, struct context *context)
@@ -130,6 +135,8 @@ static void on_memory(const void *information, const void *state, struct context
                   : system_fault_is_store(state) ? "writes to what is not writable: "
                                                  : "reads what is not there: ",
                   address, context->ip);
+    if (!is_in_image(context->ip))
+        foreign_end_call("fault outside the driver", 0);
     if (is_own_code(context->ip))
         violation("a function of the kernel was given a wrong address: ", address, context->ip);
     if (!is_in_image(context->ip))

@@ -56,7 +56,7 @@ void judge_import_slot(uint32_t rva)
     const struct directory table = loaded.image->directories[DIRECTORY_IAT];
 
     judge_written(rva, "an import slot");
-    if (!loaded.is_strict || (rva >= table.rva && rva - table.rva < table.nbytes))
+    if (!loaded.is_strict || table.nbytes == 0 || (rva >= table.rva && rva - table.rva < table.nbytes))
         return;
     failure_add("an import slot is outside the import address table: ");
     failure_add_rva(rva);

@@ -8,8 +8,8 @@
 /* Sections lie on page boundaries, behind each other without gaps, and none is writable and executable. */
 void judge_sections(const struct image *image);
 
-/* A slot that the loader binds lies in the import address table, which is neither executable nor discarded.
- */
+/* A slot that the loader binds lies in the import address table, if the image names one, and lies neither
+ * in an executable nor in a discarded section. */
 void judge_import_slot(uint32_t rva);
 
 /* Can code write into the import address table when everything is loaded? That of a low-aligned image it

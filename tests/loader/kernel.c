@@ -4,6 +4,7 @@
 #include "kernel.h"
 
 #include "exceptions.h"
+#include "kernel_pool.h"
 #include "load.h"
 #include "objects.h"
 #include "traps.h"
@@ -26,6 +27,7 @@ void kernel_begin(void)
     memset(devices, 0, sizeof(devices));
     memset(extensions, 0, sizeof(extensions));
     device_count = 0;
+    kernel_pool_begin();
 }
 
 static void begin_call(const char *name)
@@ -266,5 +268,5 @@ uintptr_t kernel_address(const char *name)
         if (text_is(exported[i].name, name))
             return exported[i].address;
     }
-    return 0;
+    return kernel_pool_address(name);
 }

@@ -5,6 +5,7 @@
 #include "exceptions.h"
 #include "failure.h"
 #include "faults.h"
+#include "foreign.h"
 #include "guard.h"
 #include "judge.h"
 #include "runs.h"
@@ -25,11 +26,16 @@ static const char usage[] =
     "  --whole-pages  no relocation may straddle a page boundary (Windows before 10 version 1703)\n"
     "  --steps N      instructions of each call at which the way to the caller is looked at (400)\n"
     "  --show-steps   says how many there were\n"
+    "  --foreign SIZES  for other drivers than the fixtures: what this kernel does not have answers 0, and a "
+    "fault\n"
+    "                 ends only the call. SIZES (x86) has lines of a function and the bytes that it takes "
+    "off the stack\n"
     "exit code 0: all is well; 1: not; 2: wrong use; 3: the original cannot be run\n";
 
 struct options {
     bool is_as_asked, is_whole_pages, shows_steps;
     uint32_t steps;
+    const char *sizes_path;
     const char *paths[2];
     unsigned path_count;
 };
@@ -190,6 +196,8 @@ static bool read_options(char **words)
             options.shows_steps = true;
         else if (text_is(*words, "--steps") && words[1] && read_number(words[1], &options.steps))
             words++;
+        else if (text_is(*words, "--foreign") && words[1])
+            options.sizes_path = *++words;
         else if (**words != '-' && options.path_count < COUNT_OF(options.paths))
             options.paths[options.path_count++] = *words;
         else
@@ -219,6 +227,14 @@ static enum exit_code run_all(char **words)
             say("\n");
             return i == 0 && options.path_count > 1 ? ORIGINAL_FAILS : DIFFERENT;
         }
+    }
+    if (options.sizes_path) {
+        static uint8_t sizes[0x40000];
+        size_t nbytes;
+
+        if (!system_read_file(options.sizes_path, sizes, sizeof(sizes) - 1, &nbytes))
+            return WRONG_USE;
+        foreign_begin((const char *)sizes);
     }
     faults_begin();
     return options.path_count > 1 ? compare(images) : show(images);

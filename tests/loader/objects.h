@@ -29,6 +29,13 @@ struct device_object {
     uint8_t rest[0x140];
 };
 
+struct driver_extension {
+    struct driver_object *driver;
+    void *add_device;
+    uint32_t count;
+    struct wide_text service_key;
+};
+
 struct driver_object {
     int16_t type;
     uint16_t nbytes;
@@ -36,7 +43,8 @@ struct driver_object {
     uint32_t flags;
     void *start;
     uint32_t image_nbytes;
-    void *section, *extension;
+    void *section;
+    struct driver_extension *extension;
     struct wide_text name;
     void *hardware, *fast_io, *init, *start_io, *unload;
     void *major[MAJOR_COUNT];

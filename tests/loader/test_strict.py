@@ -231,6 +231,24 @@ class RulesAreSeen(unittest.TestCase):
         self.new = os.path.join(folder.name, "new.sys")
         return self.new
 
+    def test_foreign_drivers(self):
+        """A driver that calls what this kernel does not have ends the load; as a foreign one it goes on, and differences show."""
+        image = self.damaged("clean")
+        at = image.data.index(b"IoCreateSymbolicLink\0")
+        image.data[at : at + 3] = b"Zzz"
+        self.assert_refused(image, "the driver calls ZzzreateSymbolicLink, which this kernel does not have")
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as sizes:
+            sizes.write("Other 4\nZzzreateSymbolicLink 8\n")
+            sizes.flush()
+            self.assert_refused(image, "but call unknown ZzzreateSymbolicLink", "--foreign", sizes.name, old="clean")
+            with tempfile.NamedTemporaryFile(suffix=".sys") as file:
+                file.write(image.data)
+                file.flush()
+                code, said = strict_loader.run("--foreign", sizes.name, file.name)
+        self.assertEqual(code, 0, said)
+        self.assertIn("start 0x0\n", said)
+        self.assertIn("14 request 0xc0000010\n", said)
+
     def test_no_image(self):
         with tempfile.NamedTemporaryFile(suffix=".sys") as file:
             file.write(b"MZ" + bytes(100))

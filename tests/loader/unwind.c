@@ -110,6 +110,8 @@ static bool take_back(struct context *context, const uint8_t *code, uintptr_t fr
         return get_saved(frame + 16 * (uintptr_t)get16(code + 2), context->xmm[operand], 16);
     case SAVE_XMM_FAR:
         return get_saved(frame + get32(code + 2), context->xmm[operand], 16);
+    case EPILOGUE_2: /* where version 2 says epilogues are: their code is read instead */
+        return true;
     default:
         return false;
     }
