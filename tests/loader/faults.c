@@ -28,7 +28,7 @@ __asm__(".globl trap_guard_check, trap_guard_dispatch, trap_raise_status, trap_r
 extern const char __executable_start[], etext[]; /* of the loader itself; the linker's names */
 uintptr_t stack_end;
 
-static uintptr_t real_return_address;
+static uintptr_t real_return_address, last_step_ip;
 
 struct fault { /* what an exception needs, on the driver's stack */
     struct context context;
@@ -193,9 +193,10 @@ static void on_step(struct context *context)
     if (!step_is_on())
         violation("stops in the debugger: ", context->ip, context->ip);
     const bool goes_on = step_look(context);
-    const bool is_called =
-        is_own_code(context->ip) && !is_trap(context->ip) && is_in_image(top_of_stack(context));
+    const bool is_called = step_is_inside() && is_in_image(last_step_ip) && is_own_code(context->ip) &&
+                           !is_trap(context->ip) && is_in_image(top_of_stack(context));
 
+    last_step_ip = context->ip;
     if (goes_on && is_called) {
         real_return_address = top_of_stack(context);
         put_pointer((void *)(uintptr_t)CONTEXT_SP(context), (uintptr_t)trap_returned);

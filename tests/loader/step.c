@@ -79,6 +79,11 @@ bool step_is_on(void)
     return is_on;
 }
 
+bool step_is_inside(void)
+{
+    return is_inside;
+}
+
 static uintptr_t return_address(void)
 {
     return get_pointer((const void *)(uintptr_t)CONTEXT_SP(&entered));

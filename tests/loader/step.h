@@ -30,6 +30,9 @@ bool step_look(const struct context *context);
 void step_resumed(void);
 bool step_is_on(void);
 
+/* Has the function that is followed begun? */
+bool step_is_inside(void);
+
 #define PROCESSOR_STEPS 0x100u /* the flag that makes it stop after each instruction */
 
 #endif
