@@ -10,12 +10,20 @@ enum {
     DISTANCE = 0x4000, /* .rdata from 0x2000 to 0x6000, .data from 0x3000 to 0x7000 */
     INDEXED_RVA = DRIVER_TEXT_RVA + 0x10,
     OPERAND_RVA = INDEXED_RVA + 3,
+    FUNCTION_RVA = DRIVER_TEXT_RVA,
+    AMONG_CODE_RVA = DRIVER_TEXT_RVA + 3, /* in the middle of an instruction */
+    BRANCHES_RVA = DRIVER_TEXT_RVA + 0x20,
+    LABEL_RVA = BRANCHES_RVA + 5,       /* behind a return; a branch leads there */
     FOLDED_RVA = DRIVER_DATA_RVA - 0x20 /* of an array at the begin of .data whose index begins with 8 */
 };
 
 /* How the rewrite differs from the right one. */
 struct wrong {
     const char *name;
+    bool is_pushed;       /* the operand is handed on, not indexed */
+    uint32_t target_rva;  /* that it leads to; 0: FOLDED_RVA */
+    uint32_t pointer_rva; /* that a pointer in data leads to; 0: a function */
+    bool has_room;        /* code may hold an array, in both images */
     int32_t operand_change, data_delta, rdata_flags, hole_flags, data_flags;
     uint32_t data_nbytes; /* VirtualSize of .data, if it is not its own */
     const char *rdata_name;
@@ -24,12 +32,29 @@ struct wrong {
     bool is_not_shown;
 };
 
-static struct driver make_old(void)
+static uint32_t target_of(const struct wrong *wrong)
+{
+    return wrong->target_rva ? wrong->target_rva : (uint32_t)FOLDED_RVA;
+}
+
+static struct driver make_old(const struct wrong *wrong)
 {
     struct driver driver = driver_make(MACHINE_I386);
-    driver_put(&driver, INDEXED_RVA, "\x8B\x04\x8D", 3); /* mov eax, [ecx*4 + address] */
-    driver_put_address(&driver, OPERAND_RVA, FOLDED_RVA);
-    driver_put(&driver, OPERAND_RVA + 4, "\xC3", 1);
+    /* mov eax, [ecx*4 + address]; ret, or nop; nop; push address; pop eax; ret */
+    driver_put(&driver, INDEXED_RVA, wrong->is_pushed ? "\x90\x90\x68" : "\x8B\x04\x8D", 3);
+    driver_put_address(&driver, OPERAND_RVA, target_of(wrong));
+    driver_put(&driver, OPERAND_RVA + 4, wrong->is_pushed ? "\x58\xC3" : "\xC3\xCC", 2);
+    driver_put(&driver, BRANCHES_RVA, "\x74\x03\x33\xC0\xC3\x33\xC0\xC3", 8); /* je label; ...; ret; label: */
+    if (wrong->pointer_rva != 0)
+        store_u32(driver_at(&driver, DRIVER_POINTER_RVA),
+                  (uint32_t)driver.made.image_base_va + wrong->pointer_rva);
+    if (wrong->has_room)
+        return driver;
+    /* Nothing in INIT is room for an array: between its tables lies fill. */
+    memset(driver_at(&driver, DRIVER_VARIABLE_RVA), 0xCC, 16);
+    memset(driver_at(&driver, DRIVER_DESCRIPTORS_RVA + 2 * IMPORT_DESCRIPTOR_NBYTES), 0xCC, 0x18);
+    memset(driver_at(&driver, DRIVER_LOOKUP_RVA + 8), 0xCC, 0x18);
+    memset(driver_at(&driver, DRIVER_NAMES_RVA + 0x24), 0xCC, DRIVER_INIT_NBYTES - 0x184);
     return driver;
 }
 
@@ -39,7 +64,7 @@ static uint32_t moved_rva(const struct wrong *wrong, uint32_t rva)
         return rva + DISTANCE;
     if (rva >= DRIVER_DATA_RVA && rva < DRIVER_INIT_RVA)
         return rva + DISTANCE + (uint32_t)wrong->data_delta;
-    return rva;
+    return rva == AMONG_CODE_RVA ? rva + DISTANCE : rva;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -115,7 +140,7 @@ static void move_data(struct driver *driver, const struct wrong *wrong)
 
 static struct verify_files make_pair(const struct wrong *wrong)
 {
-    struct driver old_driver = make_old(), new_driver = make_old();
+    struct driver old_driver = make_old(wrong), new_driver = make_old(wrong);
     put_old_sections(&old_driver);
     struct verify_files files = pairs_repair(make_file(&old_driver.made));
     move_data(&new_driver, wrong);
@@ -139,6 +164,36 @@ static const struct wrong pairs[] = {
     {.name = "an index left as it was",
      .operand_change = -DISTANCE,
      .words = "what lies across an edge",
+     .is_not_shown = true},
+    {.name = "a folded address among code", .is_pushed = true, .target_rva = AMONG_CODE_RVA},
+    {.name = "a folded address among code, left as it was",
+     .is_pushed = true,
+     .target_rva = AMONG_CODE_RVA,
+     .operand_change = -DISTANCE,
+     .words = "what lies across an edge",
+     .is_not_shown = true},
+    {.name = "a folded address where code has room for an array",
+     .is_pushed = true,
+     .target_rva = AMONG_CODE_RVA,
+     .has_room = true,
+     .words = "not shown which of the parts",
+     .is_not_shown = true},
+    {.name = "an index among code", .target_rva = AMONG_CODE_RVA},
+    {.name = "an index among code, left as it was",
+     .target_rva = AMONG_CODE_RVA,
+     .operand_change = -DISTANCE,
+     .words = "what lies across an edge",
+     .is_not_shown = true},
+    {.name = "a function's address", .is_pushed = true, .target_rva = FUNCTION_RVA},
+    {.name = "a function's address that moved",
+     .is_pushed = true,
+     .target_rva = FUNCTION_RVA,
+     .operand_change = DISTANCE,
+     .words = "to lead where it led"},
+    {.name = "a pointer in data to a function", .pointer_rva = BRANCHES_RVA},
+    {.name = "a pointer in data to a label",
+     .pointer_rva = LABEL_RVA,
+     .words = "not shown which of the parts",
      .is_not_shown = true},
     {.name = "data went two ways",
      .data_delta = PAGE_NBYTES,
