@@ -10,6 +10,13 @@ bool verify_decoder_init(struct verify_decoder *decoder, bool is_64)
                                          is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32));
 }
 
+/* bt, bts, btr, btc with a register: the address is that of a string of bits, as long as the register says.
+ */
+static bool is_bit_string(const ZydisDecodedInstruction *decoded)
+{
+    return decoded->opcode_map == ZYDIS_OPCODE_MAP_0F && (decoded->opcode & 0xE7) == 0xA3;
+}
+
 /* Instructions that no compiler emits for a driver's functions, but that text, zeros and tables decode to.
  * 00 /r is what zeros and UTF-16 text are full of. */
 static bool is_unlikely(const ZydisDecodedInstruction *decoded)
@@ -96,7 +103,7 @@ bool verify_decode(const struct verify_decoder *decoder, struct span code, size_
     instruction->is_rip_relative = decoder->is_64 && (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
                                    decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5;
     instruction->is_plain_memory =
-        decoded.raw.disp.size != 0 &&
+        decoded.raw.disp.size != 0 && !is_bit_string(&decoded) &&
         (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM ? decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5
                                                      : decoded.raw.imm[0].size == 0);
     instruction->is_stack_relative = decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&

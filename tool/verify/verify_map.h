@@ -23,7 +23,7 @@ struct verify_piece {
 struct verify_map {
     struct verify_piece *pieces;
     size_t count, capacity;
-    bool moves_slots_only; /* nothing else than what the loader writes lies elsewhere */
+    bool moves_slots_only;       /* nothing else than what the loader writes lies elsewhere */
     bool moves_headers_distance; /* some piece that is not slots has a distance other than 0 */
     bool moves_code;             /* some piece that is code has */
     bool moves_apart;            /* not all pieces have the same distance */

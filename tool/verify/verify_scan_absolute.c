@@ -100,6 +100,8 @@ static bool judge_elsewhere(struct verify_write_search *search, uint32_t field_r
     struct verify_field_in_code field = {section, field_rva - section->rva, nbytes, FIELD_ABSOLUTE, 0};
     if (border != BORDER_NONE && !verify_judge_border_field(search, border, target, &field, (uint32_t)rva))
         return false;
+    if (!verify_judge_loaded_pointer(search, &field, rva))
+        return false;
     if (!needs_an_index(search, &field, rva))
         return true;
     return verify_refute(

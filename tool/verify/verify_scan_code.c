@@ -46,6 +46,8 @@ static bool judge_rip_field(struct verify_write_search *search, const struct ver
         const struct verify_target *target = verify_target_at(search, (uint64_t)target_rva);
         if (target && !verify_judge_code_field(search, target, &field, (uint32_t)target_rva, false))
             return false;
+        if (!target && !verify_judge_loaded_pointer(search, &field, (uint64_t)target_rva))
+            return false;
         enum verify_border border =
             target ? BORDER_NONE : verify_border_at(search, (uint64_t)target_rva, &target);
         if (border != BORDER_NONE &&

@@ -4,6 +4,7 @@
 #include "verify/verify_targets.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_constant_argument.h"
+#include "verify/verify_follow.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_text_literal.h"
 
@@ -87,6 +88,42 @@ static bool is_assumed_read(struct verify_write_search *search, const struct ver
     return is_text;
 }
 
+/* The address of code, or of a pointer to code that is loaded, and then a store through it. */
+static bool refute_store_through(struct verify_write_search *search, const struct verify_target *target,
+                                 const struct verify_field_in_code *field, uint32_t rva)
+{
+    struct verify_spot spot = verify_spot_rva(search->judged, field->section->rva + (uint32_t)field->at);
+    return verify_refute(search->judged, spot,
+                         "Section %s loses MEM_WRITE, but what takes the address of RVA 0x%X in it, at RVA "
+                         "0x%X, stores there.",
+                         target->section->name, (unsigned)rva, (unsigned)spot.rva);
+}
+
+/* What the instruction puts into a register is stored through. */
+static bool is_stored_through(struct verify_write_search *search, const struct verify_field_in_code *field,
+                              unsigned wanted_use)
+{
+    if (field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE)
+        return false;
+    struct verify_uses uses = verify_uses_resolved(search->code, field);
+    search->resolved_count++;
+    return uses.is_operand && uses.is_unanimous && uses.uses == wanted_use &&
+           verify_follow(search->code, field->section, uses.operand_at, 0).writes;
+}
+
+bool verify_judge_loaded_pointer(struct verify_write_search *search, const struct verify_field_in_code *field,
+                                 uint64_t rva)
+{
+    const struct verify_image *image = search->code->image;
+    uint64_t va;
+    if (!verify_read_at(image, rva, image->is_64 ? 8 : 4, &va) || va < image->base_va)
+        return true;
+    const struct verify_target *target = verify_target_at(search, va - image->base_va);
+    return !target || !(verify_uses_possible(search->code, field).uses & USE_READ) ||
+           !is_stored_through(search, field, USE_READ) ||
+           refute_store_through(search, target, field, (uint32_t)(va - image->base_va));
+}
+
 bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data)
 {
@@ -98,7 +135,8 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
     bool is_listed = may_be_data && stands_in_pointer_run(field);
     bool is_code = field->kind != FIELD_CALL && verify_is_code_target(search->code, rva, is_listed);
     if (!is_harmful(uses.uses | as_data, is_code))
-        return true;
+        return !(uses.uses & USE_ADDRESS) || !is_stored_through(search, field, USE_ADDRESS) ||
+               refute_store_through(search, target, field, rva);
 
     search->resolved_count++;
     uses = verify_uses_resolved(search->code, field);

@@ -41,6 +41,11 @@ const struct verify_target *verify_target_at(const struct verify_write_search *s
 bool verify_judge_code_field(struct verify_write_search *search, const struct verify_target *target,
                              const struct verify_field_in_code *field, uint32_t rva, bool may_be_data);
 
+/* A field in a code section that leads to rva, outside of all targets: false when it loads a pointer into a
+ * target from there and stores through it. */
+bool verify_judge_loaded_pointer(struct verify_write_search *search, const struct verify_field_in_code *field,
+                                 uint64_t rva);
+
 /* Whether the part of a code section may hold an array: more than instructions of known functions, their jump
  * tables, the linker's tables, and fill between them. */
 bool verify_has_room(struct verify_code *code, struct arena *arena, uint64_t rva, uint64_t end_rva);
