@@ -17,10 +17,8 @@ const char *relayout_kind_name(enum relayout_kind kind)
         return "data";
     case RELAYOUT_TOGETHER:
         return "together";
-    case RELAYOUT_WRITABLE:
-        return "writable";
-    case RELAYOUT_TABLES:
-        return "tables";
+    case RELAYOUT_SOME:
+        return "some";
     case RELAYOUT_KIND_COUNT:
         break;
     }
@@ -36,35 +34,9 @@ static uint64_t next_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static bool holds_directory(const struct image *image, const struct section *section, unsigned index)
+bool relayout_may_move(const struct section *section)
 {
-    const struct directory *directory = image_directory(image, index);
-    return directory && directory->rva - section->rva < section->memory_nbytes;
-}
-
-/* Nothing but tables whose readers find them through a directory. */
-static bool is_table_section(const struct image *image, const struct section *section)
-{
-    static const unsigned tables[] = {DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        if (holds_directory(image, section, tables[i]) &&
-            image_directory(image, tables[i])->rva == section->rva)
-            return !(section->characteristics & SCN_MEM_WRITE);
-    return false;
-}
-
-static bool moves_in(const struct image *image, const struct section *section, enum relayout_kind kind)
-{
-    if (section->characteristics & SCN_MEM_EXECUTE)
-        return false;
-    switch (kind) {
-    case RELAYOUT_WRITABLE:
-        return (section->characteristics & SCN_MEM_WRITE) || is_table_section(image, section);
-    case RELAYOUT_TABLES:
-        return is_table_section(image, section);
-    default:
-        return true;
-    }
+    return !(section->characteristics & SCN_MEM_EXECUTE);
 }
 
 static uint32_t end_of(const struct section *section, uint32_t rva, uint32_t unit_nbytes)
@@ -75,57 +47,82 @@ static uint32_t end_of(const struct section *section, uint32_t rva, uint32_t uni
     return (rva + nbytes + unit_nbytes - 1) / unit_nbytes * unit_nbytes;
 }
 
-bool relayout_choose(const struct image *image, enum relayout_kind kind, uint64_t seed, struct arena *arena,
-                     struct forced_layout *forced)
+/* What moves, by number of the section. */
+struct moving {
+    uint32_t *indexes;
+    uint32_t count;
+};
+
+/* Where everything else ends: behind it there is room. */
+static uint32_t place_staying(const struct image *image, const struct relayout_wish *wish,
+                              uint32_t code_delta, uint32_t *rvas, struct moving *moving)
 {
-    uint32_t unit_nbytes = image->section_alignment, count = image->section_count, end_rva = 0,
-             moving_count = 0;
-    uint32_t *rvas = arena_array(arena, count, sizeof *rvas),
-             *moving = arena_array(arena, count, sizeof *moving);
-    if (!rvas || !moving)
-        return false;
-    uint64_t state = seed * 2 + 1;
-    uint32_t code_delta = kind == RELAYOUT_ALL
-                              ? (1 + (uint32_t)(next_random(&state) % MOST_CODE_SHIFT_UNITS)) * unit_nbytes
-                              : 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t end_rva = 0;
+    for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
         rvas[i] = section->rva + code_delta;
-        if (moves_in(image, section, kind))
-            moving[moving_count++] = i;
-        else if (end_of(section, rvas[i], unit_nbytes) > end_rva)
-            end_rva = end_of(section, rvas[i], unit_nbytes);
+        if (relayout_may_move(section) && (wish->kind != RELAYOUT_SOME || wish->moves[i]))
+            moving->indexes[moving->count++] = i;
+        else if (end_of(section, rvas[i], image->section_alignment) > end_rva)
+            end_rva = end_of(section, rvas[i], image->section_alignment);
     }
-    if (kind == RELAYOUT_TOGETHER && moving_count != 0) {
-        /* Behind all old places, so that none of them is taken by code that stays. */
-        uint32_t first_rva = image->sections[moving[0]].rva;
-        for (uint32_t i = 0; i < moving_count; i++)
-            first_rva =
-                image->sections[moving[i]].rva < first_rva ? image->sections[moving[i]].rva : first_rva;
-        uint32_t delta =
-            end_rva > first_rva ? (end_rva - first_rva + unit_nbytes - 1) / unit_nbytes * unit_nbytes : 0;
-        delta += (1 + (uint32_t)(next_random(&state) % MOST_GAP_UNITS)) * unit_nbytes;
-        for (uint32_t i = 0; i < moving_count; i++) {
-            const struct section *section = &image->sections[moving[i]];
-            rvas[moving[i]] = section->rva + delta;
-            end_rva = end_of(section, rvas[moving[i]], unit_nbytes) > end_rva
-                          ? end_of(section, rvas[moving[i]], unit_nbytes)
-                          : end_rva;
-        }
-        moving_count = 0;
+    return end_rva;
+}
+
+static uint32_t place_together(const struct image *image, const struct moving *moving, uint32_t end_rva,
+                               uint32_t gap_nbytes, uint32_t *rvas)
+{
+    uint32_t first_rva = UINT32_MAX, unit_nbytes = image->section_alignment;
+    for (uint32_t i = 0; i < moving->count; i++)
+        if (image->sections[moving->indexes[i]].rva < first_rva)
+            first_rva = image->sections[moving->indexes[i]].rva;
+    uint32_t delta = gap_nbytes;
+    if (end_rva > first_rva)
+        delta += (end_rva - first_rva + unit_nbytes - 1) / unit_nbytes * unit_nbytes;
+    for (uint32_t i = 0; i < moving->count; i++) {
+        const struct section *section = &image->sections[moving->indexes[i]];
+        rvas[moving->indexes[i]] = section->rva + delta;
+        if (end_of(section, section->rva + delta, unit_nbytes) > end_rva)
+            end_rva = end_of(section, section->rva + delta, unit_nbytes);
     }
-    while (moving_count != 0) {
-        uint32_t pick = (uint32_t)(next_random(&state) % moving_count), index = moving[pick];
-        moving[pick] = moving[--moving_count];
-        const struct section *section = &image->sections[index];
-        uint32_t gap_nbytes = (uint32_t)(next_random(&state) % MOST_GAP_UNITS) * unit_nbytes;
-        rvas[index] = end_rva + gap_nbytes;
-        if (rvas[index] == section->rva) /* it is to move */
+    return end_rva;
+}
+
+static uint32_t place_apart(const struct image *image, struct moving *moving, uint32_t end_rva,
+                            uint64_t *state, uint32_t *rvas)
+{
+    uint32_t unit_nbytes = image->section_alignment;
+    while (moving->count != 0) {
+        uint32_t pick = (uint32_t)(next_random(state) % moving->count), index = moving->indexes[pick];
+        moving->indexes[pick] = moving->indexes[--moving->count];
+        rvas[index] = end_rva + (uint32_t)(next_random(state) % MOST_GAP_UNITS) * unit_nbytes;
+        if (rvas[index] == image->sections[index].rva) /* it is to move */
             rvas[index] += unit_nbytes;
-        end_rva = end_of(section, rvas[index], unit_nbytes);
+        end_rva = end_of(&image->sections[index], rvas[index], unit_nbytes);
     }
-    *forced = (struct forced_layout){
-        .section_rvas = rvas,
-        .slots_rva = end_rva + (1 + (uint32_t)(next_random(&state) % MOST_GAP_UNITS)) * unit_nbytes};
+    return end_rva;
+}
+
+bool relayout_choose(const struct image *image, const struct relayout_wish *wish, struct arena *arena,
+                     struct forced_layout *forced)
+{
+    uint32_t unit_nbytes = image->section_alignment, code_delta = 0;
+    uint32_t *rvas = arena_array(arena, image->section_count, sizeof *rvas);
+    struct moving moving = {arena_array(arena, image->section_count, sizeof *moving.indexes), 0};
+    uint64_t state = wish->seed * 2 + 1;
+    if (!rvas || !moving.indexes)
+        return false;
+    if (wish->kind == RELAYOUT_ALL)
+        code_delta = (1 + (uint32_t)(next_random(&state) % MOST_CODE_SHIFT_UNITS)) * unit_nbytes;
+    uint32_t end_rva = place_staying(image, wish, code_delta, rvas, &moving);
+    if (wish->kind == RELAYOUT_TOGETHER && moving.count != 0) {
+        uint32_t gap_nbytes = (1 + (uint32_t)(next_random(&state) % MOST_GAP_UNITS)) * unit_nbytes;
+        end_rva = place_together(image, &moving, end_rva, gap_nbytes, rvas);
+    } else {
+        end_rva = place_apart(image, &moving, end_rva, &state, rvas);
+    }
+    *forced = (struct forced_layout){.section_rvas = rvas};
+    if (!wish->keeps_iat)
+        forced->slots_rva = end_rva + (1 + (uint32_t)(next_random(&state) % MOST_GAP_UNITS)) * unit_nbytes;
     return true;
 }

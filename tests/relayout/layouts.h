@@ -11,18 +11,26 @@ enum relayout_kind {
     RELAYOUT_ALL,      /* code by one distance, each other section by its own, the IAT to pages of its own */
     RELAYOUT_DATA,     /* the same with the code where it was */
     RELAYOUT_TOGETHER, /* all that is no code by one distance, the IAT to pages of its own */
-    RELAYOUT_WRITABLE, /* writable sections and those of loader tables by their own, the IAT to pages of its
-                          own */
-    RELAYOUT_TABLES, /* sections of loader tables (unwind data, resources...), the IAT to pages of its own */
+    RELAYOUT_SOME,     /* those sections that `moves` names, each by its own distance */
     RELAYOUT_KIND_COUNT
 };
+
+struct relayout_wish {
+    enum relayout_kind kind;
+    uint64_t seed;
+    const bool *moves; /* RELAYOUT_SOME: by index of the section */
+    bool keeps_iat;    /* the IAT stays in its section */
+};
+
+/* A section that can move at all: it is not executable. */
+bool relayout_may_move(const struct section *section);
 
 /* A stable word for tables. */
 const char *relayout_kind_name(enum relayout_kind kind);
 
 /* Fills *forced for a page-aligned image; section_rvas is allocated in the arena. False when memory ran out.
  */
-bool relayout_choose(const struct image *image, enum relayout_kind kind, uint64_t seed, struct arena *arena,
+bool relayout_choose(const struct image *image, const struct relayout_wish *wish, struct arena *arena,
                      struct forced_layout *forced);
 
 #endif

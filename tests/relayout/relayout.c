@@ -37,14 +37,6 @@ static const char *machine_name(const struct image *image)
     return image->machine == MACHINE_AMD64 ? "x64" : image->machine == MACHINE_I386 ? "x86" : "other";
 }
 
-/* What any reader of lines can take. */
-static void print_line(const char *path, const char *machine, const char *result, const char *kind,
-                       const char *reason)
-{
-    printf("%s\t%s\t%s\t%s\t%s\n", path, machine, result, kind, reason ? reason : "");
-    (void)fflush(stdout);
-}
-
 static bool write_proved(struct job *job, const char *path, const struct output *output)
 {
     const char *name = strrchr(path, '/');
@@ -56,92 +48,148 @@ static bool write_proved(struct job *job, const char *path, const struct output 
     return file_replace(&replacement, &job->arena, &error) == FILE_WRITTEN;
 }
 
+static bool moves_anything(const struct layout *layout)
+{
+    for (size_t i = 0; i < layout->piece_count; i++)
+        if (piece_delta(&layout->pieces[i]) != 0)
+            return true;
+    return false;
+}
+
 /* One layout, from plan to verdict. *reason is set unless it was proved. */
-static enum result try_layout(struct job *job, const char *path, const struct forced_layout *forced,
-                              uint32_t first_layout, bool *has_more, const char **reason)
+static enum result try_layout(struct job *job, const struct relayout_wish *wish, struct output *output,
+                              const char **reason)
 {
     struct finding_list none = {.arena = &job->arena};
-    struct plan_options options = {
-        .drop_signature = true, .target = TARGET_DEFAULT, .forced = forced, .first_layout = first_layout};
+    struct forced_layout forced;
+    struct plan_options options = {.drop_signature = true, .target = TARGET_DEFAULT, .forced = &forced};
     struct plan plan;
-    struct output output;
     struct finding error;
     struct verify_verdict verdict;
-    *has_more = false;
-    if (!plan_make(&job->image, &job->refs, &job->code, &none, &options, &job->arena, &plan))
+    if (!relayout_choose(&job->image, wish, &job->arena, &forced) ||
+        !plan_make(&job->image, &job->refs, &job->code, &none, &options, &job->arena, &plan))
         return RESULT_NO_MEMORY;
     if (plan.verdict != PLAN_CHANGE) {
         *reason = plan.refusals.count != 0 ? plan.refusals.items[0].message : "nothing would change";
         return RESULT_REFUSED;
     }
-    if (!emit_image(&job->image, &job->refs, &plan, &job->arena, &output, &error)) {
+    if (!moves_anything(plan.layout)) {
+        *reason = "nothing would change";
+        return RESULT_REFUSED;
+    }
+    if (!emit_image(&job->image, &job->refs, &plan, &job->arena, output, &error)) {
         *reason = error.message;
         return RESULT_REFUSED;
     }
-    if (!verify_pair(job->image.file, (struct span){output.bytes, output.nbytes}, &job->arena, &verdict))
+    if (!verify_pair(job->image.file, (struct span){output->bytes, output->nbytes}, &job->arena, &verdict))
         return RESULT_NO_MEMORY;
     if (verdict.result == VERIFY_PROVED || verdict.result == VERIFY_PROVED_WITH_ASSUMPTIONS)
-        return !job->folder || write_proved(job, path, &output) ? RESULT_VERIFIED : RESULT_NO_MEMORY;
+        return RESULT_VERIFIED;
     *reason = arena_printf(&job->arena, "verifier: %s", verdict.reason ? verdict.reason : "identical");
-    *has_more = plan.has_other_layouts;
     bool is_old_odd = verdict.result == VERIFY_UNREADABLE && verdict.in_old;
     return verdict.right_not_shown || is_old_odd ? RESULT_REFUSED : RESULT_WRONG;
 }
 
-static enum result try_all(struct job *job, const char *path, enum relayout_kind *kind, const char **reason)
+/* What came of an image: of the last layout that was proved, or why none was. */
+struct account {
+    enum result result;
+    enum relayout_kind kind;
+    uint32_t moved_count, movable_count;
+    bool keeps_iat;
+    const char *reason;
+    struct output output;
+};
+
+/* The sections one after the other, as long as all of them together are proved. */
+static enum result try_some(struct job *job, struct account *account)
 {
-    const char *first_reason = NULL;
-    for (*kind = job->first; *kind <= job->last; (*kind)++) {
-        struct forced_layout forced;
-        bool has_more;
-        if (!relayout_choose(&job->image, *kind, job->seed, &job->arena, &forced))
-            return RESULT_NO_MEMORY;
-        enum result result = try_layout(job, path, &forced, 0, &has_more, reason);
+    uint32_t count = job->image.section_count;
+    bool *moves = arena_array(&job->arena, count, sizeof *moves);
+    struct relayout_wish wish = {.kind = RELAYOUT_SOME, .seed = job->seed, .moves = moves};
+    const char *reason = NULL;
+    if (!moves)
+        return RESULT_NO_MEMORY;
+    /* With nothing but the IAT first. Where it has to stay, or nothing would change, sections may move. */
+    enum result result = try_layout(job, &wish, &account->output, &reason), all = RESULT_REFUSED;
+    wish.keeps_iat = result != RESULT_VERIFIED;
+    if (result == RESULT_VERIFIED)
+        all = result;
+    else if (result != RESULT_REFUSED)
+        return account->reason = reason, result;
+    for (uint32_t i = 0; i < count; i++) {
+        struct output output;
+        if (!relayout_may_move(&job->image.sections[i]))
+            continue;
+        moves[i] = true;
+        result = try_layout(job, &wish, &output, &reason);
+        if (result == RESULT_VERIFIED) {
+            account->output = output;
+            account->moved_count++;
+            all = result;
+            continue;
+        }
+        moves[i] = false;
         if (result != RESULT_REFUSED)
-            return result;
-        if (getenv("RELAYOUT_TRACE"))
-            fprintf(stderr, "%s: %s\n", relayout_kind_name(*kind), *reason);
-        if (!first_reason)
-            first_reason = *reason;
+            return account->reason = reason, result;
     }
-    *kind = job->first;
-    *reason = first_reason;
-    return RESULT_REFUSED;
+    account->keeps_iat = wish.keeps_iat;
+    return all;
+}
+
+static void try_all(struct job *job, struct account *account)
+{
+    for (uint32_t i = 0; i < job->image.section_count; i++)
+        account->movable_count += relayout_may_move(&job->image.sections[i]);
+    for (account->kind = job->first; account->kind <= job->last; account->kind++) {
+        struct relayout_wish wish = {.kind = account->kind, .seed = job->seed};
+        const char *reason = NULL;
+        if (account->kind == RELAYOUT_SOME) {
+            account->result = try_some(job, account);
+        } else {
+            account->result = try_layout(job, &wish, &account->output, &reason);
+            account->moved_count = account->result == RESULT_VERIFIED ? account->movable_count : 0;
+        }
+        if (!account->reason || account->result == RESULT_WRONG)
+            account->reason = reason ? reason : account->reason;
+        if (account->result != RESULT_REFUSED)
+            return;
+    }
+    account->kind = job->last;
 }
 
 /* False when it was wrong. */
 static bool relayout(struct job *job, const char *path)
 {
+    static const char *const words[] = {"verified", "refused", "wrong", "refused"};
+    struct account account = {.result = RESULT_REFUSED};
     struct file_content file;
     struct finding error;
     if (!file_read(path, &job->arena, &file, &error) ||
         !image_read(file.bytes, &job->arena, &job->image, &error)) {
-        print_line(path, "-", "unreadable", "-", error.message);
+        printf("%s\t-\tunreadable\t-\t-\t-\t%s\n", path, error.message);
         return true;
     }
     const char *machine = machine_name(&job->image);
     if (strcmp(machine, "other") == 0 || job->image.is_managed) {
-        print_line(path, machine, "not_native", "-", "");
+        printf("%s\t%s\tnot_native\t-\t-\t-\t\n", path, machine);
         return true;
     }
-    if (job->image.section_alignment < PAGE_NBYTES) {
-        print_line(path, machine, "refused", "-", "its sections are low-aligned");
-        return true;
-    }
-    if (!refs_collect(&job->image, &job->arena, SOURCE_ALL, &job->refs) ||
-        !code_read(&job->image, &job->refs, &job->arena, &job->code)) {
-        print_line(path, machine, "refused", "-", "memory ran out");
-        return true;
-    }
-    enum relayout_kind kind;
-    const char *reason = NULL;
-    enum result result = try_all(job, path, &kind, &reason);
-    static const char *const words[] = {"verified", "refused", "wrong", "refused"};
-    print_line(path, machine, words[result], relayout_kind_name(kind),
-               result == RESULT_NO_MEMORY  ? "memory ran out"
-               : result == RESULT_VERIFIED ? ""
-                                           : reason);
-    return result != RESULT_WRONG;
+    if (job->image.section_alignment < PAGE_NBYTES)
+        account.reason = "its sections are low-aligned: \"fix\" lays them out anew";
+    else if (!refs_collect(&job->image, &job->arena, SOURCE_ALL, &job->refs) ||
+             !code_read(&job->image, &job->refs, &job->arena, &job->code))
+        account.result = RESULT_NO_MEMORY;
+    else
+        try_all(job, &account);
+    if (account.result == RESULT_VERIFIED && job->folder && !write_proved(job, path, &account.output))
+        account.result = RESULT_NO_MEMORY;
+    if (account.result == RESULT_NO_MEMORY)
+        account.reason = "memory ran out, or the result could not be written";
+    printf("%s\t%s\t%s\t%s\t%u/%u\t%s\t%s\n", path, machine, words[account.result],
+           relayout_kind_name(account.kind), account.moved_count, account.movable_count,
+           account.keeps_iat ? "stays" : "moves", account.reason ? account.reason : "");
+    (void)fflush(stdout);
+    return account.result != RESULT_WRONG;
 }
 
 static bool parse_kind(const char *word, struct job *job)

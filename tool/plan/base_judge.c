@@ -61,10 +61,11 @@ bool base_judge(struct rewrite *rewrite)
         return false;
     rewrite->base_is_followed = escape.rva == NO_RVA;
     /* Where the headers keep their distance, nobody who reads them minds; but who has the base may know RVAs
-     * of what leaves. */
+     * of what leaves, if there are any. */
     bool keeps_distance = rewrite->layout->uniform_delta == 0;
     if (escape.rva == NO_RVA ||
-        (keeps_distance && (escape.reads_headers || !layout_data_leaves(rewrite->layout))))
+        (keeps_distance &&
+         (escape.reads_headers || !layout_data_leaves(rewrite->layout) || rewrite->number_rva == NO_RVA)))
         return true;
     if (keeps_distance)
         return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,

@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { MAX_DISP_OFFSET = INSTRUCTION_MAX_NBYTES - 4, NEAR_NBYTES = 0x100 };
 
@@ -210,14 +209,6 @@ static bool take_hit(void *context, const struct range_hit *hit)
     }
 }
 
-/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
-static bool is_debug_section(const struct section *section)
-{
-    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
-    return (section->raw_name[0] == '/' || strncmp(section->raw_name, ".debug", 6) == 0) &&
-           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
-}
-
 /* Without base relocations nothing may hold an absolute address of the image; one that does would not follow.
  * A kernel image that may be loaded anywhere, with a base below 4 GiB, always is: what looks like an address
  * is none. */
@@ -231,7 +222,7 @@ static bool check_absolute(struct rewrite *rewrite)
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
         const uint8_t *bytes = image->file.bytes + section->raw_foff;
-        bool is_debug = is_debug_section(section);
+        bool is_debug = section_is_debug(section);
         for (uint32_t at = 0; !is_debug && section->file_nbytes >= 8 && at <= section->file_nbytes - 8;
              at++) {
             uint32_t rva;

@@ -5,6 +5,7 @@
  * Nothing needs this layout: tests try with it whether the inventory finds every reference between parts, and
  * whether the verifier would notice one that is missing. */
 #include "plan/new_sections.h"
+#include "refs/extent_index.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,6 +60,13 @@ bool place_forced(struct rewrite *rewrite)
     if (!choose_uniform_delta(rewrite) || !layout_add_piece(layout, rewrite->arena, &headers))
         return false;
     choose_slots(rewrite);
+    uint64_t kinds =
+        ~(UINT64_C(1) << EXTENT_JUMP_TABLE | UINT64_C(1) << EXTENT_SECURITY_COOKIE |
+          UINT64_C(1) << EXTENT_TLS | UINT64_C(1) << EXTENT_DELAY_IAT | UINT64_C(1) << EXTENT_CLR_HEADER);
+    struct extent_index *tables = arena_alloc(rewrite->arena, sizeof *tables);
+    if (!tables || !extent_index_init(tables, rewrite->refs, kinds, rewrite->arena))
+        return false;
+    rewrite->tables = tables;
     for (uint32_t i = 0; i < rewrite->atom_count; i++) {
         struct atom *atom = &rewrite->atoms[i];
         uint32_t new_rva = atom->rva + delta_of(rewrite, atom->section);

@@ -2,6 +2,7 @@
  * Takes: the slots that leave.  Gives: their new addresses, and the pieces of the sections that they leave.
  * Must not: change order or spacing inside a slot range. */
 #include "plan/rewrite.h"
+#include "refs/extent_index.h"
 
 bool slot_stays_in(const struct rewrite *rewrite, const struct slot_range *slot, const struct atom *atom)
 {
@@ -59,22 +60,38 @@ static const char *why_slot(struct rewrite *rewrite, const struct slot_range *sl
                         slot->field);
 }
 
-/* A section of the linker's own that a directory names, with zeros behind the table. */
+enum { TABLE_ALIGN_NBYTES = 16 };
+
+/* Behind the tables up to first lie at most a few zeros until begin. */
+static bool is_gap(struct span bytes, uint32_t first, uint32_t begin)
+{
+    return begin <= first || (begin - first < TABLE_ALIGN_NBYTES &&
+                              span_is_filled((struct span){bytes.bytes + first, begin - first}, 0));
+}
+
+/* Nothing but tables of the loader's and its like, which are found through directories, with a few zeros
+ * between them; or DWARF. */
 static bool is_table(const struct rewrite *rewrite, const struct atom *atom)
 {
-    static const unsigned tables[] = {DIR_RESOURCE, DIR_EXCEPTION};
-    for (size_t i = 0; atom->needs == 0 && !atom->is_data_run && i < sizeof tables / sizeof tables[0]; i++) {
-        const struct directory *directory = image_directory(rewrite->image, tables[i]);
-        if (!directory || directory->rva != atom->rva)
+    const struct section *section = &rewrite->image->sections[atom->section];
+    struct span bytes = image_run_at_rva(rewrite->image, atom->rva);
+    if ((atom->needs & NEEDS_EXECUTE) || atom->is_data_run)
+        return false;
+    if (section_is_debug(section))
+        return true;
+    if (section->virtual_size > bytes.nbytes)
+        return false;
+    uint32_t nbytes = section->virtual_size != 0 ? section->virtual_size : (uint32_t)bytes.nbytes, first = 0;
+    for (size_t i = 0; rewrite->tables && i < rewrite->tables->count && first < nbytes; i++) {
+        const struct extent *extent = &rewrite->tables->extents[i];
+        if (extent->rva < atom->rva || extent->rva - atom->rva >= nbytes)
             continue;
-        struct span bytes = image_run_at_rva(rewrite->image, atom->rva), rest;
-        if (bytes.nbytes > atom->nbytes)
-            bytes.nbytes = atom->nbytes;
-        return directory->nbytes >= bytes.nbytes ||
-               (span_part(bytes, directory->nbytes, bytes.nbytes - directory->nbytes, &rest) &&
-                span_is_filled(rest, 0));
+        if (!is_gap(bytes, first, extent->rva - atom->rva))
+            return false;
+        uint32_t end = extent->rva - atom->rva + extent->nbytes;
+        first = end > first ? end : first;
     }
-    return false;
+    return first != 0 && (first >= nbytes || is_gap(bytes, first, nbytes));
 }
 
 bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_rva)

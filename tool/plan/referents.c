@@ -68,7 +68,8 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
                               "has an index whose bounds are not known, and more than one part of the data "
                               "that moves apart may hold the array");
         /* Tables of RVAs that code adds to the image base are nobody's references. */
-        if (!layout_data_leaves(layout) || ref->target != 0 || ref->encoding == REF_PCREL)
+        if (!layout_data_leaves(layout) || ref->target != 0 || ref->encoding == REF_PCREL ||
+            choice->rewrite->number_rva == NO_RVA)
             return true;
         return refuse_ref(choice->rewrite, ref,
                           "Do not take the address of __ImageBase, or keep variables out of code sections.",

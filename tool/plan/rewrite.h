@@ -26,6 +26,8 @@
 
 #include "plan/plan_stages.h"
 
+struct extent_index;
+
 enum {
     MOST_SECTIONS = 96,   /* what Windows loads */
     MOST_ATOMS = 1024,    /* more runs of data between code are no linker's work */
@@ -120,6 +122,9 @@ struct rewrite {
     struct site_set base_displacements; /* file offsets of displacements that are added to the image base */
     bool base_is_followed;              /* they are all of them: the base never went out of sight */
 
+    const struct extent_index *tables; /* those that code does not read, or NULL: not asked for */
+    uint32_t number_rva;               /* of a number that may be the RVA of data that leaves; NO_RVA: none */
+
     struct layout *layout; /* being built */
     struct finding refusal;
     bool is_refused;
@@ -204,6 +209,12 @@ bool edges_matter(const struct edges *edges, uint32_t t);
 
 /* The field holds the address behind the last byte of what it names. */
 bool ref_names_end(const struct image *image, const struct ref *ref);
+
+/* rva_numbers.c: fills number_rva, where the image base stays true and data leave. */
+bool rva_numbers_find(struct rewrite *rewrite);
+
+/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
+bool section_is_debug(const struct section *section);
 
 /* referents.c: layout->targets. */
 bool referents_choose(struct rewrite *rewrite);

@@ -16,8 +16,8 @@ struct verify_piece {
     const struct verify_section *section; /* of the old image */
     bool is_slots;                        /* a part that the loader writes, cut out of its section */
     bool is_data_run; /* data that left an executable section: at its old place is filling */
-    bool is_table;    /* its section is resources or unwind data, and nothing else */
-    bool is_code;     /* its section is marked as code or executable, and it is neither of these */
+    bool is_table; /* its section is nothing but tables that code does not read; set behind the inventory */
+    bool is_code;  /* its section is marked as code or executable, and it is neither of these */
 };
 
 struct verify_map {

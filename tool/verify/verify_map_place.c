@@ -159,21 +159,6 @@ static bool consider_shifts(const struct map_search *search, const struct verify
     return true;
 }
 
-/* A section of the linker's own that a directory names, with zeros behind the table. */
-static bool is_table_section(const struct map_search *search, const struct verify_section *section)
-{
-    static const unsigned tables[] = {DIR_RESOURCE, DIR_EXCEPTION};
-    const struct verify_image *image = &search->judged->old_image;
-    if (section->characteristics & (SCN_MEM_WRITE | SCN_MEM_EXECUTE | SCN_CNT_CODE))
-        return false;
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        if (tables[i] < image->directory_count && image->directories[tables[i]].nbytes != 0 &&
-            image->directories[tables[i]].rva == section->rva)
-            return is_zero(search, (uint64_t)section->rva + image->directories[tables[i]].nbytes,
-                           (uint64_t)section->rva + section->memory_nbytes);
-    return false;
-}
-
 /* Every candidate is looked at, so that it is known how near the second best comes. The distance of the
  * section before comes first, so that equals stay together. */
 static bool place_section(struct map_search *search, const struct verify_section *section)
@@ -200,13 +185,11 @@ static bool place_section(struct map_search *search, const struct verify_section
                     choice.second_cost >= choice.cost * 2 + CLEAR_MATCH_COUNT;
     search->is_doubtful[section->index] = !is_named && !is_clear;
     bool is_code = (section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) != 0;
-    return append_around_relocations(search,
-                                     (struct verify_piece){.rva = section->rva,
-                                                           .end_rva = (uint32_t)end_rva,
-                                                           .delta = is_named ? named : choice.delta,
-                                                           .section = section,
-                                                           .is_table = is_table_section(search, section),
-                                                           .is_code = is_code});
+    return append_around_relocations(search, (struct verify_piece){.rva = section->rva,
+                                                                   .end_rva = (uint32_t)end_rva,
+                                                                   .delta = is_named ? named : choice.delta,
+                                                                   .section = section,
+                                                                   .is_code = is_code});
 }
 
 bool map_place_sections(struct map_search *search)

@@ -6,6 +6,7 @@
  * base plus that distance: RVAs that code adds to it still reach what moved by the same distance. */
 #include "verify/verify_base_walk.h"
 #include "verify/verify_references.h"
+#include "verify/verify_rva_numbers.h"
 
 static bool unproved_at(struct verify_moves *moves, const struct verify_base_step *step, const char *what)
 {
@@ -115,17 +116,26 @@ static bool moves_data(const struct verify_moves *moves)
 bool verify_base_uses(struct verify_moves *moves)
 {
     const struct verify_function *last = NULL;
-    if (moves->header_pointer_rva != 0 && moves_data(moves))
-        return verify_moves_unproved(
-            moves, moves->header_pointer_rva,
-            "The address at RVA 0x%X leads to the headers; what code reaches from it "
-            "is not followed.",
-            (unsigned)moves->header_pointer_rva);
     if (moves->base_sites.count == 0 && moves->header_pointer_rva == 0)
         return true;
     /* Slots alone: nobody reaches them but through constants. */
     if (!moves_data(moves))
         return judge_constants(moves);
+    /* The base is the true one: without a number that could be added to it, nobody reaches what moved. */
+    if (!moves->map.moves_code) {
+        bool is_found;
+        uint32_t number_rva;
+        if (!verify_rva_numbers_find(moves, &is_found, &number_rva))
+            return false;
+        if (!is_found)
+            return true;
+    }
+    if (moves->header_pointer_rva != 0)
+        return verify_moves_unproved(
+            moves, moves->header_pointer_rva,
+            "The address at RVA 0x%X leads to the headers; what code reaches from it "
+            "is not followed.",
+            (unsigned)moves->header_pointer_rva);
     for (size_t i = 0; i < moves->base_sites.count; i++) {
         struct verify_function *function = verify_function_at(&moves->code, moves->base_sites.rvas[i]);
         if (!function || !verify_function_is_clean(&moves->code, function))

@@ -10,6 +10,7 @@
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
+#include "verify/verify_rva_numbers.h"
 #include "verify/verify_structure.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_writes.h"
@@ -107,14 +108,6 @@ static bool judge_kind(struct verify_moves *moves)
     return true;
 }
 
-/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
-static bool is_debug_section(const struct verify_section *section)
-{
-    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
-    return (section->name[0] == '/' || strncmp(section->name, ".debug", 6) == 0) &&
-           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
-}
-
 /* Eight-byte addresses that no relocation names. */
 static bool judge_unrelocated(struct verify_moves *moves)
 {
@@ -123,7 +116,8 @@ static bool judge_unrelocated(struct verify_moves *moves)
         return true;
     for (uint32_t i = 0; i < a->section_count; i++) {
         struct span bytes = a->sections[i].bytes;
-        for (size_t at = 0; !is_debug_section(&a->sections[i]) && range_fits(bytes.nbytes, at, 8); at++) {
+        for (size_t at = 0; !verify_is_debug_section(&a->sections[i]) && range_fits(bytes.nbytes, at, 8);
+             at++) {
             uint64_t va = load_u64(bytes.bytes + at);
             moves->judged->verdict->step_count++;
             if (va >= a->base_va && va - a->base_va < a->image_nbytes)
@@ -274,9 +268,10 @@ bool verify_moved(struct verify_case *judged)
         /* ... and what repairs of straddling relocations added. */
         verify_repairs_find(&moves) &&
         /* 3. All fields that hold an address: in tables, relocated, in code. */
-        inventory(&moves) && verify_gaps_mark(&moves.code, &moves.inert, judged->arena) &&
-        verify_edges_begin(&moves) && verify_moved_relocations(&moves) && verify_copies_judge(&moves) &&
-        verify_moved_code(&moves) && verify_base_uses(&moves) && judge_unrelocated(&moves) &&
+        inventory(&moves) && verify_mark_tables(&moves) &&
+        verify_gaps_mark(&moves.code, &moves.inert, judged->arena) && verify_edges_begin(&moves) &&
+        verify_moved_relocations(&moves) && verify_copies_judge(&moves) && verify_moved_code(&moves) &&
+        verify_base_uses(&moves) && judge_unrelocated(&moves) &&
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
         verify_moved_sections(&moves) && verify_moved_split(&moves) && verify_checksum(judged) &&

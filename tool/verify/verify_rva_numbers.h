@@ -1,0 +1,20 @@
+/* verify_rva_numbers.h - numbers that may be RVAs of data that moved.
+ * Takes: struct verify_moves with all fields.  Gives: the place of one, or none.
+ * Must not: be asked where code moved, and with it the base that code forms. */
+#ifndef HVCIFIX_VERIFY_VERIFY_RVA_NUMBERS_H
+#define HVCIFIX_VERIFY_VERIFY_RVA_NUMBERS_H
+
+#include "verify/verify_inventory.h"
+
+/* *is_found: no known field, and no part of a table, but it may be such an RVA; the first is at *rva of the
+ * old image. False when memory ran out. */
+bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_t *rva);
+
+/* Says of each piece whether its section is nothing but tables. Behind the inventory. False when memory ran
+ * out. */
+bool verify_mark_tables(struct verify_moves *moves);
+
+/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
+bool verify_is_debug_section(const struct verify_section *section);
+
+#endif
