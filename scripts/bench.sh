@@ -2,7 +2,8 @@
 # bench.sh BUILD - how long judging takes, beside other programs, in one run; figures as ratios.
 # One image of about 1 MB, and a folder of 300 images, against cat, a program that only reads the file, llvm-readobj
 # printing the same facts, pefile and pesec; reading code is a row of its own. Then how time and memory grow with the
-# size, on images of up to 100 MiB (tests/bench/big_image.py). Nothing is asserted: machines differ.
+# size, on images of up to 100 MiB (tests/bench/big_image.py). Repairing, proof and writing included, is measured
+# beside the linker that made the driver. Nothing is asserted: machines differ.
 set -eu
 
 build=$1
@@ -71,9 +72,11 @@ bench "a folder of $(find "$work/folder" -name '*.dll' | wc -l) images, $(du -sk
     "pefile=sh -c '/usr/bin/python3 $work/with_pefile.py $work/folder/*.dll'"
 
 # growth VERB... - one row for each kind of image and size
-growth() {
+growth() { # kinds, verb and options
+    kinds=$1
+    shift
     printf '\nhvcifix %s: how time and memory grow\n' "$*"
-    for kind in data relocations imports code; do
+    for kind in $kinds; do
         for mebibytes in 1 10 100; do
             big=$work/$kind-$mebibytes.sys
             [ -e "$big" ] || /usr/bin/python3 "$root/tests/bench/big_image.py" "$kind" "$mebibytes" "$big"
@@ -83,7 +86,24 @@ growth() {
         printf "  %-12s %6.1f MiB %9.2f ms %7.2f ms/MiB %8.1f MiB memory %6.2f x the file\n",
             $1, mib, $3, $3 / mib, $4 / 1024, $4 * 1024 / $2 }'
 }
-growth check --no-code
+growth "data relocations imports code" check --no-code
+
+# The driver with all defects at once is laid out anew; the other one loses a right in a header.
+"$root/fixtures/build.sh" rich_low_80_all_defects_x64 "$work/moved.sys"
+"$root/fixtures/build.sh" rich_init_rwx_x64 "$work/header.sys"
+link="lld-link-19 /nologo /debug /machine:x64 /driver /subsystem:native /entry:DriverEntry /nodefaultlib /guard:cf"
+link_of() { # fixture: the command that links its objects with debug information
+    objects=$work/obj/$1
+    echo "$link /align:0x80 /filealign:0x80 /ignore:4108 /out:$work/linked.sys /pdb:$work/linked.pdb" \
+        "/def:$root/fixtures/src/exports.def" "$objects"/*.obj "$objects"/*.lib "$objects"/*.res
+}
+"$tool" fix --quiet "$work/moved.sys" -o "$work/moved.fixed.sys"
+bench "repairing a driver of $(wc -c <"$work/moved.sys") bytes, proof and writing included" \
+    "lld-link /debug of the same objects=$(link_of rich_low_80_all_defects_x64)" \
+    "hvcifix fix: a new layout=$tool fix $work/moved.sys -o $work/fixed.sys" \
+    "hvcifix fix: only its header=$tool fix $work/header.sys -o $work/fixed.sys" \
+    "hvcifix verify of the new layout=$tool verify $work/moved.sys $work/moved.fixed.sys"
+growth iat_in_text fix -o "$work/fixed.sys"
 
 # Reading code beside the bare decoder, each in a process of its own that takes the fastest of many tries.
 # code_cost IMAGE - one line for each way, as time and as ratio to the cheapest pass over the same bytes

@@ -4,7 +4,8 @@
     big_image.py KIND MEBIBYTES OUT
 
 KIND says what most of it is made of: "data" (bytes that nobody refers to), "relocations" (pointers, each with a base
-relocation), "imports" (modules of 1,000 functions each), "code" (small functions with unwind data that call each other).
+relocation), "imports" (modules of 1,000 functions each), "code" (small functions with unwind data that call each other),
+"iat_in_text" (small functions that call the kernel through an import address table beside them, in executable memory).
 The same arguments give the same bytes. Nothing of tool/ is used.
 """
 
@@ -32,6 +33,7 @@ class Image:
 
     def __init__(self):
         self.sections, self.directories, self.next_rva = [], {}, PAGE
+        self.entry_rva = PAGE
 
     def add(self, name, characteristics, data):
         rva = self.next_rva
@@ -41,7 +43,7 @@ class Image:
 
     def write(self, path):
         headers_nbytes = PAGE
-        optional = struct.pack("<HBBIIIIIQIIHHHHHHIIIIHHQQQQII", 0x20B, 14, 0, 0, 0, 0, self.sections[0][2],
+        optional = struct.pack("<HBBIIIIIQIIHHHHHHIIIIHHQQQQII", 0x20B, 14, 0, 0, 0, 0, self.entry_rva,
                                self.sections[0][2], BASE, PAGE, FILE_ALIGN, 10, 0, 10, 0, 10, 0, 0, self.next_rva,
                                headers_nbytes, 0, 1, 0x160, 0x100000, 0x1000, 0x100000, 0x1000, 0, 16)
         for index in range(16):
@@ -124,7 +126,37 @@ def make_code(image, nbytes):
     image.directories[EXCEPTION] = (image.add(b".pdata", RDATA, table.tobytes()), 12 * count)
 
 
-KINDS = {"data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code}
+def make_iat_in_text(image, nbytes):
+    slot_count, slots_nbytes, function_nbytes = 16, 256, 32
+    count = nbytes // (function_nbytes + 12)
+    text_rva = image.next_rva
+    image.entry_rva = text_rva + slots_nbytes
+    unwind_rva = round_up(text_rva + slots_nbytes + count * function_nbytes, PAGE)
+    names_rva = unwind_rva + 8
+    names = [names_rva + 24 * i for i in range(slot_count)]
+    lookup_rva = names_rva + 24 * slot_count
+    slots = array.array("Q", names).tobytes() + bytes(8)
+    # sub rsp, 28h; call [slot]; add rsp, 28h; ret; padding
+    functions = bytearray((b"\x48\x83\xEC\x28\xFF\x15\0\0\0\0\x48\x83\xC4\x28\xC3").ljust(function_nbytes, b"\xCC") * count)
+    for i in range(count):
+        at = function_nbytes * i + 6
+        struct.pack_into("<i", functions, at, 8 * (i % slot_count) - (slots_nbytes + at + 4))
+    assert image.add(b".text", CODE, slots.ljust(slots_nbytes, b"\0") + bytes(functions)) == text_rva
+    tables = bytes((1, 4, 1, 0, 4, 0x42, 0, 0)) + b"".join(b"\0\0KernelFunction%05d\0\0\0" % i for i in range(slot_count))
+    descriptor_rva = lookup_rva + len(slots)
+    tables += slots + u32s((lookup_rva, 0, 0, descriptor_rva + 40, text_rva)) + bytes(20) + b"ntoskrnl.exe\0"
+    assert image.add(b".rdata", RDATA, tables) == unwind_rva
+    begins = range(text_rva + slots_nbytes, text_rva + slots_nbytes + function_nbytes * count, function_nbytes)
+    table = array.array("I", bytes(12 * count))
+    table[0::3] = array.array("I", begins)
+    table[1::3] = array.array("I", (begin + 15 for begin in begins))
+    table[2::3] = array.array("I", [unwind_rva]) * count
+    image.directories[EXCEPTION] = (image.add(b".pdata", RDATA, table.tobytes()), 12 * count)
+    image.directories[IMPORT] = (descriptor_rva, 40)
+    image.directories[IAT] = (text_rva, len(slots))
+
+
+KINDS = {"iat_in_text": make_iat_in_text, "data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code}
 
 
 def main():
