@@ -254,13 +254,12 @@ static void test_the_pipeline(void **state)
     }
     struct trial trial;
     begin(&trial, &images);
-    size_t image_count = 0, wanted_count = 0;
-    const char *variant = getenv("HVCIFIX_VARIANT");
-    bool is_checked = variant && strcmp(variant, "checked") == 0; /* the sanitizers are slow: every second */
+    image_list_thin(&images, 5);
+    size_t image_count = 0;
     while (image_list_next(&images)) {
         const char *name = strrchr(images.path, '/');
         if (!strstr(images.path, "/fixtures/") || !name || !is_wanted(name) ||
-            images.nbytes > LARGEST_IMAGE_NBYTES || (is_checked && wanted_count++ % 2 != 0))
+            images.nbytes > LARGEST_IMAGE_NBYTES)
             continue;
         image_count++;
         trial.target = strstr(name, "/straddle_") ? TARGET_1607 : TARGET_DEFAULT; /* from 1703 on a note */
@@ -269,7 +268,7 @@ static void test_the_pipeline(void **state)
     end(&trial);
     image_list_close(&images);
     print_message("%zu images, %zu runs\n", image_count, trial.run_count);
-    assert_true(image_count > 10);
+    assert_true(image_count > 5);
 }
 
 static void test_listing(void **state)
