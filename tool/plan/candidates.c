@@ -73,7 +73,7 @@ static bool try_candidate(struct rewrite *rewrite)
 bool candidates_try(struct rewrite *rewrite)
 {
     struct slot_range *slots = arena_array(rewrite->arena, rewrite->slot_count, sizeof *slots);
-    struct finding refusal = {0};
+    struct finding refusal = rewrite->refusal;
     bool has_refusal = false;
     if (!slots)
         return false;
