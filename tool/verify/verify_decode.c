@@ -95,6 +95,7 @@ bool verify_decode(const struct verify_decoder *decoder, struct span code, size_
                                                .disp_at = decoded.raw.disp.offset,
                                                .disp_nbytes = decoded.raw.disp.size / 8,
                                                .is_unlikely = is_unlikely(&decoded),
+                                               .is_bit_string = is_bit_string(&decoded),
                                                .flow = flow_of(&decoded)};
     for (unsigned i = 0; i < 2; i++) {
         instruction->imm_at[i] = decoded.raw.imm[i].offset;

@@ -37,6 +37,7 @@ struct verify_instruction {
     uint8_t imm_at[2], imm_nbytes[2];
     bool is_rip_relative;   /* its memory operand is [rip + disp32] */
     bool is_plain_memory;   /* its memory operand is a displacement alone, or [rip + disp32] */
+    bool is_bit_string;     /* its memory operand is as long as a register says, which counts bits */
     bool is_stack_relative; /* its memory operand is [rsp + displacement], no index */
     bool is_unlikely;       /* valid, but compilers do not emit it: a sign that these bytes are data */
     enum verify_flow flow;

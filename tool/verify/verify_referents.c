@@ -190,6 +190,8 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     if (is_displacement &&
         (is_jump_table(moves, field, &full, rva) || is_switch_in_data(moves, field, &full, rva)))
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if (is_displacement && instruction.is_bit_string)
+        return meaning_of_indexed(moves, field, rva, delta);
     bool is_32 = !moves->judged->old_image.is_64;
     struct verify_reach bounded = {.count = 1};
     /* A negative address of 32 bits wraps around. */
