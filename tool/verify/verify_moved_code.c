@@ -2,6 +2,7 @@
  * Takes: struct verify_moves.  Gives: a field for each operand that has to change; a counter-example for what
  * cannot be decided, and for stores into what is no longer writable.
  * Must not: follow control flow, or skip a byte position. */
+#include "verify/verify_follow.h"
 #include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
 #include "verify/verify_text_in_code.h"
@@ -154,6 +155,10 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     if ((uses.uses & USE_WRITE) &&
         !verify_store_is_allowed(moves, scan->section->rva + (uint32_t)uses.write_at, target_rva,
                                  uses.is_unanimous))
+        return false;
+    if ((uses.uses & USE_ADDRESS) && target && target->is_slots &&
+        verify_follow(&moves->code, scan->section, uses.operand_at, 0).writes &&
+        !verify_store_is_allowed(moves, scan->section->rva + (uint32_t)uses.operand_at, target_rva, false))
         return false;
     if (!is_apart)
         return true;

@@ -19,6 +19,9 @@ bool verify_symbols_are_kept(struct verify_moves *moves);
 /* Data that left executable sections is no code. */
 bool verify_moved_split(struct verify_moves *moves);
 
+/* Nothing that is called can no longer be executed. */
+bool verify_moved_called(struct verify_moves *moves);
+
 /* Nothing writes what stays of a section that lost its write right. */
 bool verify_loses_write(struct verify_moves *moves, const struct verify_section *section);
 

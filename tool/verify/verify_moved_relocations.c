@@ -1,6 +1,7 @@
 /* verify_moved_relocations.c - base relocations of both images against the map.
  * Takes: struct verify_moves.  Gives: a field for each relocated address; a counter-example when the new
  * table is not exactly the mapped one.  Must not: accept a duplicate, or two blocks for one page. */
+#include "verify/verify_follow.h"
 #include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
@@ -91,6 +92,11 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
         return true;
     if ((uses.uses & USE_WRITE) && !verify_store_is_allowed(moves, section->rva + (uint32_t)uses.write_at,
                                                             address->rva, uses.is_unanimous))
+        return false;
+    const struct verify_piece *target = verify_piece_at(&moves->map, address->rva);
+    if ((uses.uses & USE_ADDRESS) && target && target->is_slots &&
+        verify_follow(&moves->code, section, uses.operand_at, 0).writes &&
+        !verify_store_is_allowed(moves, section->rva + (uint32_t)uses.operand_at, address->rva, false))
         return false;
     if (!is_near)
         return true;
