@@ -231,6 +231,64 @@ MUTATE(section_of_another)
            set_field(mutant, foff + fields[kind->a], 4, section_field(mutant, other, fields[kind->a]));
 }
 
+/* A section behind the last, with room for its header, and no byte. */
+MUTATE(section_of_no_length)
+{
+    uint32_t index = mutant->view.section_count, foff = view_section_foff(&mutant->view, index);
+    (void)kind;
+    if (foff + SECTION_HEADER_NBYTES > load_u32(mutant->bytes + mutant->view.opt_foff + OPT_SIZE_OF_HEADERS))
+        return false;
+    memset(mutant->bytes + foff, 0, SECTION_HEADER_NBYTES);
+    memcpy(mutant->bytes + foff, ".none", 5);
+    store_u32(mutant->bytes + foff + SECTION_VIRTUAL_ADDRESS,
+              load_u32(mutant->bytes + mutant->view.opt_foff + OPT_SIZE_OF_IMAGE));
+    store_u32(mutant->bytes + foff + SECTION_CHARACTERISTICS, SCN_CNT_INITIALIZED_DATA | SCN_MEM_READ);
+    return add_to(mutant, mutant->view.coff_foff + COFF_NUMBER_OF_SECTIONS, 2, 1);
+}
+
+/* The last section, and the image with it, is longer than anything asks for. a: bytes. */
+MUTATE(last_section_too_long)
+{
+    uint32_t index;
+    if (!take_section(mutant, SECTION_LAST, &index))
+        return false;
+    add_place_section(mutant, index);
+    return add_to(mutant, view_section_foff(&mutant->view, index) + SECTION_VIRTUAL_SIZE, 4, kind->a) &&
+           add_to(mutant, mutant->view.opt_foff + OPT_SIZE_OF_IMAGE, 4, kind->a);
+}
+
+/* The last bytes of the file belong to a section that has more of them than memory: what discards it takes
+ * the pages behind it along. */
+MUTATE(raw_data_beyond_memory)
+{
+    uint32_t count = mutant->view.section_count;
+    (void)kind;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t foff = view_section_foff(&mutant->view, i);
+        if (section_field(mutant, i, SECTION_POINTER_TO_RAW_DATA) +
+                section_field(mutant, i, SECTION_SIZE_OF_RAW_DATA) !=
+            mutant->nbytes)
+            continue;
+        add_place_section(mutant, i);
+        mutant->nbytes += PAGE_NBYTES;
+        return add_to(mutant, foff + SECTION_SIZE_OF_RAW_DATA, 4, PAGE_NBYTES);
+    }
+    return false;
+}
+
+/* Raw data no longer begin at multiples of FileAlignment. */
+MUTATE(file_alignment_of_a_page)
+{
+    (void)kind;
+    for (uint32_t i = 0; i < mutant->view.section_count; i++)
+        if (section_field(mutant, i, SECTION_POINTER_TO_RAW_DATA) % PAGE_NBYTES != 0) {
+            add_place_section(mutant, i);
+            add_place_foff(mutant, mutant->view.opt_foff + OPT_SIZE_OF_HEADERS, 4);
+            return set_field(mutant, mutant->view.opt_foff + OPT_FILE_ALIGNMENT, 4, PAGE_NBYTES);
+        }
+    return false;
+}
+
 /* The last section and the image grow so that the headers agree, but it lies a page farther than its
  * references say. */
 MUTATE(last_section_a_page_farther)

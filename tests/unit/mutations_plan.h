@@ -155,6 +155,40 @@ MUTATE(piece_arrives_short)
     return false;
 }
 
+/* A piece that parts lies over another: what led to either leads to the same bytes. */
+MUTATE(piece_over_another)
+{
+    struct wrong_plan wrong;
+    uint32_t index, other;
+    if (!take_parting_piece(mutant, &index) || !wrong_plan_begin(&wrong, mutant))
+        return false;
+    struct layout *layout = &wrong.layout;
+    struct piece *piece = &layout->pieces[index];
+    for (other = 1; other < layout->piece_count; other++) /* a page of it lies where the other one's is */
+        if (other != index && layout->pieces[other].kind != PIECE_RELOCATIONS &&
+            layout->pieces[other].nbytes >= 16)
+            break;
+    uint32_t copied_foff = view_foff(&mutant->subject->old_view, piece->old_rva);
+    if (other == layout->piece_count || copied_foff == 0) {
+        arena_free(&wrong.arena);
+        return false;
+    }
+    uint32_t moved_rva = layout->pieces[other].new_rva + kind->a, distance = moved_rva - piece->new_rva;
+    uint32_t new_foff = view_foff(&mutant->view, moved_rva);
+    const struct refset *refs = &mutant->subject->done->refs;
+    for (size_t i = 0; layout->targets && i < refs->ref_count; i++)
+        if (refs->refs[i].target >= piece->old_rva && refs->refs[i].target < piece_end_rva(piece))
+            layout->targets[i] += distance;
+    for (size_t i = 0; i < layout->copy_count; i++)
+        if (layout->copies[i].old_foff == copied_foff && new_foff != 0)
+            layout->copies[i].new_foff = new_foff;
+    add_place_piece(mutant, index);
+    add_place_piece(mutant, other);
+    add_place_rva(mutant, moved_rva, piece->nbytes);
+    piece->new_rva = moved_rva;
+    return wrong_plan_end(&wrong, mutant);
+}
+
 /* One of the copies of content is left out: zeros come instead. */
 MUTATE(content_not_carried_over)
 {

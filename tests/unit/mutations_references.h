@@ -15,6 +15,8 @@ static bool is_evidence(uint8_t source)
            source == SOURCE_LOAD_CONFIG || source == SOURCE_RELOCATED || source == SOURCE_HEADERS;
 }
 
+#define JUMP_TABLE "jump table of addresses"
+
 /* One class: the references of a source with this encoding and detail. */
 struct ref_class {
     const char *name;
@@ -27,16 +29,19 @@ struct ref_class {
 static const struct ref_class ref_classes[] = {
     {"call", SOURCE_CODE, REF_PCREL, ACCESS_CALL, ACCESS_CALL, false, false},
     {"jump", SOURCE_CODE, REF_PCREL, ACCESS_JUMP, ACCESS_JUMP, false, false},
-    {"PC-relative access", SOURCE_CODE, REF_PCREL, ACCESS_READ, ACCESS_READ_WRITE, false, false},
+    {"PC-relative load", SOURCE_CODE, REF_PCREL, ACCESS_READ, ACCESS_READ, false, false},
+    {"PC-relative store", SOURCE_CODE, REF_PCREL, ACCESS_WRITE, ACCESS_READ_WRITE, false, false},
     {"PC-relative address", SOURCE_CODE, REF_PCREL, ACCESS_ADDRESS, ACCESS_ADDRESS, false, false},
     {"absolute call or jump", SOURCE_CODE, REF_VA, ACCESS_CALL, ACCESS_JUMP, false, false},
-    {"absolute access", SOURCE_CODE, REF_VA, ACCESS_READ, ACCESS_READ_WRITE, false, false},
+    {"absolute load", SOURCE_CODE, REF_VA, ACCESS_READ, ACCESS_READ, false, false},
+    {"absolute store", SOURCE_CODE, REF_VA, ACCESS_WRITE, ACCESS_READ_WRITE, false, false},
     {"absolute address", SOURCE_CODE, REF_VA, ACCESS_ADDRESS, ACCESS_ADDRESS, false, false},
     {"displacement on the base", SOURCE_CODE, REF_IMAGE_REL, ANY, ANY, false, false},
     {"jump table of distances", SOURCE_CODE, REF_LABEL_DIFF, ANY, ANY, false, false},
     {"address of text in code", SOURCE_CODE, ANY, ANY, ANY, true, false},
     {"relocated address", SOURCE_RELOCATED, REF_VA, ANY, ANY, false, false},
     {"relocated address of text", SOURCE_RELOCATED, REF_VA, ANY, ANY, true, false},
+    {JUMP_TABLE, SOURCE_RELOCATED, REF_VA, ANY, ANY, false, false},
     {"import descriptor", SOURCE_IMPORTS, ANY, DETAIL_IMPORT_DESCRIPTOR, DETAIL_IMPORT_DESCRIPTOR, false,
      false},
     {"imported module's name", SOURCE_IMPORTS, ANY, DETAIL_IMPORT_MODULE_NAME, DETAIL_IMPORT_MODULE_NAME,
@@ -104,6 +109,16 @@ static bool target_is_text(const struct subject *subject, const struct ref *ref)
     return true;
 }
 
+static bool is_in_jump_table(const struct subject *subject, const struct ref *ref)
+{
+    const struct refset *refs = &subject->done->refs;
+    for (size_t i = 0; i < refs->extent_count; i++)
+        if (refs->extents[i].kind == EXTENT_JUMP_TABLE &&
+            ref->site_rva - refs->extents[i].rva < refs->extents[i].nbytes)
+            return true;
+    return false;
+}
+
 static bool is_of_class(const struct subject *subject, const struct ref *ref, const struct ref_class *class)
 {
     uint32_t detail = ref->source == SOURCE_CODE ? ref->access : ref->detail;
@@ -111,6 +126,7 @@ static bool is_of_class(const struct subject *subject, const struct ref *ref, co
            (class->encoding == ANY || ref->encoding == class->encoding) &&
            (class->first_detail == ANY || (detail >= class->first_detail && detail <= class->last_detail)) &&
            (!class->is_text || target_is_text(subject, ref)) &&
+           (strcmp(class->name, JUMP_TABLE) != 0 || is_in_jump_table(subject, ref)) &&
            /* rebuilt, and so changed elsewhere */
            !(ref->source == SOURCE_DIRECTORIES &&
              (ref->detail == DIR_BASERELOC || ref->detail == DIR_IAT || ref->detail == DIR_BOUND_IMPORT));

@@ -190,8 +190,8 @@ MUTATE(last_block_lost)
                   0 - (uint64_t)block.nbytes);
 }
 
-/* Behind the last block the table goes on. a: bytes more; b: 1 a block of no entries for the page of the
- * last, 2 the last block once more. */
+/* Behind the last block the table goes on. a: bytes more; b: 1 a block of no entries, for page c or that of
+ * the last, 2 the last block once more. */
 MUTATE(table_goes_on)
 {
     uint32_t table_foff = directory_foff(mutant, DIR_BASERELOC),
@@ -212,11 +212,34 @@ MUTATE(table_goes_on)
     add_place_directory(mutant, DIR_BASERELOC);
     add_place_block(mutant, block);
     if (kind->b == 1) {
-        store_u32(mutant->bytes + end_foff + BASERELOC_PAGE_RVA, block.page_rva);
+        store_u32(mutant->bytes + end_foff + BASERELOC_PAGE_RVA, kind->c ? kind->c : block.page_rva);
         store_u32(mutant->bytes + end_foff + BASERELOC_BLOCK_SIZE, more_nbytes);
     } else if (kind->b == 2)
         memcpy(mutant->bytes + end_foff, mutant->bytes + block.foff, block.nbytes);
     return add_to(mutant, view_directory_foff(DIR_BASERELOC, &mutant->view) + DIRECTORY_SIZE, 4, more_nbytes);
+}
+
+/* The first two blocks change places. (Entries of one block may have any order.) */
+MUTATE(blocks_out_of_order)
+{
+    (void)kind;
+    each_block(mutant, add_block);
+    if (mutant->choice_count < 2 || mutant->number != 0)
+        return false;
+    for (size_t i = 1; i < mutant->choice_count; i++) {
+        struct found_block a = block_at(mutant, mutant->choices[i - 1]),
+                           b = block_at(mutant, mutant->choices[i]);
+        uint8_t *kept = a.nbytes <= 0x1000 ? malloc(a.nbytes) : NULL;
+        if (!kept)
+            continue;
+        add_place_directory(mutant, DIR_BASERELOC);
+        memcpy(kept, mutant->bytes + a.foff, a.nbytes);
+        memmove(mutant->bytes + a.foff, mutant->bytes + b.foff, b.nbytes);
+        memcpy(mutant->bytes + a.foff + b.nbytes, kept, a.nbytes);
+        free(kept);
+        return true;
+    }
+    return false;
 }
 
 /* One block becomes two for the same page: current Windows does not take that. */

@@ -203,6 +203,34 @@ MUTATE(directory_lost)
     return true;
 }
 
+/* What the binding was: a rewrite takes it back. a: 0 the directory, 1 the time stamp of a descriptor, 2 the
+ * first slot of its IAT. */
+MUTATE(left_bound)
+{
+    const struct subject *subject = mutant->subject;
+    uint32_t old_rva = view_directory_rva(&subject->old_view, DIR_BOUND_IMPORT), foff;
+    if (old_rva == 0 || directory_rva(mutant, DIR_BOUND_IMPORT) != 0 || !take_descriptor(mutant, &foff))
+        return false;
+    uint64_t old_foff = subject_old_foff(subject, foff);
+    uint32_t slot = thunk_foff(mutant, foff, IMPORT_FIRST_THUNK, 0), width = subject_width(subject);
+    uint64_t old_slot = subject_old_foff(subject, slot);
+    add_place_foff(mutant, foff, IMPORT_DESCRIPTOR_NBYTES);
+    switch (kind->a) {
+    case 0:
+        memcpy(mutant->bytes + view_directory_foff(DIR_BOUND_IMPORT, &mutant->view),
+               subject->old_file.bytes + view_directory_foff(DIR_BOUND_IMPORT, &subject->old_view),
+               DIRECTORY_ENTRY_NBYTES);
+        return true;
+    case 1:
+        return old_foff != UINT64_MAX &&
+               set_field(mutant, foff + IMPORT_TIME_DATE_STAMP, 4,
+                         load_u32(subject->old_file.bytes + old_foff + IMPORT_TIME_DATE_STAMP));
+    default:
+        return old_slot != UINT64_MAX &&
+               set_field(mutant, slot, width, load_width(subject->old_file.bytes + old_slot, width));
+    }
+}
+
 /* ---- exports ---- */
 
 static uint32_t export_table_foff(const struct mutant *mutant, unsigned field)
