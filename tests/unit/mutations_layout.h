@@ -270,6 +270,8 @@ MUTATE(raw_data_beyond_memory)
             mutant->nbytes)
             continue;
         add_place_section(mutant, i);
+        add_place(mutant,
+                  (struct place){mutant->nbytes, UINT64_MAX, mutant->nbytes, UINT64_MAX, PAGE_NBYTES});
         mutant->nbytes += PAGE_NBYTES;
         return add_to(mutant, foff + SECTION_SIZE_OF_RAW_DATA, 4, PAGE_NBYTES);
     }
