@@ -19,7 +19,8 @@ typedef STDCALL int32_t one_argument(void *);
 typedef STDCALL int32_t no_argument(void);
 typedef CDECLARED uint64_t exported_function(uint64_t, uint64_t);
 
-static const uint64_t inputs[] = {0, 1, 41, 0x123456789abcdef0u, 0x4c4f434b00000000u /* lock_pageable.c */};
+static const uint64_t inputs[] = {0, 1, 41, 0x123456789abcdef0u}; /* as drive.c has them */
+static const uint64_t last_input = 0x4c4f434b00000000u; /* what Wine cannot answer: lock_pageable.c */
 static const char *const exported_functions[] = {"fixture_add", "exported_answer"};
 static const char *const exported_variables[] = {"fixture_state", "exported_state"};
 
@@ -127,6 +128,9 @@ static void use(void)
         for (size_t i = 0; is_answered && i < COUNT_OF(inputs); i++)
             is_answered = ask(question, inputs[i], i == 0);
     }
+    for (uint32_t question = 0;
+         driver.major[MAJOR_DEVICE_CONTROL] && question < QUESTION_LIMIT && ask(question, last_input, false);)
+        question++;
     open_or_close(MAJOR_CLOSE);
 }
 

@@ -1,7 +1,6 @@
 /* step.c - drivers run instruction by instruction.
- * Takes: the state before each instruction of a call.  Gives: a report of those at which a fault would not
- * find its caller; gives up when the call returns with other registers than it has to.  Must not: change
- * anything. */
+ * Takes: the state before each instruction of a call.  Gives: a report of those at which a fault would not find
+ * its caller, and of returns with other registers than they have to be.  Must not: change anything. */
 #include "step.h"
 
 #include "failure.h"
@@ -64,7 +63,7 @@ void step_end(void)
         text_add_number(&step_report, call_number);
         text_add(&step_report, ": ");
         text_add_number(&step_report, lost_count);
-        text_add(&step_report, " instructions without callers\n");
+        text_add(&step_report, " times without callers or kept registers\n");
     }
     is_asked = false;
 }
@@ -89,13 +88,17 @@ static uintptr_t return_address(void)
     return get_pointer((const void *)(uintptr_t)CONTEXT_SP(&entered));
 }
 
-static void look_at_return(const struct context *context)
+/* Remembers the first place of a kind. */
+static void lose(uintptr_t ip, const char *what)
 {
-    if (callers_are_kept(&entered, context))
+    lost_count++;
+    if (step_first_lost.count > 0)
         return;
-    failure_add("the function at ");
-    failure_add_place(entered.ip);
-    give_up_saying(" returns with other values in registers that it has to keep");
+    text_add(&step_first_lost, "call ");
+    text_add_number(&step_first_lost, call_number);
+    text_add(&step_first_lost, ", RVA ");
+    text_add_hex(&step_first_lost, ip - loaded.base);
+    text_add(&step_first_lost, what);
 }
 
 static void look_at_instruction(const struct context *context)
@@ -108,17 +111,8 @@ static void look_at_instruction(const struct context *context)
         step_stub_count++;
     else if (--left == 0)
         is_on = false;
-    if (callers_are_found(&entered, context))
-        return;
-    lost_count++;
-    if (step_first_lost.count == 0) {
-        text_add(&step_first_lost, "call ");
-        text_add_number(&step_first_lost, call_number);
-        text_add(&step_first_lost, ", RVA ");
-        text_add_hex(&step_first_lost, context->ip - loaded.base);
-        text_add(&step_first_lost, section ? " in " : "");
-        text_add(&step_first_lost, section ? section->name : "");
-    }
+    if (!callers_are_found(&entered, context))
+        lose(context->ip, ": a fault would not find its caller");
 }
 
 bool step_look(const struct context *context)
@@ -133,7 +127,8 @@ bool step_look(const struct context *context)
     if (in_image) {
         look_at_instruction(context);
     } else if (is_inside && context->ip == return_address() && CONTEXT_SP(context) > CONTEXT_SP(&entered)) {
-        look_at_return(context);
+        if (!callers_are_kept(&entered, context))
+            lose(entered.ip, ": the function returns with other values in registers that it has to keep");
         is_on = false;
     }
     return is_on;

@@ -22,8 +22,7 @@ void step_begin_load(void);
 void step_begin(void);
 void step_end(void);
 
-/* Looks at the state before an instruction. Gives up when the whole call returns with other values in
- * registers than it may. Whether the next instruction is to be looked at, too. */
+/* Looks at the state before an instruction. Whether the next one is to be looked at, too. */
 bool step_look(const struct context *context);
 
 /* An exception went on here: inner calls are gone. */

@@ -218,7 +218,8 @@ class RulesAreSeen(unittest.TestCase):
         foff = image.pe.get_offset_from_rva(image.headers.optional.AddressOfEntryPoint)
         self.assertEqual(image.data[foff : foff + 5], b"\xb8\x01\0\0\0")
         image.data[foff] = 0xBB
-        self.assert_refused(image, "returns with other values in registers that it has to keep")
+        self.assert_refused(image, r"call 1, RVA 0x[0-9a-f]+: (a fault would not find its caller|the function returns with)",
+                            old="straddle")
 
     def repaired(self, name):
         case = fixing.tool.run("fix", "--target", "1607", self.path(name), "-o", self.new_path())
@@ -262,7 +263,7 @@ class RulesAreSeen(unittest.TestCase):
         """x64: no unwind data, so that neither faults nor looking finds the callers."""
         image = self.damaged("gcc_clean")
         image.set_directory(3, 0, 0)
-        self.assert_refused(image, r"but call \d+: \d+ instructions without callers\n +call \d+, RVA 0x", old="gcc_clean")
+        self.assert_refused(image, r"but call \d+: \d+ times without callers.*\n +call \d+, RVA 0x", old="gcc_clean")
         image = self.damaged("handlers")
         image.set_directory(3, 0, 0)
         self.assert_refused(image, "exception 0xc0000005 at RVA .* finds no handler")

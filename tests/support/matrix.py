@@ -39,6 +39,13 @@ class Fixture:
             self.findings["HVCI" + code] = int(count) if count else None
 
     @property
+    def constructs(self):
+        """Names of its constructs, in the order of their questions (fixtures/src/ioctl.h)."""
+        known = groups()
+        words = [word for source in self.sources.split() for word in known.get(source, [source])]
+        return [word for word in words if not word.endswith((".rc", ".def", ".lib")) and word != "load_config"]
+
+    @property
     def rewrite(self):
         """What `fix` does with `rewrite_options`: with those, all that is wrong on any target is repaired."""
         return self.runs[-1][1]
@@ -59,6 +66,12 @@ class Fixture:
     @property
     def path(self):
         return os.path.join(os.environ["HVCIFIX_FIXTURES"], self.file_name + ".sys")
+
+
+def groups():
+    """{"@NAME": its sources}, which the table's head defines."""
+    heads = [line[2:].split("\t") for line in TABLE.read_text().splitlines() if line.startswith("# @")]
+    return {name: sources.split() for name, sources in heads}
 
 
 def read():
