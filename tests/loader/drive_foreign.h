@@ -7,6 +7,6 @@
 
 /* Behind the entry point: adds a device, sends a request of every kind, unloads, as far as the driver goes
  * along. */
-void drive_foreign(struct driver_object *driver, struct text *log);
+void drive_foreign(struct driver_object *started, struct text *log);
 
 #endif

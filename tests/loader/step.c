@@ -1,6 +1,6 @@
 /* step.c - drivers run instruction by instruction.
- * Takes: the state before each instruction of a call.  Gives: a report of those at which a fault would not find
- * its caller, and of returns with other registers than they have to be.  Must not: change anything. */
+ * Takes: the state before each instruction of a call.  Gives: a report of those at which a fault would not
+ * find its caller, and of returns with other registers than they have to be.  Must not: change anything. */
 #include "step.h"
 
 #include "failure.h"
