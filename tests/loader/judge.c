@@ -31,8 +31,6 @@ void judge_sections(const struct image *image)
             wrong(section, " is writable and executable");
         if ((section->flags & SECTION_EXECUTE) && page_up(section->raw_nbytes) < section->nbytes)
             wrong(section, " is executable and has pages that the file does not fill");
-        if (section->name[0] == '\0')
-            wrong(section, " has no name, which ends the list of sections for Windows");
         end += section->nbytes;
     }
     if (end != page_up(image->nbytes))

@@ -5,15 +5,16 @@
 #include "exceptions.h"
 #include "failure.h"
 #include "faults.h"
+#include "files.h"
 #include "foreign.h"
 #include "guard.h"
 #include "judge.h"
+#include "map_only.h"
 #include "runs.h"
 #include "step.h"
 #include "system.h"
 #include "unwind.h"
 
-#define FILE_ROOM_NBYTES 0x4000000u
 #define LOG_ROOM 0x400000u
 
 enum exit_code { ALL_WELL, DIFFERENT, WRONG_USE, ORIGINAL_FAILS };
@@ -22,6 +23,7 @@ static const char usage[] =
     "usage: loader [OPTION...] IMAGE    loads a driver as memory integrity would have it, and says what it "
     "does\n"
     "       loader [OPTION...] OLD NEW  says what the repaired driver does otherwise than the original\n"
+    "       loader --map-only OLD NEW [OLD NEW]...  only maps them\n"
     "  --as-asked     the one image gets the rights that it asks for, as an original does\n"
     "  --whole-pages  no relocation may straddle a page boundary (Windows before 10 version 1703)\n"
     "  --steps N      instructions of each call at which the way to the caller is looked at (400)\n"
@@ -43,7 +45,6 @@ struct options {
 static struct options options = {.steps = 400};
 static enum way way; /* how drivers are used at present */
 static bool is_possible;
-static uint8_t files[2][FILE_ROOM_NBYTES];
 static char logs[2][LOG_ROOM];
 
 static void say(const char *words)
@@ -210,16 +211,17 @@ static enum exit_code run_all(char **words)
 {
     static struct image images[2];
 
+    if (words[0] && text_is(words[0], "--map-only")) {
+        faults_begin();
+        return map_only(words + 1) ? ALL_WELL : DIFFERENT;
+    }
     if (!read_options(words)) {
         system_write(2, usage, sizeof(usage) - 1);
         return WRONG_USE;
     }
     for (unsigned i = 0; i < options.path_count; i++) {
-        size_t nbytes;
-        const char *why = "cannot be read";
+        const char *why = file_read(i, options.paths[i], &images[i]);
 
-        if (system_read_file(options.paths[i], files[i], sizeof(files[i]), &nbytes))
-            why = image_read(files[i], nbytes, &images[i]);
         if (why) {
             say(options.paths[i]);
             say(": ");

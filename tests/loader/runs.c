@@ -17,6 +17,8 @@ static bool was_possible;
 static void carry_out_plan(void)
 {
     load_image(plan->image, plan->base, plan->is_strict, plan->is_whole_pages);
+    if (plan->is_mapped_only)
+        return;
     was_possible = drive_is_possible(plan->way);
     if (was_possible)
         drive(plan->way, plan->log);

@@ -8,7 +8,7 @@
 struct plan {
     const struct image *image;
     uintptr_t base;
-    bool is_strict, is_whole_pages;
+    bool is_strict, is_whole_pages, is_mapped_only;
     enum way way;
     struct text *log;
 };

@@ -1,0 +1,116 @@
+"""Hostile images and mutants of fixtures, as far as `fix` repairs them, in the strict loader (docs/TESTING.md): what could be
+mapped before, as it asked, can be mapped afterwards, as memory integrity would have it, at two bases. Nothing in them runs.
+"""
+
+import collections
+import os
+import pathlib
+import random
+import shutil
+import struct
+import tempfile
+import unittest
+
+import hostile_images
+import poke
+import seeds
+from support import images, matrix, strict_loader, tool
+
+VARIANTS = ("plain",)
+SOURCE = pathlib.Path(__file__).resolve().parent
+MUTANTS = 3  # of each fixture
+HEADERS_NBYTES = 0x400
+LARGEST_NBYTES = 1000000
+FEWEST_REPAIRED = 100
+NOT_JUDGED = "is executable and has pages that the file does not fill"  # in originals that only lose a write right
+
+
+def tables(data):
+    """(file offset, size) of what directories name."""
+    pe_foff = struct.unpack_from("<I", data, 0x3C)[0]
+    section_count, optional_nbytes = struct.unpack_from("<H12xH", data, pe_foff + 6)
+    directories_foff = pe_foff + (136 if data[pe_foff + 25] == 2 else 120)  # PE32+, PE32
+    sections_foff = pe_foff + 24 + optional_nbytes
+    sections = [struct.unpack_from("<IIII", data, sections_foff + 40 * i + 8) for i in range(section_count)]
+    for number in (0, 1, 2, 3, 5, 6, 9, 10, 12):
+        rva, nbytes = struct.unpack_from("<II", data, directories_foff + 8 * number)
+        for _, section_rva, raw_nbytes, raw_foff in sections:
+            if nbytes and section_rva <= rva < section_rva + raw_nbytes:
+                yield raw_foff + rva - section_rva, nbytes
+
+
+def mutant(data, chooser):
+    """One to three bytes changed, most often in the headers and the tables that directories name."""
+    data = bytearray(data)
+    ranges = [(0, HEADERS_NBYTES), (0, len(data)), *tables(data)]
+    for _ in range(chooser.randint(1, 3)):
+        foff, nbytes = chooser.choice(ranges)
+        place = min(foff + chooser.randrange(max(nbytes, 1)), len(data) - 1)
+        data[place] = chooser.choice((0, 1, 0xFF, data[place] ^ 1 << chooser.randrange(8), chooser.randrange(256)))
+    return bytes(data)
+
+
+class RepairedLoad(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="hvcifix-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def repaired(self, originals):
+        """[(original, repair)] of those images that `fix` repairs."""
+        copies = {}
+        for original in originals:
+            copy = self.folder / f"{len(copies)}.new.sys"
+            shutil.copy(original, copy)
+            copies[str(copy)] = str(original)
+        paths, pairs = list(copies), []
+        for first in range(0, len(paths), tool.BATCH):
+            code, reports = tool.report("fix", "--in-place", "--drop-signature", *paths[first : first + tool.BATCH])
+            self.assertIn(code, (0, 1, 3, 6))  # whether what is not written was refused or refuted, other tests ask
+            pairs += [(copies[report["path"]], report["path"]) for report in reports if report["status"] == "fixed"]
+        return pairs
+
+    def assert_loaded(self, pairs, fewest):
+        words = collections.defaultdict(list)
+        for old, new in pairs:
+            try:
+                words[strict_loader.machine_of(old)] += [old, new]
+            except strict_loader.NoLoader:
+                pass
+        mapped = 0
+        for machine, paths in words.items():
+            code, said = strict_loader.run("--map-only", *paths, machine=machine)
+            wrong = [line for line in said.splitlines()[:-1] if not line.endswith(NOT_JUDGED)]
+            self.assertEqual((code, wrong), (0 if len(said.splitlines()) == 1 else 1, []))
+            mapped += int(said.split()[-1])
+        self.assertGreaterEqual(mapped, fewest)
+
+    def test_hostile_images(self):
+        made = {"nothing": b"", **seeds.made()}
+        paths = poke.expand(made, self.folder, sorted(SOURCE.glob("corpus/*/*.poke")))
+        for name, data in {**made, **hostile_images.made()}.items():
+            if len(data) <= LARGEST_NBYTES:
+                paths.append(self.folder / f"{name}.sys")
+                paths[-1].write_bytes(data)
+        self.assert_loaded(self.repaired(paths), 1)
+
+    def test_mutants_of_fixtures(self):
+        chooser = random.Random(6)
+        paths = []
+        for fixture in matrix.read():
+            if fixture.machine == "arm64" or fixture.fix != "repairs":
+                continue
+            for number in range(MUTANTS):
+                paths.append(self.folder / f"{fixture.file_name}.{number}.sys")
+                paths[-1].write_bytes(mutant(images.read(fixture.path), chooser))
+        self.assert_loaded(self.repaired(paths), FEWEST_REPAIRED)
+
+    def test_what_cannot_be_mapped_is_seen(self):
+        """An original for its own repair: not page-aligned."""
+        path = os.path.join(os.environ["HVCIFIX_FIXTURES"], "low_align_x64.sys")
+        code, said = strict_loader.run("--map-only", path, path)
+        self.assertEqual((code, said.splitlines()), (1, [f"{path}: sections are not aligned to pages", "mapped 1"]))
+
+
+if __name__ == "__main__":
+    unittest.main()
