@@ -1,7 +1,6 @@
 /* plan_layout.c - the repairs that move things: sections off page boundaries, and what the loader writes out
  * of executable sections. Takes: image, inventory, code map.  Gives: plan->layout and changes, or the refusal
  * that names what stops it. Must not: emit, or choose between layouts; candidates.c does. */
-#include "plan/binding.h"
 #include "plan/debug_data.h"
 #include "plan/rewrite.h"
 
@@ -54,31 +53,6 @@ static bool limit_is_harmless(const struct rewrite *rewrite, const struct ref_pr
     }
 }
 
-/* New sections lie behind the old image; nothing that the headers name may reach there. */
-static bool check_directories(struct rewrite *rewrite)
-{
-    const struct image *image = rewrite->image;
-    for (unsigned i = 0; i < image->directory_count; i++) {
-        const struct directory *directory = &image->directories[i];
-        if (i != DIR_SECURITY && !range_fits(image->image_nbytes, directory->rva, directory->nbytes))
-            return rewrite_refuse(rewrite, directory->rva, directory->entry_foff, "Link the image again.",
-                                  "Data directory %u reaches out of the image, which would grow.", i);
-    }
-    return true;
-}
-
-static bool check_imports(struct rewrite *rewrite)
-{
-    struct binding binding;
-    for (uint32_t i = 0; binding_at(rewrite->image, i, &binding); i++)
-        if (binding_is_final(&binding))
-            return rewrite_refuse(
-                rewrite, binding.iat_rva, binding.descriptor_foff, "Link the image without binding it.",
-                "The imports at RVA 0x%X are bound, and no lookup table says what they were.",
-                binding.iat_rva);
-    return true;
-}
-
 static bool check_image(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
@@ -120,7 +94,7 @@ static bool check_image(struct rewrite *rewrite)
             return rewrite_refuse(rewrite, section->rva, section->header_foff, "Do not share sections.",
                                   "Section %s is shared between processes.", section->name);
     }
-    return check_directories(rewrite) && check_imports(rewrite);
+    return layout_tables_can_follow(rewrite);
 }
 
 /* What was read-only by its header, and shares pages with what is written now. */

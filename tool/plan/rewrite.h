@@ -135,6 +135,9 @@ struct rewrite {
 bool rewrite_refuse(struct rewrite *rewrite, uint32_t rva, uint64_t foff, const char *cure,
                     const char *format, ...) HVCIFIX_PRINTF(5, 6);
 
+/* layout_tables.c: false when a table of the image cannot follow, or memory ran out. */
+bool layout_tables_can_follow(struct rewrite *rewrite);
+
 /* atoms.c: the sections, and how they have to be split; then the atoms of one candidate. */
 bool atoms_collect(struct rewrite *rewrite);
 bool atoms_make(struct rewrite *rewrite);
