@@ -308,24 +308,6 @@ bool edges_matter(const struct edges *edges, uint32_t t)
     return false;
 }
 
-/* Does the piece have data so near to t that t can be an address in or beside it? A slot's own address may be
- * taken, but nothing is folded across slots. */
-static bool may_mean(const struct edges *edges, size_t index, uint32_t t, bool but_literals)
-{
-    const struct zone *zone = &edges->zones[but_literals][index];
-    const struct piece *piece = &edges->rewrite->layout->pieces[index];
-    bool is_slots = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
-    if (is_slots && t >= piece->old_rva && t < piece_end_rva(piece))
-        return true;
-    if (!zone->has_data)
-        return false;
-    if (t < zone->first_rva)
-        return zone->first_rva - t <= NEAR_NBYTES;
-    if (t >= piece_end_rva(piece))
-        return t == zone->last_rva + 1 || (zone->reaches_on && t - zone->last_reaching_rva <= NEAR_NBYTES);
-    return t <= zone->last_rva || t - zone->last_rva <= NEAR_NBYTES;
-}
-
 /* Behind the last byte of the piece that is not fill: the end of an array that lies last in it. */
 static uint32_t data_end_rva(const struct edges *edges, size_t index)
 {
@@ -366,6 +348,39 @@ static bool is_known_begin(const struct edges *edges, uint32_t t, enum address_u
     return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
 }
 
+static bool is_text_begin(const struct edges *edges, uint32_t t)
+{
+    uint32_t foff;
+    return image_rva_to_foff(edges->rewrite->image, t, 1, &foff) && site_set_has(&edges->texts.begins, foff);
+}
+
+/* A loop over the slots may begin at an address in front of them, or end at the one behind them. */
+static bool may_be_slot_loop(const struct piece *piece, uint32_t t, enum address_use use)
+{
+    if (t >= piece->old_rva)
+        return t - piece->old_rva <= piece->nbytes;
+    return use != USE_AS_IS && piece->old_rva - t <= NEAR_NBYTES;
+}
+
+/* Does the piece have data so near to t that t can be an address in or beside it? */
+static bool may_mean(const struct edges *edges, size_t index, uint32_t t, enum address_use use,
+                     bool but_literals)
+{
+    const struct zone *zone = &edges->zones[but_literals][index];
+    const struct piece *piece = &edges->rewrite->layout->pieces[index];
+    bool is_slots = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS || piece->kind == PIECE_VARIABLES;
+    if (is_slots && may_be_slot_loop(piece, t, use))
+        return t != piece_end_rva(piece) || use != USE_AS_IS ||
+               !(is_known_begin(edges, t, use) || is_text_begin(edges, t));
+    if (!zone->has_data)
+        return false;
+    if (t < zone->first_rva)
+        return zone->first_rva - t <= NEAR_NBYTES;
+    if (t >= piece_end_rva(piece))
+        return t == zone->last_rva + 1 || (zone->reaches_on && t - zone->last_reaching_rva <= NEAR_NBYTES);
+    return t <= zone->last_rva || t - zone->last_rva <= NEAR_NBYTES;
+}
+
 const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum address_use use)
 {
     const struct layout *layout = edges->rewrite->layout;
@@ -376,7 +391,7 @@ const struct piece *edges_decide(const struct edges *edges, uint32_t t, enum add
     for (size_t i = first; i < end; i++) {
         const struct piece *piece = &layout->pieces[i];
         bool but_literals = use == USE_INDEXED_WIDE || (use == USE_AS_IS && piece != own);
-        if (!may_mean(edges, i, t, but_literals))
+        if (!may_mean(edges, i, t, use, but_literals))
             continue;
         own_may |= piece == own;
         is_behind_other |= piece_delta(piece) != piece_delta(own) && data_end_rva(edges, i) == t;

@@ -119,14 +119,16 @@ bool referents_may_mean_far_data(struct referents *choice, const struct ref *ref
     const struct piece *own = layout_piece_at(rewrite->layout, ref->target);
     bool is_taken = ref->access == ACCESS_ADDRESS && (ref->encoding == REF_VA || ref->encoding == REF_PCREL);
     bool is_operand = !is_taken && !rewrite->image->is_64 && ref->encoding == REF_VA;
-    if (!choice->parts_move || ref->source != SOURCE_CODE || (!is_taken && !is_operand) ||
-        (ref->flags & REF_FLAG_CODE_TARGET) || !may_hold_arrays(choice, own) ||
+    bool is_slot = own->kind == PIECE_IAT && ref->target - own->old_rva < own->nbytes;
+    if ((!choice->parts_move && !is_slot) || ref->source != SOURCE_CODE || (!is_taken && !is_operand) ||
+        (ref->flags & REF_FLAG_CODE_TARGET) || (!may_hold_arrays(choice, own) && !is_slot) ||
         !is_other_data_near(choice, own, ref->target, FAR_FOLD_NBYTES) || referents_is_direct(choice, ref))
         return false;
     if (is_operand)
         return true;
     struct address_uses uses = referents_uses_of(choice, ref);
-    if (uses.is_as_is || uses.is_decided)
+    /* Nobody takes the address of a slot but to read it; what is folded falls on one by chance. */
+    if ((uses.is_as_is && !is_slot) || uses.is_decided)
         return false;
     uint32_t reach = uses.is_compared || rewrite->image->is_64 ? FAR_MEMBER_NBYTES : FAR_FOLD_NBYTES;
     return is_other_data_near(choice, own, ref->target, reach);
