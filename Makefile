@@ -21,7 +21,7 @@ include scripts/fuzz.mk
 include scripts/windows.mk
 
 .DEFAULT_GOAL := all
-.PHONY: help deps all demo test fuzz fixtures windows bench lint install clean
+.PHONY: help deps all demo test fuzz fixtures windows relayout bench lint install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,9 @@ test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 
 fuzz: fuzz-target ## attack one part with hostile images: T=image (code, emit, ..., all) S=60 (seconds each)
 	@$(RUN_FUZZ)
+
+relayout: $(BUILD)/tests/relayout ## give native images (FILES="file folder...") random layouts (SEED=1) and print what is proved
+	@$(PYTHON) tests/relayout/table.py $(BUILD)/tests/relayout --seed $(or $(SEED),1) $(FILES)
 
 bench: all ## time judging beside other programs (hyperfine)
 	@scripts/bench.sh $(BUILD)

@@ -3,7 +3,7 @@
 # second compiler, which must be free of warnings too); fuzz/ (scripts/fuzz.mk) is a third. tests/run.py runs them all.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
-TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers \
+TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers $(BUILD)/tests/relayout \
 	strict-loader
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
@@ -27,7 +27,7 @@ $(BUILD)/tests/faults.so: $(filter-out %_windows.c %_windows.h,$(wildcard tests/
 .PHONY: fault-helpers
 fault-helpers: $(BUILD)/tests/faults.so
 
-# Gives any image another layout (tests/cli/test_relayout.py, docs/RELAYOUT.md).
+# Gives any image another layout (tests/wine/test_relayout.py, docs/RELAYOUT.md).
 RELAYOUT_SOURCES := $(wildcard tests/relayout/*.c)
 $(BUILD)/tests/relayout: $(RELAYOUT_SOURCES) $(wildcard tests/relayout/*.h) $(BUILD)/libhvcifix.a | $(BUILD)/.deps-tests
 	@mkdir -p $(@D)

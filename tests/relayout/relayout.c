@@ -96,7 +96,8 @@ struct account {
     enum relayout_kind kind;
     uint32_t moved_count, movable_count;
     bool keeps_iat;
-    const char *reason;
+    const char *reason;         /* why the boldest was not */
+    const char *careful_reason; /* why the IAT alone could not leave */
     struct output output;
 };
 
@@ -112,6 +113,7 @@ static enum result try_some(struct job *job, struct account *account)
     /* With nothing but the IAT first. Where it has to stay, or nothing would change, sections may move. */
     enum result result = try_layout(job, &wish, &account->output, &reason), all = RESULT_REFUSED;
     wish.keeps_iat = result != RESULT_VERIFIED;
+    account->careful_reason = result == RESULT_VERIFIED ? NULL : reason;
     if (result == RESULT_VERIFIED)
         all = result;
     else if (result != RESULT_REFUSED)
@@ -183,6 +185,8 @@ static bool relayout(struct job *job, const char *path)
         try_all(job, &account);
     if (account.result == RESULT_VERIFIED && job->folder && !write_proved(job, path, &account.output))
         account.result = RESULT_NO_MEMORY;
+    if (account.result == RESULT_REFUSED && account.careful_reason)
+        account.reason = account.careful_reason;
     if (account.result == RESULT_NO_MEMORY)
         account.reason = "memory ran out, or the result could not be written";
     printf("%s\t%s\t%s\t%s\t%u/%u\t%s\t%s\n", path, machine, words[account.result],

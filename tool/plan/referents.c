@@ -311,7 +311,12 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
         return true;
     switch (ref->encoding) {
     case REF_SIZE:
-    case REF_SECTION_INDEX: /* sections are only appended, or the symbols dropped */
+        return true;
+    case REF_SECTION_INDEX: /* of a section that has kept its header; else the symbols are dropped */
+        for (uint32_t i = 0; i < layout->section_count; i++)
+            if (layout->sections[i].old_section != NO_SECTION &&
+                layout->sections[i].old_section + 1 == ref->target)
+                *target = i + 1;
         return true;
     case REF_FOFF:
         if (layout_map_foff(layout, ref->target, target))

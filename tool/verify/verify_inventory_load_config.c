@@ -1,6 +1,7 @@
 /* verify_inventory_load_config.c - the load configuration and the tables it names.
  * Takes: struct verify_moves.  Gives: their fields.  Must not: read past the structure's own Size field.
  * Source: winnt.h, IMAGE_LOAD_CONFIG_DIRECTORY; the guard metadata documentation. */
+#include "verify/verify_dvrt.h"
 #include "verify/verify_inventory.h"
 #include "verify/verify_repairs.h"
 
@@ -178,10 +179,13 @@ bool verify_inventory_load_config(struct verify_moves *moves)
         if (field_value(&config, unread_fields[i].at_32, unread_fields[i].at_64, config.width_nbytes) != 0)
             return verify_moves_unproved(moves, config.rva, "%s of the load configuration is not read here.",
                                          unread_fields[i].what);
-    if (field_value(&config, LC_DVRT_OFFSET_32, LC_DVRT_OFFSET_64, 4) != 0 ||
-        field_value(&config, LC_HOT_PATCH_TABLE_OFFSET_32, LC_HOT_PATCH_TABLE_OFFSET_64, 4) != 0)
-        return verify_moves_unproved(
-            moves, config.rva, "The dynamic value relocation table or hot patch table is not read here.");
+    if (field_value(&config, LC_HOT_PATCH_TABLE_OFFSET_32, LC_HOT_PATCH_TABLE_OFFSET_64, 4) != 0)
+        return verify_moves_unproved(moves, config.rva, "The hot patch table is not read here.");
+    uint64_t dvrt_number = field_value(&config, LC_DVRT_SECTION_32, LC_DVRT_SECTION_64, 2);
+    uint64_t dvrt_offset = field_value(&config, LC_DVRT_OFFSET_32, LC_DVRT_OFFSET_64, 4);
+    if ((dvrt_offset != 0 || dvrt_number != 0) &&
+        !verify_inventory_dvrt(moves, config.rva, dvrt_offset, dvrt_number))
+        return false;
     uint64_t guard_flags = field_value(&config, LC_GUARD_FLAGS_32, LC_GUARD_FLAGS_64, 4);
     unsigned stride_nbytes = 4 + (unsigned)(guard_flags >> GUARD_FLAG_STRIDE_SHIFT);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
