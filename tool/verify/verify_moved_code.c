@@ -22,6 +22,15 @@ static bool was_writable(const struct verify_moves *moves, const struct verify_p
            (piece->section->characteristics & SCN_MEM_WRITE);
 }
 
+/* With an index, another place than the address in the instruction is stored to. */
+static bool has_index(struct verify_moves *moves, uint32_t site_rva)
+{
+    const struct verify_code_section *section = verify_code_at(&moves->code, site_rva);
+    struct verify_instruction instruction;
+    return section && verify_code_decode(&moves->code, section, site_rva - section->rva, &instruction) &&
+           !instruction.is_plain_memory;
+}
+
 bool verify_store_is_allowed(struct verify_moves *moves, uint32_t site_rva, uint64_t rva, bool is_certain)
 {
     const struct verify_piece *piece = verify_piece_at(&moves->map, rva);
@@ -32,7 +41,7 @@ bool verify_store_is_allowed(struct verify_moves *moves, uint32_t site_rva, uint
         verify_section_at(&moves->judged->new_image, (uint32_t)((int64_t)rva + piece->delta));
     if (section && (section->characteristics & SCN_MEM_WRITE))
         return true;
-    if (!is_certain)
+    if (!is_certain || has_index(moves, site_rva))
         return verify_moves_unproved(
             moves, site_rva,
             "The bytes at RVA 0x%X may be a store to RVA 0x%llX, which the new image "
