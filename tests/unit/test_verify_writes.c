@@ -102,6 +102,22 @@ static void x64_stores_from_another_section(void **state)
     expect_written(&driver, DRIVER_TEXT_RVA + 0x10, "in section .text stores into it");
 }
 
+/* lea rax, [code], or mov rax, [pointer to code]; mov byte [rax], nop */
+static void x64_stores_through_addresses_of_code(void **state)
+{
+    (void)state;
+    for (unsigned is_pointer = 0; is_pointer < 2; is_pointer++) {
+        struct driver driver = driver_make(MACHINE_AMD64);
+        store_u64(driver_at(&driver, DRIVER_POINTER_RVA), driver.made.image_base_va + DRIVER_CALLBACK_RVA);
+        uint32_t rva =
+            driver_put_relative(&driver, DRIVER_SPARE_RVA, is_pointer ? "\x48\x8B\x05" : "\x48\x8D\x05", 3,
+                                is_pointer ? DRIVER_POINTER_RVA : DRIVER_CALLBACK_RVA, 0);
+        driver_put(&driver, rva, "\xC6\x00\x90\xC3", 4);
+        expect_written(&driver, DRIVER_SPARE_RVA + 3,
+                       "takes the address of RVA 0x4040 in it, at RVA 0x4063, stores");
+    }
+}
+
 static void x64_reads_and_branches_are_harmless(void **state)
 {
     (void)state;
@@ -719,6 +735,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(x64_stores_of_every_shape),
         cmocka_unit_test(x64_stores_from_another_section),
+        cmocka_unit_test(x64_stores_through_addresses_of_code),
         cmocka_unit_test(x64_reads_and_branches_are_harmless),
         cmocka_unit_test(x64_text_between_functions_is_not_run),
         cmocka_unit_test(x64_text_behind_text_is_not_run),
