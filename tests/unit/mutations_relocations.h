@@ -166,6 +166,8 @@ MUTATE(wrong_block)
     if (!choice_take(mutant, &foff))
         return false;
     struct found_block block = block_at(mutant, foff);
+    if (block.nbytes == BASERELOC_BLOCK_HEADER_NBYTES) /* it relocates nothing on any page */
+        return false;
     add_place_directory(mutant, DIR_BASERELOC);
     add_place_block(mutant, block);
     add_place_range(mutant, block.page_rva + (kind->a == BASERELOC_PAGE_RVA ? kind->b : 0), PAGE_NBYTES);

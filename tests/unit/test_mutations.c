@@ -115,7 +115,7 @@ static void judge_mutant(struct tally *tally, struct mutant *mutant)
         store_u32(mutant->bytes + checksum_foff,
                   pe_checksum((struct span){mutant->bytes, mutant->nbytes}, checksum_foff));
     /* An exact block, so that a sanitizer sees a read behind it. */
-    uint8_t *bytes = malloc(mutant->nbytes);
+    uint8_t *bytes = malloc(mutant->nbytes ? mutant->nbytes : 1);
     assert_non_null(bytes);
     memcpy(bytes, mutant->bytes, mutant->nbytes);
     arena_init(&arena, NULL);
