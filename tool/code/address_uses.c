@@ -135,6 +135,7 @@ static bool take_indexed(struct follower *follower, const struct instruction *in
                               instruction->rva, other, &bounds) ||
         !holds_from_origin(follower, instruction, &bounds))
         return false;
+    follower->uses.is_written |= memory->access == ACCESS_WRITE || memory->access == ACCESS_READ_WRITE;
     access_bytes(follower, instruction->disp + bounds.low * scale,
                  (unsigned)((bounds.high - bounds.low) * scale) + (memory->nbytes ? memory->nbytes : 1U));
     return true;
@@ -151,6 +152,7 @@ static bool take_memory(struct follower *follower, const struct instruction *ins
         return take_indexed(follower, instruction, &memory, held);
     if (memory.access == ACCESS_ADDRESS || memory.base == NO_REGISTER || !(held >> memory.base & 1))
         return false;
+    follower->uses.is_written |= memory.access == ACCESS_WRITE || memory.access == ACCESS_READ_WRITE;
     access_bytes(follower, instruction->disp, memory.nbytes);
     return true;
 }
@@ -200,6 +202,9 @@ static uint32_t step(struct follower *follower, const struct instruction *instru
         return 0;
     }
     if (strings != 0) {
+        bool is_read =
+            instruction->opcode >= 0xA6 && (instruction->opcode < 0xAA || instruction->opcode > 0xAB);
+        follower->uses.is_written |= !is_read && (strings >> RDI & 1);
         access_bytes(follower, 0, 1);
         return follower->joins ? 0 : held & ~strings & ~effects.overwritten;
     }

@@ -22,6 +22,7 @@ struct address_uses {
      * it. */
     bool is_decided;
     int64_t first, end;
+    bool is_written; /* one of them writes */
     /* It stays in sight, and memory is never accessed through it: it is only compared. */
     bool is_never_accessed;
 };

@@ -119,7 +119,10 @@ static bool check_rights_of(struct referents *choice, const struct ref *ref, con
         piece_delta(piece) != layout->uniform_delta && piece->kind != PIECE_HEADERS)
         return refuse_ref(choice->rewrite, ref, "Keep code out of data sections.",
                           "is a branch to what must not be executable");
-    if (is_store(ref) && (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS))
+    bool is_slot = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS;
+    bool is_taken = is_slot && ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS &&
+                    !(ref->flags & REF_FLAG_CODE_TARGET);
+    if ((is_slot && is_store(ref)) || (is_taken && referents_uses_of(choice, ref).is_written))
         return refuse_ref(choice->rewrite, ref, "Do not change import slots or guard slots at run time.",
                           "stores into what must be read-only after load");
     return true;
