@@ -34,8 +34,8 @@ TESTS = SOURCE / "tests"
 WORKERS = 2
 JOB_SECONDS = 1800
 SLOW_FIRST = ["test_kill[plain]", "test_malformed[checked]", "test_windows_files[plain]", "test_reports[windows]",
-              "test_malformed[windows]", "test_strict[plain]", "test_wine[plain]",
-              "test_findings[plain]"]  # so that the workers end together
+              "test_malformed[windows]", "test_strict[plain]", "test_wine[plain]", "test_findings[plain]",
+              "test_mutations[plain]"]  # so that the workers end together
 
 
 class Outcome:

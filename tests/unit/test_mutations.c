@@ -169,21 +169,25 @@ static uint32_t seed_of(const char *a, const char *b)
     return seed >> 4;
 }
 
+static bool is_enough(const struct tally *tally)
+{
+    return !only_kind && tally->tried_count >= most_of_kind;
+}
+
 /* Each kind is tried with every eighth image, but with the first ones that it can be made of in any case. */
 static bool is_skipped(const struct subject *subject, const struct tally *tally)
 {
     if (only_kind)
         return false;
-    return tally->tried_count >= most_of_kind ||
-           (tally->tried_count >= sure_of_kind &&
-            (is_only_for_the_rare || seed_of(subject->name, tally->name) % 8 != 0));
+    return is_enough(tally) || (tally->tried_count >= sure_of_kind &&
+                                (is_only_for_the_rare || seed_of(subject->name, tally->name) % 8 != 0));
 }
 
 static void try_kind(const struct subject *subject, struct tally *tally, uint8_t *bytes, uint32_t *choices)
 {
     if (is_skipped(subject, tally))
         return;
-    for (uint32_t number = 0; number < tally->kind.tries; number++) {
+    for (uint32_t number = 0; number < tally->kind.tries && !is_enough(tally); number++) {
         struct mutant mutant = {.subject = subject,
                                 .bytes = bytes,
                                 .nbytes = subject->right.nbytes,
