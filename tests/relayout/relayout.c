@@ -101,41 +101,78 @@ struct account {
     struct output output;
 };
 
-/* The sections one after the other, as long as all of them together are proved. */
+/* Sections of tables that directories name, and of debuggers: what moves without a word from code. */
+static bool is_likely(const struct image *image, const struct section *section)
+{
+    static const unsigned tables[] = {DIR_EXPORT, DIR_IMPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const struct directory *directory = image_directory(image, tables[i]);
+        if (directory && directory->rva == section->rva)
+            return true;
+    }
+    return section->raw_name[0] == '/' || strcmp(section->raw_name, ".xdata") == 0;
+}
+
+/* One try of several sections at once; what is not proved moves back. */
+static enum result try_more(struct job *job, const struct relayout_wish *wish, bool *moves,
+                            const bool *wanted, struct account *account)
+{
+    uint32_t count = job->image.section_count, added_count = 0;
+    bool *before = arena_array(&job->arena, count, sizeof *before);
+    struct output output;
+    const char *reason = NULL;
+    if (!before)
+        return RESULT_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        before[i] = moves[i];
+        added_count += wanted[i] && !moves[i];
+        moves[i] = moves[i] || wanted[i];
+    }
+    enum result result = added_count != 0 ? try_layout(job, wish, &output, &reason) : RESULT_REFUSED;
+    if (result == RESULT_VERIFIED) {
+        account->output = output;
+        account->moved_count += added_count;
+        return result;
+    }
+    memcpy(moves, before, count * sizeof *moves);
+    if (result != RESULT_REFUSED)
+        account->reason = reason;
+    return result;
+}
+
+/* First the likely sections at once, then one after the other, as long as that is proved. Images that are
+ * large and have many sections stop early. */
 static enum result try_some(struct job *job, struct account *account)
 {
+    enum { MOST_NBYTES = 1 << 24 };
     uint32_t count = job->image.section_count;
-    bool *moves = arena_array(&job->arena, count, sizeof *moves);
+    bool *moves = arena_array(&job->arena, count, sizeof *moves),
+         *wanted = arena_array(&job->arena, count, 1);
     struct relayout_wish wish = {.kind = RELAYOUT_SOME, .seed = job->seed, .moves = moves};
     const char *reason = NULL;
-    if (!moves)
+    uint64_t tried_nbytes = 0;
+    if (!moves || !wanted)
         return RESULT_NO_MEMORY;
     /* With nothing but the IAT first. Where it has to stay, or nothing would change, sections may move. */
-    enum result result = try_layout(job, &wish, &account->output, &reason), all = RESULT_REFUSED;
-    wish.keeps_iat = result != RESULT_VERIFIED;
-    account->careful_reason = result == RESULT_VERIFIED ? NULL : reason;
-    if (result == RESULT_VERIFIED)
-        all = result;
-    else if (result != RESULT_REFUSED)
-        return account->reason = reason, result;
-    for (uint32_t i = 0; i < count; i++) {
-        struct output output;
-        if (!relayout_may_move(&job->image.sections[i]))
+    enum result all = try_layout(job, &wish, &account->output, &reason);
+    wish.keeps_iat = account->keeps_iat = all != RESULT_VERIFIED;
+    account->careful_reason = all == RESULT_VERIFIED ? NULL : reason;
+    if (all != RESULT_VERIFIED && all != RESULT_REFUSED)
+        return account->reason = reason, all;
+    for (uint32_t i = 0; i < count; i++)
+        wanted[i] =
+            relayout_may_move(&job->image.sections[i]) && is_likely(&job->image, &job->image.sections[i]);
+    enum result result = try_more(job, &wish, moves, wanted, account);
+    for (uint32_t i = 0; i < count && result <= RESULT_REFUSED && tried_nbytes < MOST_NBYTES; i++) {
+        all = result == RESULT_VERIFIED ? result : all;
+        memset(wanted, 0, count * sizeof *wanted);
+        wanted[i] = relayout_may_move(&job->image.sections[i]) && !moves[i];
+        if (!wanted[i])
             continue;
-        moves[i] = true;
-        result = try_layout(job, &wish, &output, &reason);
-        if (result == RESULT_VERIFIED) {
-            account->output = output;
-            account->moved_count++;
-            all = result;
-            continue;
-        }
-        moves[i] = false;
-        if (result != RESULT_REFUSED)
-            return account->reason = reason, result;
+        tried_nbytes += job->image.file.nbytes;
+        result = try_more(job, &wish, moves, wanted, account);
     }
-    account->keeps_iat = wish.keeps_iat;
-    return all;
+    return result == RESULT_VERIFIED || result > RESULT_REFUSED ? result : all;
 }
 
 static void try_all(struct job *job, struct account *account)
