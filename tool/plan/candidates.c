@@ -62,9 +62,9 @@ static bool try_candidate(struct rewrite *rewrite)
                                                          : place_append(rewrite);
     if (!is_placed || !(is_low ? new_sections_low(rewrite) : new_sections_append(rewrite)))
         return false;
-    if (!import_range_choose(rewrite) || !rva_numbers_find(rewrite) || !referents_choose(rewrite) ||
-        !split_writes_judge(rewrite) || !base_judge(rewrite) || !enumerate_direct(rewrite) ||
-        !position_judge(rewrite))
+    if (!import_range_choose(rewrite) || !rva_numbers_find(rewrite) || !rva_types_judge(rewrite) ||
+        !referents_choose(rewrite) || !split_writes_judge(rewrite) || !base_judge(rewrite) ||
+        !enumerate_direct(rewrite) || !position_judge(rewrite))
         return false;
     straddle_retarget(rewrite);
     return true;

@@ -215,6 +215,8 @@ bool ref_names_end(const struct image *image, const struct ref *ref);
 
 /* rva_numbers.c: fills number_rva, where the image base stays true and data leave. */
 bool rva_numbers_find(struct rewrite *rewrite);
+/* Behind it: type information of C++ is not torn. */
+bool rva_types_judge(struct rewrite *rewrite);
 
 /* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
 bool section_is_debug(const struct section *section);

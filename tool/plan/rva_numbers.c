@@ -108,6 +108,34 @@ static bool is_number_in_code(const struct numbers *numbers, const struct sectio
     return false;
 }
 
+/* ".?AV...", the name in a type descriptor of Visual C++: on x64, type information and the records of what is
+ * thrown lead to it by RVAs, for a runtime that may lie in another image. */
+static bool holds_type_names(const struct image *image)
+{
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+        const uint8_t *bytes = image->file.bytes + section->raw_foff;
+        for (uint32_t at = 0; at + RVA_NBYTES <= section->file_nbytes; at++)
+            if (bytes[at] == '.' && bytes[at + 1] == '?' && bytes[at + 2] == 'A' && bytes[at + 3] >= 'T' &&
+                bytes[at + 3] <= 'W')
+                return true;
+    }
+    return false;
+}
+
+bool rva_types_judge(struct rewrite *rewrite)
+{
+    bool may_be_torn = rewrite->layout->uniform_delta != 0 || rewrite->number_rva != NO_RVA;
+    /* The kernel brings no runtime that reads it (docs/ASSUMPTIONS.md). */
+    if (!rewrite->image->is_64 || rewrite->image->role == ROLE_KERNEL ||
+        !layout_data_leaves(rewrite->layout) || !may_be_torn || !holds_type_names(rewrite->image))
+        return true;
+    return rewrite_refuse(
+        rewrite, rewrite->number_rva, NO_FILE_OFFSET,
+        "Compile without run-time type information and C++ exceptions (/GR-, no /EH).",
+        "It holds type information of C++, which leads to data by RVAs that no table names.");
+}
+
 bool rva_numbers_find(struct rewrite *rewrite)
 {
     struct numbers numbers = {.rewrite = rewrite,

@@ -113,9 +113,44 @@ static bool moves_data(const struct verify_moves *moves)
     return false;
 }
 
+/* Parts other than import slots and tables parted from code. */
+static bool data_left_code(const struct verify_moves *moves)
+{
+    int64_t code_delta = moves->map.pieces[0].delta;
+    for (size_t i = 0; i < moves->map.count; i++)
+        if (moves->map.pieces[i].is_code)
+            code_delta = moves->map.pieces[i].delta;
+    for (size_t i = 0; i < moves->map.count; i++)
+        if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table &&
+            moves->map.pieces[i].delta != code_delta)
+            return true;
+    return false;
+}
+
+/* Type information of C++ may be read from outside, whether this image takes its base or not. */
+static bool judge_types(struct verify_moves *moves)
+{
+    bool is_found = true;
+    uint32_t rva = UINT32_MAX;
+    const struct verify_image *image = &moves->judged->old_image;
+    uint16_t subsystem = load_u16(image->file.bytes + image->opt_foff + OPT_SUBSYSTEM);
+    /* The kernel brings no runtime that reads it (docs/ASSUMPTIONS.md). */
+    if (!image->is_64 || subsystem == SUBSYSTEM_NATIVE || !data_left_code(moves) ||
+        !verify_holds_type_names(moves))
+        return true;
+    if (!moves->map.moves_code && !verify_rva_numbers_find(moves, &is_found, &rva))
+        return false;
+    return !is_found ||
+           verify_moves_unproved(moves, rva,
+                                 "The image holds type information of C++, which leads to data by RVAs "
+                                 "that no table names.");
+}
+
 bool verify_base_uses(struct verify_moves *moves)
 {
     const struct verify_function *last = NULL;
+    if (!judge_types(moves))
+        return false;
     if (moves->base_sites.count == 0 && moves->header_pointer_rva == 0)
         return true;
     /* Slots alone: nobody reaches them but through constants. */

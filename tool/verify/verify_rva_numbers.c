@@ -160,6 +160,21 @@ bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_
     return true;
 }
 
+bool verify_holds_type_names(struct verify_moves *moves)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        struct span bytes = image->sections[i].bytes;
+        for (size_t at = 0; range_fits(bytes.nbytes, at, 4); at++) {
+            moves->judged->verdict->step_count++;
+            if (memcmp(bytes.bytes + at, ".?A", 3) == 0 && bytes.bytes[at + 3] >= 'T' &&
+                bytes.bytes[at + 3] <= 'W')
+                return true;
+        }
+    }
+    return false;
+}
+
 bool verify_is_debug_section(const struct verify_section *section)
 {
     const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;

@@ -10,6 +10,10 @@
  * old image. False when memory ran out. */
 bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_t *rva);
 
+/* The old image has names of type descriptors of Visual C++: on x64, RVAs in data lead to them, for a runtime
+ * that may lie in another image. */
+bool verify_holds_type_names(struct verify_moves *moves);
+
 /* Says of each piece whether its section is nothing but tables. Behind the inventory. False when memory ran
  * out. */
 bool verify_mark_tables(struct verify_moves *moves);
