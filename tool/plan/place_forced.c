@@ -37,7 +37,7 @@ static bool choose_uniform_delta(struct rewrite *rewrite)
     return true;
 }
 
-static void choose_slots(struct rewrite *rewrite)
+static bool choose_slots(struct rewrite *rewrite)
 {
     uint32_t slots_rva = rewrite->context->options->forced->slots_rva, foff;
     for (size_t i = 0; i < rewrite->slot_count; i++) {
@@ -46,8 +46,13 @@ static void choose_slots(struct rewrite *rewrite)
         slot->leaves = slots_rva != 0 && slot->kind != PIECE_VARIABLES && !slot->holds_addresses && section &&
                        range_fits(section->memory_nbytes, slot->rva - section->rva, slot->nbytes) &&
                        image_rva_to_foff(rewrite->image, slot->rva, slot->nbytes, &foff);
+        if (!slot->leaves && section && (section->characteristics & SCN_MEM_EXECUTE))
+            return rewrite_refuse(rewrite, slot->rva, NO_FILE_OFFSET, "Ask for a layout in which it leaves.",
+                                  "%s at RVA 0x%" PRIX32 " would stay in executable memory.", slot->field,
+                                  slot->rva);
     }
     (void)place_slots(rewrite, false, slots_rva);
+    return true;
 }
 
 bool place_forced(struct rewrite *rewrite)
@@ -59,7 +64,8 @@ bool place_forced(struct rewrite *rewrite)
                             .why = "Headers stay at the image base."};
     if (!choose_uniform_delta(rewrite) || !layout_add_piece(layout, rewrite->arena, &headers))
         return false;
-    choose_slots(rewrite);
+    if (!choose_slots(rewrite))
+        return false;
     uint64_t kinds =
         ~(UINT64_C(1) << EXTENT_JUMP_TABLE | UINT64_C(1) << EXTENT_SECURITY_COOKIE |
           UINT64_C(1) << EXTENT_TLS | UINT64_C(1) << EXTENT_DELAY_IAT | UINT64_C(1) << EXTENT_CLR_HEADER);
