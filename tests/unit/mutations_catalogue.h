@@ -229,8 +229,6 @@ static const struct mutation single_mutations[] = {
      1, 0, 0},
     {"guard tables", "IAT entries doubled", "a slot is not protected", wrong_guard_table, 1, GUARD_DOUBLED, 1,
      0, 0},
-    {"guard tables", "longjmp targets short by one", "a longjmp there ends the system", wrong_guard_table, 1,
-     GUARD_SHORT, 2, 0, 0},
     {"guard tables", "continuations short by one", "an unwind to it ends the system", wrong_guard_table, 1,
      GUARD_SHORT, 3, 0, 0},
     {"guard tables", "safe handlers unsorted", "a binary search does not find them", wrong_guard_table, 1,

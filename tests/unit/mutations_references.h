@@ -60,7 +60,6 @@ static const struct ref_class ref_classes[] = {
     {"function's end", SOURCE_EXCEPTION, ANY, DETAIL_FUNCTION_END, DETAIL_FUNCTION_END, false, false},
     {"function's unwind info", SOURCE_EXCEPTION, ANY, DETAIL_FUNCTION_UNWIND, DETAIL_FUNCTION_UNWIND, false,
      false},
-    {"chained function", SOURCE_UNWIND, ANY, DETAIL_FUNCTION_BEGIN, DETAIL_FUNCTION_UNWIND, false, false},
     {"exception handler", SOURCE_UNWIND, ANY, DETAIL_HANDLER, DETAIL_HANDLER, false, false},
     {"scope table", SOURCE_HANDLER_DATA, ANY, DETAIL_SCOPE_BEGIN, DETAIL_SCOPE_TARGET, false, false},
     {"C++ exception table", SOURCE_HANDLER_DATA, ANY, DETAIL_CXX_TABLE, DETAIL_CXX_IP, false, false},

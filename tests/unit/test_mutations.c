@@ -253,8 +253,8 @@ static bool try_image(const char *name, struct span file, enum windows_target ta
     return is_tried;
 }
 
-/* Images without a finding, which have tables that no fixture has, get another layout: data go behind the
- * code by one distance, and slots to pages of their own. Only kinds that need them are tried. */
+/* Images without a finding, which have tables that no fixture has, get another layout: unwind data and
+ * resources go behind the rest. Only kinds that need them are tried. */
 static bool try_sound_image(const char *name, struct span file)
 {
     struct rewritten done;
@@ -264,10 +264,11 @@ static bool try_sound_image(const char *name, struct span file)
         uint32_t *rvas = arena_array(&done.arena, image->section_count, sizeof *rvas);
         assert_non_null(rvas);
         for (uint32_t i = 0; i < image->section_count; i++) {
-            bool is_code = image->sections[i].characteristics & SCN_MEM_EXECUTE;
-            rvas[i] = image->sections[i].rva + (is_code ? 0 : image->image_nbytes);
+            bool moves = strcmp(image->sections[i].name, ".pdata") == 0 ||
+                         strcmp(image->sections[i].name, ".rsrc") == 0;
+            rvas[i] = image->sections[i].rva + (moves ? image->image_nbytes : 0);
         }
-        struct forced_layout forced = {rvas, 2 * image->image_nbytes};
+        struct forced_layout forced = {rvas, 0};
         struct plan_options options = {.drop_signature = true, .target = TARGET_DEFAULT, .forced = &forced};
         is_tried = rewrite_plan_and_emit(&done, &options) && try_rewrite(name, file, &done);
     }
