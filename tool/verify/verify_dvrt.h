@@ -6,8 +6,8 @@
 
 #include "verify/verify_inventory.h"
 
-/* config_rva: of the load configuration; offset and number (of a section, from 1): what it says. False when not
- * shown or out of memory. */
+/* config_rva: of the load configuration; offset and number (of a section, from 1): what it says. False when
+ * not shown or out of memory. */
 bool verify_inventory_dvrt(struct verify_moves *moves, uint64_t config_rva, uint64_t offset, uint64_t number);
 
 #endif
