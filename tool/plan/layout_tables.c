@@ -75,7 +75,30 @@ static bool check_tables_in_headers(struct rewrite *rewrite)
     return true;
 }
 
+/* Debug data that are mapped lie where both of their places say. */
+static bool check_debug_data(struct rewrite *rewrite)
+{
+    const struct image *image = rewrite->image;
+    const struct directory *directory = image_directory(image, DIR_DEBUG);
+    struct span table = directory ? image_run_at_rva(image, directory->rva) : (struct span){NULL, 0};
+    for (size_t at = 0; directory && at < directory->nbytes; at += DEBUG_ENTRY_NBYTES) {
+        struct span entry;
+        uint32_t mapped_foff;
+        if (!span_part(table, at, DEBUG_ENTRY_NBYTES, &entry))
+            break;
+        uint32_t rva = load_u32(entry.bytes + DEBUG_ADDRESS_OF_RAW_DATA);
+        uint32_t foff = load_u32(entry.bytes + DEBUG_POINTER_TO_RAW_DATA);
+        if (rva != 0 && foff != 0 && image_rva_to_foff(image, rva, 1, &mapped_foff) && mapped_foff != foff)
+            return rewrite_refuse(rewrite, rva, foff, "Link the image again.",
+                                  "The debug directory gives the same data two places: RVA 0x%X and file "
+                                  "offset 0x%X, which is another.",
+                                  rva, foff);
+    }
+    return true;
+}
+
 bool layout_tables_can_follow(struct rewrite *rewrite)
 {
-    return check_directories(rewrite) && check_imports(rewrite) && check_tables_in_headers(rewrite);
+    return check_directories(rewrite) && check_imports(rewrite) && check_tables_in_headers(rewrite) &&
+           check_debug_data(rewrite);
 }
