@@ -24,7 +24,8 @@ enum { SECONDS_PER_VARIANT = 20, SHOW_EACH = 61, FIX_EACH = 7, VERIFY_EACH = 13,
 
 /* About three times the most that was seen on the seeds of test_bulk.py. */
 static const struct work_limit check_limit = {10, 15000, 64, 150000};
-static const struct work_limit whole_limit = {200, 2000000, 300, 2000000};
+/* Up to a dozen layouts are tried, one after the other. */
+static const struct work_limit whole_limit = {500, 3000000, 300, 2000000};
 /* A section that another address was given is judged as one that moved. */
 static const struct work_limit verify_limit = {40, 100000, 100, 300000};
 static const struct work_limit show_limit = {600, 1000000, 200, 1000000};
