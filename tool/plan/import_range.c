@@ -11,6 +11,25 @@
 static const char cure_scattered[] =
     "Let the linker keep the import address table in one piece (no /MERGE of .idata).";
 
+/* Thunk arrays that leave with other data keep the directory that they have, if it is one. */
+static bool check_range_of_data(struct rewrite *rewrite)
+{
+    const struct directory *directory = image_directory(rewrite->image, DIR_IAT);
+    for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
+        const struct extent *extent = &rewrite->refs->extents[i];
+        const struct piece *piece =
+            extent->kind == EXTENT_IAT ? layout_piece_at(rewrite->layout, extent->rva) : NULL;
+        if (!piece || piece_delta(piece) == rewrite->layout->uniform_delta)
+            continue;
+        if (directory && (extent->rva < directory->rva ||
+                          !range_fits(directory->nbytes, extent->rva - directory->rva, extent->nbytes)))
+            return rewrite_refuse(rewrite, extent->rva, directory->entry_foff, cure_scattered,
+                                  "Directory 12 does not hold the thunk array at RVA 0x%" PRIX32 ".",
+                                  extent->rva);
+    }
+    return true;
+}
+
 bool import_range_choose(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
@@ -28,7 +47,7 @@ bool import_range_choose(struct rewrite *rewrite)
         leaving = piece;
     }
     if (!leaving)
-        return true;
+        return check_range_of_data(rewrite);
     uint32_t begin_rva = directory ? directory->rva : UINT32_MAX;
     uint32_t end_rva = directory ? directory->rva + directory->nbytes : 0;
     for (size_t i = 0; i < rewrite->refs->extent_count; i++) {
