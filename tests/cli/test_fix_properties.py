@@ -83,7 +83,9 @@ class Verdicts(FixedFixtures):
         judged = sum(len(self.fixed.those(verdict)) for verdict in
                      ("repairs", "copies", "leaves", "refuses", "either", "rejects", "-"))
         self.assertEqual(judged, len(self.fixed.cases))
-        self.assertEqual(self.fixed.codes[("fix", "--in-place")], {1, 3})  # never 6
+        codes = self.fixed.codes[("fix", "--in-place")]  # one of each call with many images: the worst of them
+        self.assertLessEqual(codes, {0, 1, 3})  # never 6
+        self.assertLessEqual({1, 3}, codes)
 
 
 class Results(FixedFixtures):
