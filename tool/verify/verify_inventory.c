@@ -51,6 +51,17 @@ bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbyte
     return true;
 }
 
+bool verify_inert_join(struct verify_moves *moves)
+{
+    const struct verify_range_list *typed = &moves->old_tables.typed;
+    for (size_t i = 0; i < typed->count; i++)
+        if (!verify_moves_inert(moves, typed->items[i].rva, typed->items[i].end_rva - typed->items[i].rva,
+                                typed->items[i].what))
+            return false;
+    verify_ranges_merge(&moves->inert);
+    return true;
+}
+
 static bool take_budget(struct verify_moves *moves, uint64_t rva)
 {
     moves->judged->verdict->step_count++;

@@ -26,7 +26,8 @@ struct verify_moves {
     struct verify_code code; /* of the old image */
     struct verify_moved_field *fields;
     size_t field_count, field_capacity, table_field_count; /* the tables' fields come first, ascending */
-    /* typed parts of the old image beyond verify_tables: they hold no arrays that code indexes */
+    /* typed parts of the old image: they hold no arrays that code indexes; sorted and merged, and those of
+     * verify_tables among them, behind verify_inert_join() */
     struct verify_range_list inert;
     /* known bytes behind the sections, by file offset, see verify_tail.h */
     struct verify_range_list old_tail, new_tail;
@@ -65,6 +66,9 @@ bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, con
 
 /* Adds a range without arrays. */
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
+
+/* Adds the typed tables to these, sorts and joins them. Behind the inventory. False when memory ran out. */
+bool verify_inert_join(struct verify_moves *moves);
 
 /* Each collects one family of tables. False when refuted or out of memory. */
 bool verify_inventory_tables(struct verify_moves *moves);     /* exports, imports, resources, debug */

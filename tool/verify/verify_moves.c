@@ -10,8 +10,8 @@
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
-#include "verify/verify_rva_numbers.h"
 #include "verify/verify_structure.h"
+#include "verify/verify_table_sections.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_writes.h"
 
@@ -195,7 +195,7 @@ static bool read_both(struct verify_moves *moves)
 static bool inventory(struct verify_moves *moves)
 {
     if (!verify_inventory_tables(moves) || !verify_inventory_exceptions(moves) ||
-        !verify_inventory_load_config(moves) || !verify_sort_fields(moves))
+        !verify_inventory_load_config(moves) || !verify_inert_join(moves) || !verify_sort_fields(moves))
         return false;
     moves->table_field_count = moves->field_count;
     return true;

@@ -1,93 +1,75 @@
-/* verify_rva_numbers.c - does any number of the old image, that no known field is, hold the RVA of data that
+/* verify_rva_numbers.c - does any number of the old image, that no known field is, hold the RVA of what
  * moved? Takes: struct verify_moves with all fields.  Gives: the place of one, or none. Must not: pass over a
- * number because it is a likely count or flag.
+ * number because it is a likely count or flag; only the end of a text is none.
  *
  * Whoever is handed the image base can reach data by an RVA: one that stands in code as an immediate or
- * displacement, or in data. Loaders' tables are fields, and hold the new RVAs. */
+ * displacement, or in data. Loaders' tables are fields, and hold the new RVAs. Import slots and tables that
+ * moved are looked for in code alone: nobody keeps their RVAs in data but tables (docs/ASSUMPTIONS.md). */
 #include "verify/verify_rva_numbers.h"
 #include "verify/verify_references.h"
+#include "verify/verify_table_sections.h"
 
 enum { NUMBER_NBYTES = 4, FOLDED_NBYTES = 0x100 };
 
 struct number_search {
     struct verify_moves *moves;
-    uint8_t **known; /* by section index: one bit for each byte of a field or typed table */
+    struct verify_range_list known;  /* fields and tables */
+    struct verify_range_list moved;  /* data that moved, and is no table */
+    struct verify_range_list folded; /* the same, and so near to it that a folded address may mean it */
+    struct verify_range_list other;  /* import slots and tables that moved */
     bool is_found;
     uint32_t rva;
 };
 
-static void mark(const struct number_search *search, uint64_t rva, uint64_t end_rva)
+static void add(struct verify_range_list *list, uint64_t rva, uint64_t end_rva)
 {
-    const struct verify_image *image = &search->moves->judged->old_image;
-    while (rva < end_rva && rva <= UINT32_MAX) {
-        const struct verify_section *section = verify_section_at(image, (uint32_t)rva);
-        if (!section)
-            return;
-        for (; rva < end_rva && rva - section->rva < section->memory_nbytes; rva++) {
-            uint64_t at = rva - section->rva;
-            search->moves->judged->verdict->step_count++;
-            if (at < section->bytes.nbytes) {
-                uint8_t *byte = &search->known[section->index][at / 8];
-                *byte = (uint8_t)(*byte | 1u << (at % 8));
-            }
-        }
-    }
+    list->items[list->count++] = (struct verify_range){rva, end_rva, "known"};
 }
 
-static bool is_known(const struct number_search *search, const struct verify_section *section, size_t at)
+static bool begin(const struct number_search *search, struct verify_range_list *list, size_t count)
 {
-    for (size_t i = at; i < at + NUMBER_NBYTES; i++)
-        if (search->known[section->index][i / 8] >> (i % 8) & 1)
-            return true;
-    return false;
-}
-
-static bool init_known(struct number_search *search)
-{
-    const struct verify_image *image = &search->moves->judged->old_image;
-    struct arena *arena = search->moves->judged->arena;
-    search->known = arena_array(arena, image->section_count, sizeof *search->known);
-    for (uint32_t i = 0; search->known && i < image->section_count; i++) {
-        search->known[i] = arena_alloc(arena, image->sections[i].bytes.nbytes / 8 + 1);
-        if (!search->known[i])
-            return false;
-    }
-    return search->known != NULL;
-}
-
-static void mark_tables(const struct number_search *search)
-{
-    const struct verify_moves *moves = search->moves;
-    for (size_t i = 0; i < moves->inert.count; i++)
-        mark(search, moves->inert.items[i].rva, moves->inert.items[i].end_rva);
-    for (size_t i = 0; i < moves->old_tables.typed.count; i++)
-        mark(search, moves->old_tables.typed.items[i].rva, moves->old_tables.typed.items[i].end_rva);
+    list->items = arena_array(search->moves->judged->arena, count + 1, sizeof *list->items);
+    return list->items != NULL;
 }
 
 static bool collect_known(struct number_search *search)
 {
     const struct verify_moves *moves = search->moves;
-    if (!init_known(search))
+    if (!begin(search, &search->known, moves->field_count + moves->inert.count))
         return false;
     for (size_t i = 0; i < moves->field_count; i++)
-        mark(search, moves->fields[i].rva, (uint64_t)moves->fields[i].rva + moves->fields[i].nbytes);
-    mark_tables(search);
+        add(&search->known, moves->fields[i].rva, (uint64_t)moves->fields[i].rva + moves->fields[i].nbytes);
+    for (size_t i = 0; i < moves->inert.count; i++)
+        add(&search->known, moves->inert.items[i].rva, moves->inert.items[i].end_rva);
+    verify_ranges_merge(&search->known);
     return true;
 }
 
-/* Of data that moved, or so near to it that a folded address may mean it. */
-static bool is_rva_of_moved(const struct verify_moves *moves, uint64_t value, uint64_t fold_nbytes)
+static bool collect_moved(struct number_search *search)
 {
-    const struct verify_image *image = &moves->judged->old_image;
-    if (value >= image->image_nbytes + fold_nbytes)
+    const struct verify_map *map = &search->moves->map;
+    if (!begin(search, &search->moved, map->count) || !begin(search, &search->folded, map->count) ||
+        !begin(search, &search->other, map->count))
         return false;
-    for (size_t i = 0; i < moves->map.count; i++) {
-        const struct verify_piece *piece = &moves->map.pieces[i];
-        if (piece->delta != 0 && !piece->is_slots && !piece->is_table && value + fold_nbytes >= piece->rva &&
-            value < piece->end_rva + fold_nbytes)
-            return true;
+    for (size_t i = 0; i < map->count; i++) {
+        const struct verify_piece *piece = &map->pieces[i];
+        uint64_t rva = piece->rva, end_rva = piece->end_rva;
+        if (piece->delta == 0)
+            continue;
+        if (piece->is_slots || piece->is_table) {
+            add(&search->other, rva, end_rva);
+            continue;
+        }
+        add(&search->moved, rva, end_rva);
+        add(&search->folded, rva < FOLDED_NBYTES ? 0 : rva - FOLDED_NBYTES, end_rva + FOLDED_NBYTES);
     }
-    return false;
+    verify_ranges_merge(&search->folded);
+    return true;
+}
+
+static bool is_in(const struct verify_range_list *list, uint64_t rva, uint64_t nbytes)
+{
+    return verify_range_at(list, rva, rva + nbytes) != NULL;
 }
 
 static bool is_letters(const uint8_t *bytes)
@@ -98,14 +80,28 @@ static bool is_letters(const uint8_t *bytes)
     return true;
 }
 
+/* The last bytes of a text, and the zeros behind it. */
+static bool is_end_of_text(const uint8_t *bytes)
+{
+    unsigned count = 0;
+    while (count < NUMBER_NBYTES && bytes[count] >= ' ' && bytes[count] <= '~')
+        count++;
+    for (unsigned i = count; i < NUMBER_NBYTES; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
 static void look_at_data(struct number_search *search, const struct verify_section *section)
 {
     struct span bytes = section->bytes;
     for (size_t at = 0; !search->is_found && range_fits(bytes.nbytes, at, NUMBER_NBYTES);
          at += NUMBER_NBYTES) {
         search->moves->judged->verdict->step_count++;
-        if (!is_rva_of_moved(search->moves, load_u32(bytes.bytes + at), 0) || is_known(search, section, at) ||
-            (at >= NUMBER_NBYTES && is_letters(bytes.bytes + at - NUMBER_NBYTES)))
+        if (!is_in(&search->moved, load_u32(bytes.bytes + at), 1) ||
+            is_in(&search->known, (uint64_t)section->rva + at, NUMBER_NBYTES) ||
+            (at >= NUMBER_NBYTES && is_letters(bytes.bytes + at - NUMBER_NBYTES) &&
+             is_end_of_text(bytes.bytes + at)))
             continue;
         search->is_found = true;
         search->rva = section->rva + (uint32_t)at;
@@ -131,13 +127,11 @@ static bool may_be_operand(const struct number_search *search, const struct veri
 
 static void look_at_code(struct number_search *search, const struct verify_code_section *section)
 {
-    const struct verify_section *whole = verify_section_at(&search->moves->judged->old_image, section->rva);
-    for (size_t at = 1; whole && !search->is_found && range_fits(section->bytes.nbytes, at, NUMBER_NBYTES);
-         at++) {
-        uint32_t field_rva = section->rva + (uint32_t)at;
+    for (size_t at = 1; !search->is_found && range_fits(section->bytes.nbytes, at, NUMBER_NBYTES); at++) {
+        uint32_t field_rva = section->rva + (uint32_t)at, value = load_u32(section->bytes.bytes + at);
         search->moves->judged->verdict->step_count++;
-        if (!is_rva_of_moved(search->moves, load_u32(section->bytes.bytes + at), FOLDED_NBYTES) ||
-            is_known(search, whole, field_rva - whole->rva) || !may_be_operand(search, section, at))
+        if ((!is_in(&search->folded, value, 1) && !is_in(&search->other, value, 1)) ||
+            is_in(&search->known, field_rva, NUMBER_NBYTES) || !may_be_operand(search, section, at))
             continue;
         search->is_found = true;
         search->rva = field_rva;
@@ -148,7 +142,7 @@ bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_
 {
     const struct verify_image *image = &moves->judged->old_image;
     struct number_search search = {.moves = moves};
-    if (!collect_known(&search))
+    if (!collect_known(&search) || !collect_moved(&search))
         return false;
     for (uint32_t i = 0; i < image->section_count; i++)
         if (!verify_is_debug_section(&image->sections[i]))
@@ -173,49 +167,4 @@ bool verify_holds_type_names(struct verify_moves *moves)
         }
     }
     return false;
-}
-
-bool verify_is_debug_section(const struct verify_section *section)
-{
-    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
-    return (section->name[0] == '/' || strncmp(section->name, ".debug", 6) == 0) &&
-           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
-}
-
-enum { TABLE_ALIGN_NBYTES = 16 };
-
-/* At most a few bytes that no table has lie between two that have them, and all of them are zero. */
-static bool is_all_tables(const struct number_search *search, const struct verify_section *section)
-{
-    uint64_t nbytes = section->virtual_nbytes != 0 ? section->virtual_nbytes : section->bytes.nbytes;
-    unsigned gap_nbytes = 0;
-    bool has_table = false;
-    if (nbytes > section->bytes.nbytes)
-        return false;
-    for (uint64_t at = 0; at < nbytes; at++) {
-        search->moves->judged->verdict->step_count++;
-        if (search->known[section->index][at / 8] >> (at % 8) & 1) {
-            has_table = true;
-            gap_nbytes = 0;
-        } else if (section->bytes.bytes[at] != 0 || ++gap_nbytes >= TABLE_ALIGN_NBYTES) {
-            return false;
-        }
-    }
-    return has_table;
-}
-
-bool verify_mark_tables(struct verify_moves *moves)
-{
-    struct number_search search = {.moves = moves};
-    const struct verify_image *image = &moves->judged->old_image;
-    if (!init_known(&search))
-        return false;
-    mark_tables(&search);
-    for (size_t i = 0; i < moves->map.count; i++) {
-        struct verify_piece *piece = &moves->map.pieces[i];
-        piece->is_table = !(piece->section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
-                          image->section_alignment >= PAGE_NBYTES &&
-                          (verify_is_debug_section(piece->section) || is_all_tables(&search, piece->section));
-    }
-    return true;
 }

@@ -14,11 +14,4 @@ bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_
  * that may lie in another image. */
 bool verify_holds_type_names(struct verify_moves *moves);
 
-/* Says of each piece whether its section is nothing but tables. Behind the inventory. False when memory ran
- * out. */
-bool verify_mark_tables(struct verify_moves *moves);
-
-/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
-bool verify_is_debug_section(const struct verify_section *section);
-
 #endif

@@ -4,32 +4,7 @@
 #include "verify/verify_sides.h"
 #include "verify/verify_code.h"
 
-#include <stdlib.h>
-
 enum { SMALL_GAP_NBYTES = 16, DECODE_START_COUNT = 16 };
-
-static int compare_ranges(const void *left, const void *right)
-{
-    const struct verify_range *a = left, *b = right;
-    if (a->rva != b->rva)
-        return a->rva < b->rva ? -1 : 1;
-    return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
-}
-
-static void merge(struct verify_range_list *list)
-{
-    if (list->count == 0)
-        return;
-    qsort(list->items, list->count, sizeof *list->items, compare_ranges);
-    size_t kept = 0;
-    for (size_t i = 1; i < list->count; i++) {
-        if (list->items[i].rva > list->items[kept].end_rva)
-            list->items[++kept] = list->items[i];
-        else if (list->items[i].end_rva > list->items[kept].end_rva)
-            list->items[kept].end_rva = list->items[i].end_rva;
-    }
-    list->count = kept + 1;
-}
 
 /* End of the merged range that holds rva, or rva itself. */
 static uint64_t inert_end(const struct verify_range_list *list, uint64_t rva)
@@ -146,12 +121,6 @@ static bool is_inert(struct verify_moves *moves, const struct verify_piece *piec
 
 bool verify_sides_find(struct verify_moves *moves)
 {
-    for (size_t i = 0; i < moves->old_tables.typed.count; i++) {
-        const struct verify_range *range = &moves->old_tables.typed.items[i];
-        if (!verify_moves_inert(moves, range->rva, range->end_rva - range->rva, range->what))
-            return false;
-    }
-    merge(&moves->inert);
     moves->inert_sides = arena_alloc(moves->judged->arena, moves->map.count + 1);
     moves->rooms = arena_alloc(moves->judged->arena, moves->map.count + 1);
     if (!moves->inert_sides || !moves->rooms)

@@ -12,7 +12,7 @@ enum { EDGE_NBYTES = 0x100 };
 /* EDGE_NBYTES bytes at an end are decoded code, typed tables or padding; deep: twice as many. */
 enum { SIDE_BEGIN = 1, SIDE_END = 2, SIDE_BEGIN_DEEP = 4, SIDE_END_DEEP = 8 };
 
-/* Computes the sides of each piece once. False when memory ran out. */
+/* Computes the sides of each piece once, behind verify_inert_join(). False when memory ran out. */
 bool verify_sides_find(struct verify_moves *moves);
 
 bool verify_side_is_inert(const struct verify_moves *moves, const struct verify_piece *piece, unsigned side);

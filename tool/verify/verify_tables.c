@@ -83,7 +83,7 @@ static int compare_ranges(const void *left, const void *right)
     return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
 }
 
-static void merge_ranges(struct verify_range_list *list)
+void verify_ranges_merge(struct verify_range_list *list)
 {
     if (list->count == 0)
         return;
@@ -107,8 +107,8 @@ bool verify_tables_read(const struct verify_image *image, struct arena *arena, s
     if (!collect_directories(&collector) || !collect_imports(&collector) ||
         !collect_delay_imports(&collector) || !collect_load_config(&collector) || !collect_tls(&collector))
         return false;
-    merge_ranges(&tables->typed);
-    merge_ranges(&tables->imports);
+    verify_ranges_merge(&tables->typed);
+    verify_ranges_merge(&tables->imports);
     tables->step_count =
         2 * (uint64_t)image->file.nbytes - collector.budget_count - collector.names_budget_count;
     return true;

@@ -31,6 +31,9 @@ struct verify_tables {
 /* Collects both lists. False only when memory ran out. */
 bool verify_tables_read(const struct verify_image *image, struct arena *arena, struct verify_tables *tables);
 
+/* Sorts, and joins what overlaps or touches. */
+void verify_ranges_merge(struct verify_range_list *list);
+
 /* A range that overlaps [rva, end_rva), of a list that ascends without overlaps; or NULL. */
 const struct verify_range *verify_range_at(const struct verify_range_list *list, uint64_t rva,
                                            uint64_t end_rva);
