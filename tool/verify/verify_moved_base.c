@@ -102,46 +102,53 @@ static bool judge_constants(struct verify_moves *moves)
     return true;
 }
 
-/* Parts other than import slots, and tables whose readers go by directories, left the distance of the headers
- * or of their code. */
-static bool moves_data(const struct verify_moves *moves)
+/* Parts other than import slots, and tables whose readers go by directories, that lie elsewhere than `delta`.
+ */
+static bool left_distance(const struct verify_moves *moves, int64_t delta)
 {
     for (size_t i = 0; i < moves->map.count; i++)
         if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table &&
-            moves->map.pieces[i].delta != 0)
+            moves->map.pieces[i].delta != delta)
             return true;
     return false;
 }
 
-/* Parts other than import slots and tables parted from code. */
-static bool data_left_code(const struct verify_moves *moves)
+static int64_t code_distance(const struct verify_moves *moves)
 {
-    int64_t code_delta = moves->map.pieces[0].delta;
+    int64_t delta = moves->map.pieces[0].delta;
     for (size_t i = 0; i < moves->map.count; i++)
         if (moves->map.pieces[i].is_code)
-            code_delta = moves->map.pieces[i].delta;
-    for (size_t i = 0; i < moves->map.count; i++)
-        if (!moves->map.pieces[i].is_slots && !moves->map.pieces[i].is_table &&
-            moves->map.pieces[i].delta != code_delta)
-            return true;
-    return false;
+            delta = moves->map.pieces[i].delta;
+    return delta;
+}
+
+/* Whether some number is the RVA of data that moved: asked at most once. */
+struct number_answer {
+    bool is_asked, is_found;
+    uint32_t rva;
+};
+
+static bool ask_for_number(struct verify_moves *moves, struct number_answer *answer)
+{
+    if (answer->is_asked)
+        return true;
+    answer->is_asked = true;
+    return verify_rva_numbers_find(moves, &answer->is_found, &answer->rva);
 }
 
 /* Type information of C++ may be read from outside, whether this image takes its base or not. */
-static bool judge_types(struct verify_moves *moves)
+static bool judge_types(struct verify_moves *moves, struct number_answer *number)
 {
-    bool is_found = true;
-    uint32_t rva = UINT32_MAX;
     const struct verify_image *image = &moves->judged->old_image;
     uint16_t subsystem = load_u16(image->file.bytes + image->opt_foff + OPT_SUBSYSTEM);
     /* The kernel brings no runtime that reads it (docs/ASSUMPTIONS.md). */
-    if (!image->is_64 || subsystem == SUBSYSTEM_NATIVE || !data_left_code(moves) ||
+    if (!image->is_64 || subsystem == SUBSYSTEM_NATIVE || !left_distance(moves, code_distance(moves)) ||
         !verify_holds_type_names(moves))
         return true;
-    if (!moves->map.moves_code && !verify_rva_numbers_find(moves, &is_found, &rva))
+    if (!moves->map.moves_code && !ask_for_number(moves, number))
         return false;
-    return !is_found ||
-           verify_moves_unproved(moves, rva,
+    return (number->is_asked && !number->is_found) ||
+           verify_moves_unproved(moves, number->is_asked ? number->rva : UINT32_MAX,
                                  "The image holds type information of C++, which leads to data by RVAs "
                                  "that no table names.");
 }
@@ -149,20 +156,19 @@ static bool judge_types(struct verify_moves *moves)
 bool verify_base_uses(struct verify_moves *moves)
 {
     const struct verify_function *last = NULL;
-    if (!judge_types(moves))
+    struct number_answer number = {0};
+    if (!judge_types(moves, &number))
         return false;
     if (moves->base_sites.count == 0 && moves->header_pointer_rva == 0)
         return true;
     /* Slots alone: nobody reaches them but through constants. */
-    if (!moves_data(moves))
+    if (!left_distance(moves, 0))
         return judge_constants(moves);
     /* The base is the true one: without a number that could be added to it, nobody reaches what moved. */
     if (!moves->map.moves_code) {
-        bool is_found;
-        uint32_t number_rva;
-        if (!verify_rva_numbers_find(moves, &is_found, &number_rva))
+        if (!ask_for_number(moves, &number))
             return false;
-        if (!is_found)
+        if (!number.is_found)
             return true;
     }
     if (moves->header_pointer_rva != 0)

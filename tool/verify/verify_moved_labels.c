@@ -2,25 +2,9 @@
  * Takes: the instruction that takes the table's address.  Gives: a field for each entry.
  * Must not: guess how long a table is: the comparison before the jump says it. */
 #include "verify/verify_references.h"
+#include "verify/verify_registers.h"
 
 enum { AHEAD_COUNT = 12, BEHIND_NBYTES = 96, ENTRY_MAX_COUNT = 4096 };
-
-struct instruction {
-    ZydisDecodedInstruction decoded;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
-
-static bool decode(const struct verify_moves *moves, const struct verify_code_section *section, size_t at,
-                   struct instruction *out)
-{
-    if (at >= section->bytes.nbytes)
-        return false;
-    size_t left_nbytes = section->bytes.nbytes - at;
-    return ZYAN_SUCCESS(
-        ZydisDecoderDecodeFull(&moves->code.decoder.zydis, section->bytes.bytes + at,
-                               left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES,
-                               &out->decoded, out->operands));
-}
 
 static ZydisRegister wide(ZydisRegister reg)
 {
@@ -37,17 +21,17 @@ static bool is_register(const ZydisDecodedOperand *operand)
 static bool is_label_jump(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
                           bool *loads)
 {
-    struct instruction step;
+    struct verify_full step;
     ZydisRegister table, value = ZYDIS_REGISTER_NONE;
     bool is_added = false;
     *loads = false;
-    if (!decode(moves, section, at, &step) || !is_register(&step.operands[0]))
+    if (!verify_decode_full(&moves->code, section, at, &step) || !is_register(&step.operands[0]))
         return false;
     table = wide(step.operands[0].reg.value);
     for (unsigned i = 0; i < AHEAD_COUNT; i++) {
         at += step.decoded.length;
         moves->judged->verdict->step_count++;
-        if (!decode(moves, section, at, &step))
+        if (!verify_decode_full(&moves->code, section, at, &step))
             return false;
         const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
         if (step.decoded.mnemonic == ZYDIS_MNEMONIC_MOVSXD && from->type == ZYDIS_OPERAND_TYPE_MEMORY &&
@@ -76,7 +60,7 @@ static bool is_label_jump(struct verify_moves *moves, const struct verify_code_s
 static uint32_t entry_count(struct verify_moves *moves, const struct verify_code_section *section,
                             const struct verify_function *function, size_t at)
 {
-    struct instruction step;
+    struct verify_full step;
     uint32_t count = 0, compared = 0;
     bool is_compared = false;
     size_t begin = function->rva - section->rva;
@@ -85,7 +69,7 @@ static uint32_t entry_count(struct verify_moves *moves, const struct verify_code
         first++;
     for (size_t i = first; i < at; i += step.decoded.length) {
         moves->judged->verdict->step_count++;
-        if (!decode(moves, section, i, &step))
+        if (!verify_decode_full(&moves->code, section, i, &step))
             return 0;
         if (step.decoded.mnemonic == ZYDIS_MNEMONIC_CMP &&
             step.operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
@@ -105,9 +89,9 @@ static uint32_t entry_count(struct verify_moves *moves, const struct verify_code
 static bool adds_and_jumps(struct verify_moves *moves, const struct verify_code_section *section, size_t at,
                            ZydisRegister table, ZydisRegister value)
 {
-    struct instruction step;
+    struct verify_full step;
     bool is_added = false;
-    for (unsigned i = 0; i < AHEAD_COUNT && decode(moves, section, at, &step);
+    for (unsigned i = 0; i < AHEAD_COUNT && verify_decode_full(&moves->code, section, at, &step);
          i++, at += step.decoded.length) {
         const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
         moves->judged->verdict->step_count++;
@@ -131,17 +115,17 @@ static bool adds_and_jumps(struct verify_moves *moves, const struct verify_code_
 static bool is_loop_jump(struct verify_moves *moves, const struct verify_code_section *section,
                          const struct verify_function *function, size_t lea_at, size_t *load_at)
 {
-    struct instruction lea, step;
+    struct verify_full lea, step;
     size_t begin = function->rva - section->rva, end = function->end_rva - section->rva;
     unsigned load_count = 0;
-    if (!decode(moves, section, lea_at, &lea) || !is_register(&lea.operands[0]))
+    if (!verify_decode_full(&moves->code, section, lea_at, &lea) || !is_register(&lea.operands[0]))
         return false;
     ZydisRegister table = wide(lea.operands[0].reg.value);
     for (size_t at = begin; at < end; at++) {
         if (!verify_bit(section->starts, at))
             continue;
         moves->judged->verdict->step_count++;
-        if (!decode(moves, section, at, &step))
+        if (!verify_decode_full(&moves->code, section, at, &step))
             return false;
         const ZydisDecodedOperand *to = &step.operands[0], *from = &step.operands[1];
         bool sets = false;
