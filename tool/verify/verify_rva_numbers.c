@@ -108,11 +108,9 @@ static void look_at_data(struct number_search *search, const struct verify_secti
     }
 }
 
-/* An immediate or displacement of something that these bytes may be, but for distances in code. */
-static bool may_be_operand(const struct number_search *search, const struct verify_code_section *section,
-                           size_t at)
+bool verify_number_may_be_operand(struct verify_moves *moves, const struct verify_code_section *section,
+                                  size_t at)
 {
-    struct verify_moves *moves = search->moves;
     struct verify_field_in_code field = {section, at, NUMBER_NBYTES, FIELD_ABSOLUTE, 0};
     if (!verify_uses_possible(&moves->code, &field).is_operand)
         return false;
@@ -131,7 +129,8 @@ static void look_at_code(struct number_search *search, const struct verify_code_
         uint32_t field_rva = section->rva + (uint32_t)at, value = load_u32(section->bytes.bytes + at);
         search->moves->judged->verdict->step_count++;
         if ((!is_in(&search->folded, value, 1) && !is_in(&search->other, value, 1)) ||
-            is_in(&search->known, field_rva, NUMBER_NBYTES) || !may_be_operand(search, section, at))
+            is_in(&search->known, field_rva, NUMBER_NBYTES) ||
+            !verify_number_may_be_operand(search->moves, section, at))
             continue;
         search->is_found = true;
         search->rva = field_rva;

@@ -10,6 +10,10 @@
  * old image. False when memory ran out. */
 bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_t *rva);
 
+/* The four bytes at `at` of code may be an immediate or displacement of an instruction, but for distances. */
+bool verify_number_may_be_operand(struct verify_moves *moves, const struct verify_code_section *section,
+                                  size_t at);
+
 /* The old image has names of type descriptors of Visual C++: on x64, RVAs in data lead to them, for a runtime
  * that may lie in another image. */
 bool verify_holds_type_names(struct verify_moves *moves);
