@@ -10,6 +10,7 @@
  *     code_track.c      what registers hold, as far as jump tables and the image base need it
  *     code_tables.c     jump tables
  *     code_classify.c   relocated fields, padding and leftovers
+ *     short_branches.c  what branches with one-byte displacements lead to
  *     code_bytes.h      classes and marks of bytes, one or several at once
  *
  * Two kinds of roots: a trusted one (entry point, unwind data, guard tables, branches of trusted code) is
@@ -216,5 +217,8 @@ bool tables_read_waiting(struct code_reader *reader);
 
 /* code_classify.c */
 void classify_leftovers(struct code_reader *reader);
+
+/* short_branches.c, when all classes are known */
+bool short_branches_collect(struct code_reader *reader);
 
 #endif

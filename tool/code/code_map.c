@@ -282,6 +282,8 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
     if (!list_functions(&reader))
         return false;
     literals_classify(image, refs, map);
+    if (!short_branches_collect(&reader))
+        return false;
     refs->collected |= SOURCE_BIT(SOURCE_CODE);
     return !arena->exhausted;
 }

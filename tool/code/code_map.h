@@ -8,6 +8,7 @@
 #define HVCIFIX_CODE_CODE_MAP_H
 
 #include "refs/refset.h"
+#include "refs/site_set.h"
 
 enum byte_class {
     BYTE_UNKNOWN = 0, /* nothing explains it */
@@ -60,6 +61,8 @@ struct code_map {
     size_t section_count;
     struct code_function *functions; /* sorted by begin_rva, unique */
     size_t function_count;
+    struct site_set short_targets; /* file offsets that branches with one-byte displacements lead to: they are
+                                    * in no inventory */
     uint64_t instruction_count;
     uint64_t class_counts[5]; /* bytes per enum byte_class over all executable sections */
     size_t bad_target_count;  /* branches that leave the executable bytes or cut another instruction */

@@ -338,33 +338,3 @@ bool index_range_find(const struct image *image, const struct code_map *code, st
     *range = (struct index_range){bounds.low, bounds.high, is_base ? 1 : instruction.scale, memory.nbytes};
     return true;
 }
-
-/* jcc, jmp, loop and jecxz with one byte, behind the prefixes that may stand there. */
-static bool is_short_branch(const uint8_t *bytes, uint32_t nbytes)
-{
-    uint32_t at = 0;
-    while (at + 2 < nbytes && (bytes[at] == 0x2E || bytes[at] == 0x3E || bytes[at] == 0xF2 ||
-                               bytes[at] == 0x66 || bytes[at] == 0x67))
-        at++;
-    uint8_t opcode = bytes[at];
-    return at + 2 == nbytes &&
-           ((opcode & 0xF0) == 0x70 || opcode == 0xEB || (opcode >= 0xE0 && opcode <= 0xE3));
-}
-
-void joins_add_short_branches(const struct image *image, const struct code_map *code, struct site_set *joins)
-{
-    for (size_t s = 0; s < code->section_count; s++) {
-        const struct code_section *section = &code->sections[s];
-        uint32_t raw_foff = image->sections[section->section].raw_foff;
-        const uint8_t *bytes = image->file.bytes + raw_foff;
-        for (uint32_t at = 0, end; at < section->nbytes; at = end) {
-            for (end = at + 1; end < section->nbytes && section->classes[end] == BYTE_INSTRUCTION_TAIL; end++)
-                ;
-            if (section->classes[at] != BYTE_INSTRUCTION || !is_short_branch(bytes + at, end - at))
-                continue;
-            int64_t target = (int64_t)end + (int8_t)bytes[end - 1];
-            if (target >= 0 && target < section->nbytes)
-                site_set_add(joins, (uint64_t)raw_foff + (uint64_t)target);
-        }
-    }
-}

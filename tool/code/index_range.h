@@ -14,10 +14,6 @@
 #include "code/code_map.h"
 #include "refs/site_set.h"
 
-/* Adds what branches with one-byte displacements lead to, which are in no inventory: file offsets. Work
- * linear in the size of the code. */
-void joins_add_short_branches(const struct image *image, const struct code_map *code, struct site_set *joins);
-
 /* Of a register, as a number that does not wrap: 0 or more. */
 struct register_bounds {
     int64_t low, high;

@@ -344,7 +344,7 @@ static bool survey(struct judge *judge)
                                    ref->encoding == REF_PCREL && ref->target == 0;
     }
     if (!judge->is_64)
-        joins_add_short_branches(judge->image, judge->code, &judge->joins);
+        site_set_add_all(&judge->joins, &judge->code->short_targets);
     return follow_base(judge);
 }
 

@@ -13,7 +13,6 @@
 
 struct base_case {
     struct rewrite *rewrite;
-    const struct edges *edges;
     struct extent_index
         new_rvas; /* tables whose RVAs the layout changes: code must not add them to the base */
 };
@@ -28,8 +27,8 @@ static bool take_use(void *context, const struct base_use *use)
     const struct layout *layout = base->rewrite->layout;
     const struct piece *piece = layout_piece_at(layout, use->displacement);
     uint32_t foff;
-    if (edges_matter(base->edges, use->displacement))
-        piece = edges_decide(base->edges, use->displacement, USE_COMPUTED);
+    if (edges_matter(base->rewrite->edges, use->displacement))
+        piece = edges_decide(base->rewrite->edges, use->displacement, USE_COMPUTED);
     const char *what = NULL;
     if (!piece || piece->kind == PIECE_HEADERS)
         what = "it is not known what is meant there";
@@ -53,8 +52,7 @@ bool base_judge(struct rewrite *rewrite)
     struct base_escape escape;
     if (!rewrite->image->is_64)
         return true;
-    base.edges = edges_new(rewrite);
-    if (!base.edges || !extent_index_init(&base.new_rvas, rewrite->refs, kinds, rewrite->arena) ||
+    if (!extent_index_init(&base.new_rvas, rewrite->refs, kinds, rewrite->arena) ||
         !site_set_init(&rewrite->base_displacements, rewrite->arena, rewrite->image->file.nbytes) ||
         !base_uses_follow(rewrite->image, rewrite->refs, rewrite->code, rewrite->arena, take_use, &base,
                           &escape))

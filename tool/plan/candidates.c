@@ -62,12 +62,25 @@ static bool try_candidate(struct rewrite *rewrite)
                                                          : place_append(rewrite);
     if (!is_placed || !(is_low ? new_sections_low(rewrite) : new_sections_append(rewrite)))
         return false;
-    if (!import_range_choose(rewrite) || !rva_numbers_find(rewrite) || !rva_types_judge(rewrite) ||
-        !referents_choose(rewrite) || !split_writes_judge(rewrite) || !base_judge(rewrite) ||
-        !enumerate_direct(rewrite) || !position_judge(rewrite))
+    if (!import_range_choose(rewrite) || !rva_numbers_find(rewrite) || !rva_types_judge(rewrite))
+        return false;
+    rewrite->edges = edges_new(rewrite);
+    if (!rewrite->edges || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||
+        !base_judge(rewrite) || !enumerate_direct(rewrite) || !position_judge(rewrite))
         return false;
     straddle_retarget(rewrite);
     return true;
+}
+
+/* What no layout changes is found once. */
+static bool survey(struct rewrite *rewrite)
+{
+    rewrite->ref_order = ref_order_make(rewrite->refs, rewrite->arena);
+    return rewrite->ref_order &&
+           destinations_find(&rewrite->destinations, rewrite->image, rewrite->refs, rewrite->code,
+                             rewrite->arena) &&
+           datum_bytes_find(&rewrite->datum_bytes, rewrite->image, rewrite->refs, rewrite->code,
+                            rewrite->arena);
 }
 
 bool candidates_try(struct rewrite *rewrite)
@@ -75,7 +88,7 @@ bool candidates_try(struct rewrite *rewrite)
     struct slot_range *slots = arena_array(rewrite->arena, rewrite->slot_count, sizeof *slots);
     struct finding refusal = rewrite->refusal;
     bool has_refusal = false;
-    if (!slots)
+    if (!slots || !survey(rewrite))
         return false;
     if (rewrite->slot_count != 0)
         memcpy(slots, rewrite->slots, rewrite->slot_count * sizeof *slots);

@@ -9,14 +9,9 @@
  * address, the begin of a function, of such a table or of a string literal, means itself; nothing is folded
  * forwards over the end of a literal. An address that nothing computes with is as the source has it: nobody
  * forms one in front of a literal. */
-#include "code/index_range.h"
-#include "code/literals.h"
-#include "plan/literal_bytes.h"
 #include "plan/rewrite.h"
 
-#include <string.h>
-
-enum { NEAR_NBYTES = 0x100, MOST_ZERO_FILL_NBYTES = 16, FILL_CODE = 0xCC };
+enum { NEAR_NBYTES = 0x100 };
 
 /* Where the data of a piece lies: what an array could be. */
 struct zone {
@@ -28,193 +23,22 @@ struct zone {
 
 struct edges {
     const struct rewrite *rewrite;
-    struct site_set inert;  /* file offsets of bytes that are no datum of code */
-    struct site_set begins; /* file offsets where a table begins that others than code read */
-    struct site_set inner;  /* file offsets to which short and conditional branches lead */
-    struct site_set literals, literal_begins; /* file offsets of string literals between code */
-    struct literal_bytes texts;               /* of all literals, named or not */
-    struct zone *zones[2];                    /* one a piece: all data, and data but for literals */
+    const struct datum_bytes *bytes;
+    struct zone *zones[2]; /* one a piece: all data, and data but for literals */
 };
-
-/* Tables that code does not index: their readers take their addresses from headers. */
-static bool is_inert_kind(uint8_t kind)
-{
-    return kind != EXTENT_JUMP_TABLE && kind != EXTENT_SECURITY_COOKIE && kind != EXTENT_TLS &&
-           kind != EXTENT_CLR_HEADER;
-}
-
-static void mark_inert(struct edges *edges, uint32_t rva, uint32_t nbytes)
-{
-    uint32_t foff;
-    struct span run = image_run_at_rva(edges->rewrite->image, rva);
-    if (nbytes > run.nbytes)
-        nbytes = (uint32_t)run.nbytes;
-    if (nbytes == 0 || !image_rva_to_foff(edges->rewrite->image, rva, nbytes, &foff))
-        return;
-    for (uint32_t i = 0; i < nbytes; i++)
-        site_set_add(&edges->inert, (uint64_t)foff + i);
-}
-
-static void mark_extents(struct edges *edges)
-{
-    const struct refset *refs = edges->rewrite->refs;
-    for (size_t i = 0; i < refs->extent_count; i++) {
-        const struct extent *extent = &refs->extents[i];
-        uint32_t foff;
-        if (!is_inert_kind(extent->kind))
-            continue;
-        mark_inert(edges, extent->rva, extent->nbytes);
-        /* Code takes the address of an import slot for what it is only in odd cases, so that does not count.
-         */
-        if (extent->kind != EXTENT_IAT && image_rva_to_foff(edges->rewrite->image, extent->rva, 1, &foff))
-            site_set_add(&edges->begins, foff);
-    }
-}
-
-/* `jcc rel32` around the field at foff. */
-static bool is_conditional(const struct image *image, uint32_t foff)
-{
-    return foff >= 2 && image->file.bytes[foff - 2] == 0x0F && (image->file.bytes[foff - 1] & 0xF0) == 0x80;
-}
-
-/* Functions branch so to places inside themselves. */
-static void mark_inner_labels(struct edges *edges)
-{
-    const struct rewrite *rewrite = edges->rewrite;
-    uint32_t foff;
-    joins_add_short_branches(rewrite->image, rewrite->code, &edges->inner);
-    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
-        const struct ref *ref = &rewrite->refs->refs[i];
-        if (ref->source == SOURCE_CODE && (ref->flags & REF_FLAG_CODE_TARGET) && ref->encoding == REF_PCREL &&
-            ref->state == REF_RESOLVED && is_conditional(rewrite->image, ref->site_foff) &&
-            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
-            site_set_add(&edges->inner, foff);
-    }
-}
-
-/* File offsets that some address names. */
-static bool collect_targets(const struct edges *edges, struct site_set *targets)
-{
-    const struct rewrite *rewrite = edges->rewrite;
-    uint32_t foff;
-    if (!site_set_init(targets, rewrite->arena, rewrite->image->file.nbytes))
-        return false;
-    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
-        const struct ref *ref = &rewrite->refs->refs[i];
-        if ((ref->source == SOURCE_CODE || ref->source == SOURCE_RELOCATED) && ref->state == REF_RESOLVED &&
-            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
-            site_set_add(targets, foff);
-    }
-    return true;
-}
-
-/* A few zeros that nobody names fill up to the next multiple of 16; longer runs may be variables. */
-static bool is_zero_fill(uint32_t nbytes, uint64_t foff, const struct site_set *targets)
-{
-    for (uint32_t i = 0; nbytes < MOST_ZERO_FILL_NBYTES && i < nbytes; i++)
-        if (site_set_has(targets, foff + i))
-            return false;
-    return nbytes < MOST_ZERO_FILL_NBYTES;
-}
-
-/* link.exe /FUNCTIONPADMIN leaves room for a patch in front of every function. Before the first one in a
- * section the linker makes a whole 16 bytes of it, of zeros. */
-static bool is_patch_room(const struct code_section *section, uint32_t begin, uint32_t end, uint64_t foff,
-                          const struct image *image, const struct site_set *targets)
-{
-    if (begin != 0 || end != MOST_ZERO_FILL_NBYTES || end >= section->nbytes ||
-        section->classes[end] != BYTE_INSTRUCTION)
-        return false;
-    for (uint32_t i = 0; i < end; i++)
-        if (image->file.bytes[foff + i] != 0 || site_set_has(targets, foff + i))
-            return false;
-    return true;
-}
-
-/* How many bytes at the begin of a run of padding are fill: what assemblers fill with, and zeros around it.
- */
-static uint32_t fill_nbytes(const uint8_t *bytes, uint32_t nbytes, uint64_t foff,
-                            const struct site_set *targets)
-{
-    uint32_t front = 0, end = nbytes;
-    while (end > 0 && bytes[end - 1] == 0)
-        end--;
-    while (front < end && bytes[front] == 0)
-        front++;
-    if (!is_zero_fill(front, foff, targets))
-        return 0;
-    return is_zero_fill(nbytes - end, foff + end, targets) ? nbytes : end;
-}
-
-static bool mark_code(struct edges *edges)
-{
-    const struct code_map *code = edges->rewrite->code;
-    const struct image *image = edges->rewrite->image;
-    struct site_set targets;
-    if (!collect_targets(edges, &targets))
-        return false;
-    for (size_t s = 0; s < code->section_count; s++) {
-        const struct code_section *section = &code->sections[s];
-        uint32_t raw_foff = image->sections[section->section].raw_foff;
-        for (uint32_t i = 0, end; i < section->nbytes; i = end) {
-            uint8_t class = section->classes[i];
-            for (end = i + 1; end < section->nbytes && section->classes[end] == class; end++)
-                ;
-            uint64_t foff = (uint64_t)raw_foff + i;
-            uint32_t inert_nbytes = 0;
-            if (class == BYTE_INSTRUCTION || class == BYTE_INSTRUCTION_TAIL)
-                inert_nbytes = end - i;
-            else if (class == BYTE_DATA &&
-                     span_is_filled((struct span){image->file.bytes + foff, end - i}, FILL_CODE))
-                inert_nbytes = end - i; /* fill that an operand names: a folded address */
-            else if (class == BYTE_PADDING)
-                inert_nbytes = is_patch_room(section, i, end, foff, image, &targets)
-                                   ? end
-                                   : fill_nbytes(image->file.bytes + foff, end - i, foff, &targets);
-            for (uint32_t k = 0; k < inert_nbytes; k++)
-                site_set_add(&edges->inert, foff + k);
-        }
-    }
-    return true;
-}
-
-/* The linker's place for code alone: not writable, but for INIT, which older linkers leave so. */
-static bool is_code_only(const struct rewrite *rewrite, uint32_t rva)
-{
-    const struct section *section = image_section_at_rva(rewrite->image, rva);
-    return section && (section->characteristics & SCN_CNT_CODE) &&
-           (!(section->characteristics & SCN_MEM_WRITE) || strcmp(section->raw_name, "INIT") == 0);
-}
-
-/* Literals that some address names, in code that is not written. */
-static void mark_literals(struct edges *edges)
-{
-    const struct rewrite *rewrite = edges->rewrite;
-    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
-        const struct ref *ref = &rewrite->refs->refs[i];
-        uint32_t nbytes, foff;
-        if ((ref->source != SOURCE_CODE && ref->source != SOURCE_RELOCATED) || ref->state != REF_RESOLVED ||
-            !image_rva_to_foff(rewrite->image, ref->target, 1, &foff) ||
-            site_set_has(&edges->literals, foff) || !is_code_only(rewrite, ref->target) ||
-            !code_literal_at(rewrite->image, rewrite->code, ref->target, &nbytes))
-            continue;
-        site_set_add(&edges->literal_begins, foff);
-        for (uint32_t k = 0; k < nbytes; k++)
-            site_set_add(&edges->literals, (uint64_t)foff + k);
-    }
-}
 
 static bool is_inert(const struct edges *edges, uint32_t rva)
 {
     uint32_t foff;
-    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) && site_set_has(&edges->inert, foff);
+    return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) &&
+           site_set_has(&edges->bytes->inert, foff);
 }
 
 static bool is_literal(const struct edges *edges, uint32_t rva)
 {
     uint32_t foff;
     return image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) &&
-           (site_set_has(&edges->literals, foff) || site_set_has(&edges->texts.bytes, foff));
+           (site_set_has(&edges->bytes->literals, foff) || site_set_has(&edges->bytes->texts.bytes, foff));
 }
 
 /* The byte is no datum, or (but_literals) one of a string literal. */
@@ -222,7 +46,7 @@ static bool does_not_count(const struct edges *edges, uint32_t rva, bool but_lit
 {
     uint32_t foff;
     return is_inert(edges, rva) || (but_literals && image_rva_to_foff(edges->rewrite->image, rva, 1, &foff) &&
-                                    site_set_has(&edges->texts.bytes, foff));
+                                    site_set_has(&edges->bytes->texts.bytes, foff));
 }
 
 static void find_zone(struct edges *edges, size_t index, bool but_literals)
@@ -249,27 +73,18 @@ static void find_zone(struct edges *edges, size_t index, bool but_literals)
                           piece->old_rva + reaching};
 }
 
-struct edges *edges_new(struct rewrite *rewrite)
+const struct edges *edges_new(const struct rewrite *rewrite)
 {
     struct edges *edges = arena_alloc(rewrite->arena, sizeof *edges);
     if (!edges)
         return NULL;
     edges->rewrite = rewrite;
-    for (int i = 0; i < 2; i++)
+    edges->bytes = &rewrite->datum_bytes;
+    for (int i = 0; i < 2; i++) {
         edges->zones[i] = arena_array(rewrite->arena, rewrite->layout->piece_count, sizeof *edges->zones[i]);
-    if (!edges->zones[0] || !edges->zones[1] ||
-        !site_set_init(&edges->inert, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->begins, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->literals, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->literal_begins, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&edges->inner, rewrite->arena, rewrite->image->file.nbytes))
-        return NULL;
-    mark_inner_labels(edges);
-    mark_extents(edges);
-    mark_literals(edges);
-    if (!mark_code(edges) ||
-        !literal_bytes_find(&edges->texts, rewrite->image, rewrite->arena, &edges->inert))
-        return NULL;
+        if (!edges->zones[i])
+            return NULL;
+    }
     for (size_t i = 0; i < rewrite->layout->piece_count; i++) {
         find_zone(edges, i, false);
         find_zone(edges, i, true);
@@ -328,7 +143,7 @@ static bool is_meant_function(const struct edges *edges, uint32_t t, enum addres
     bool is_named_by_address =
         function->source == FUNCTION_RELOCATED_POINTER || function->source == FUNCTION_LEA;
     if (function->source == FUNCTION_RELOCATED_POINTER && image_rva_to_foff(rewrite->image, t, 1, &foff) &&
-        site_set_has(&edges->inner, foff))
+        site_set_has(&rewrite->destinations.inner, foff))
         return false;
     return use == USE_AS_IS || !is_named_by_address;
 }
@@ -339,19 +154,20 @@ static bool is_known_begin(const struct edges *edges, uint32_t t, enum address_u
 {
     const struct rewrite *rewrite = edges->rewrite;
     uint32_t foff;
-    if (image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->literal_begins, foff))
+    if (image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->bytes->literal_begins, foff))
         return true;
     if (!is_inert(edges, t))
         return false;
     if (code_class_at(rewrite->code, t) == BYTE_INSTRUCTION)
         return is_meant_function(edges, t, use);
-    return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->begins, foff);
+    return image_rva_to_foff(rewrite->image, t, 1, &foff) && site_set_has(&edges->bytes->begins, foff);
 }
 
 static bool is_text_begin(const struct edges *edges, uint32_t t)
 {
     uint32_t foff;
-    return image_rva_to_foff(edges->rewrite->image, t, 1, &foff) && site_set_has(&edges->texts.begins, foff);
+    return image_rva_to_foff(edges->rewrite->image, t, 1, &foff) &&
+           site_set_has(&edges->bytes->texts.begins, foff);
 }
 
 /* A loop over the slots may begin at an address in front of them, or end at the one behind them. */

@@ -6,12 +6,10 @@
  * name. Every other address may be folded. A field that several sources name is judged once, by the one that
  * knows most of it. */
 #include "plan/referents.h"
-#include "code/index_range.h"
 
 #include "plan/debug_data.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255, STEPS_PER_BYTE = 16 };
 
@@ -19,11 +17,6 @@ static const char cure_border[] =
     "Put the variables into a section of its own that begins and ends at a page, or link "
     "with /ALIGN:0x1000 and without /MERGE.";
 static const char cure_damage[] = "Link the image again; a repair needs tables that name what is there.";
-
-static bool is_table_source(uint8_t source)
-{
-    return source != SOURCE_CODE && source != SOURCE_RELOCATED && source != SOURCE_BASERELOCS;
-}
 
 /* Fields that hold the address behind the last byte. */
 bool ref_names_end(const struct image *image, const struct ref *ref)
@@ -58,7 +51,7 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
 {
     const struct layout *layout = choice->rewrite->layout;
     *target = ref->target;
-    if (is_table_source(ref->source))
+    if (ref_is_in_table(ref))
         return true;
     if (layout->uniform_delta == 0) {
         /* With an index, an address there means an array behind the headers, which may leave. */
@@ -334,37 +327,13 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
     default:
         break;
     }
-    if (is_table_source(ref->source))
+    if (ref_is_in_table(ref))
         return choose_table(choice, ref, target);
     if (!choose_address(choice, ref, target))
         return false;
     if (ref_is_used_with_base(ref) && ref->state != REF_HEADERS)
         *target -= layout->uniform_delta;
     return true;
-}
-
-/* Which of the sources that name one field knows most: a table, then an instruction, then the relocation. */
-static int rank(const struct ref *ref)
-{
-    if (is_table_source(ref->source))
-        return 0;
-    return ref->source == SOURCE_CODE ? 1 : 2;
-}
-
-struct by_site {
-    uint32_t site_foff;
-    uint32_t index;
-    int rank;
-};
-
-static int compare_sites(const void *a, const void *b)
-{
-    const struct by_site *x = a, *y = b;
-    if (x->site_foff != y->site_foff)
-        return x->site_foff < y->site_foff ? -1 : 1;
-    if (x->rank != y->rank)
-        return x->rank < y->rank ? -1 : 1;
-    return x->index < y->index ? -1 : x->index > y->index;
 }
 
 /* The same address in the same field: what the first of them means, the others mean. */
@@ -374,57 +343,38 @@ static bool follows(const struct ref *first, const struct ref *ref)
            first->width_nbytes == ref->width_nbytes;
 }
 
-static bool collect_joins(struct referents *choice)
+static bool pieces_move_apart_from_code(const struct layout *layout)
 {
-    const struct rewrite *rewrite = choice->rewrite;
-    choice->parts_move = layout_data_leaves(rewrite->layout);
-    for (size_t i = 1; rewrite->image->is_64 && i < rewrite->layout->piece_count; i++)
-        choice->operands_change |= rewrite->layout->pieces[i].kind != PIECE_RELOCATIONS &&
-                                   piece_delta(&rewrite->layout->pieces[i]) != rewrite->layout->uniform_delta;
-    uint32_t foff;
-    if (!site_set_init(&choice->joins, rewrite->arena, rewrite->image->file.nbytes) ||
-        !site_set_init(&choice->labels, rewrite->arena, rewrite->image->file.nbytes))
-        return false;
-    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
-        const struct ref *ref = &rewrite->refs->refs[i];
-        bool may_lead = (ref->flags & REF_FLAG_CODE_TARGET) || ref->source == SOURCE_RELOCATED ||
-                        (ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS);
-        if (may_lead && ref->state == REF_RESOLVED && ref->encoding != REF_FOFF &&
-            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
-            site_set_add(&choice->joins, foff);
-        if ((ref->flags & REF_FLAG_CODE_TARGET) && ref->source != SOURCE_RELOCATED &&
-            ref->state == REF_RESOLVED && ref->encoding != REF_FOFF &&
-            image_rva_to_foff(rewrite->image, ref->target, 1, &foff))
-            site_set_add(&choice->labels, foff);
-    }
-    joins_add_short_branches(rewrite->image, rewrite->code, &choice->joins);
-    joins_add_short_branches(rewrite->image, rewrite->code, &choice->labels);
-    return true;
+    for (size_t i = 1; i < layout->piece_count; i++)
+        if (layout->pieces[i].kind != PIECE_RELOCATIONS &&
+            piece_delta(&layout->pieces[i]) != layout->uniform_delta)
+            return true;
+    return false;
 }
 
 bool referents_choose(struct rewrite *rewrite)
 {
     const struct refset *refs = rewrite->refs;
+    const uint32_t *order = rewrite->ref_order;
     struct layout *layout = rewrite->layout;
     struct referents choice = {.rewrite = rewrite,
-                               .edges = edges_new(rewrite),
-                               .steps_left = STEPS_PER_BYTE * (uint64_t)rewrite->image->file.nbytes};
-    choice.decoder = decoder_new(rewrite->arena, rewrite->image->is_64);
-    struct by_site *order = arena_array(rewrite->arena, refs->ref_count, sizeof *order);
+                               .edges = rewrite->edges,
+                               .decoder = decoder_new(rewrite->arena, rewrite->image->is_64),
+                               .steps_left = STEPS_PER_BYTE * (uint64_t)rewrite->image->file.nbytes,
+                               .parts_move = layout_data_leaves(layout),
+                               .operands_change =
+                                   rewrite->image->is_64 && pieces_move_apart_from_code(layout)};
     layout->targets = arena_array(rewrite->arena, refs->ref_count, sizeof *layout->targets);
-    if (!choice.edges || !choice.decoder || !order || !layout->targets || !collect_joins(&choice) ||
+    if (!choice.decoder || !layout->targets ||
         !extent_index_init(&choice.jump_tables, refs, UINT64_C(1) << EXTENT_JUMP_TABLE, rewrite->arena))
         return false;
-    for (size_t i = 0; i < refs->ref_count; i++)
-        order[i] = (struct by_site){refs->refs[i].site_foff, (uint32_t)i, rank(&refs->refs[i])};
-    qsort(order, refs->ref_count, sizeof *order, compare_sites);
     for (size_t i = 0, first = 0; i < refs->ref_count; i++) {
-        uint32_t index = order[i].index, first_index = order[first].index;
-        if (i == 0 || order[i].site_foff != order[first].site_foff)
-            first = i, first_index = index;
-        if (i != first && follows(&refs->refs[first_index], &refs->refs[index]))
-            layout->targets[index] = layout->targets[first_index];
-        else if (!choose(&choice, &refs->refs[index], &layout->targets[index]))
+        const struct ref *ref = &refs->refs[order[i]];
+        if (i == 0 || ref->site_foff != refs->refs[order[first]].site_foff)
+            first = i;
+        if (i != first && follows(&refs->refs[order[first]], ref))
+            layout->targets[order[i]] = layout->targets[order[first]];
+        else if (!choose(&choice, ref, &layout->targets[order[i]]))
             return false;
     }
     return true;

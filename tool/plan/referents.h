@@ -11,13 +11,11 @@
 
 struct referents {
     struct rewrite *rewrite;
-    struct edges *edges;
+    const struct edges *edges;
     struct decoder *decoder;
-    uint64_t steps_left;    /* for following uses */
-    struct site_set joins;  /* file offsets that anything leads to */
-    struct site_set labels; /* file offsets that branches, jump tables and loader tables lead to */
-    bool parts_move;        /* not all pieces move alike */
-    bool operands_change;   /* x64: some piece moves otherwise than code, so code has other bytes */
+    uint64_t steps_left;  /* for following uses */
+    bool parts_move;      /* not all pieces move alike */
+    bool operands_change; /* x64: some piece moves otherwise than code, so code has other bytes */
     struct extent_index jump_tables;
 };
 

@@ -19,7 +19,7 @@ const struct piece *referents_indexed_piece(struct referents *choice, const stru
     const struct rewrite *rewrite = choice->rewrite;
     struct index_range range;
     if (ref->source != SOURCE_CODE || ref->encoding != REF_VA || rewrite->image->is_64 ||
-        !index_range_find(rewrite->image, rewrite->code, choice->decoder, &choice->joins,
+        !index_range_find(rewrite->image, rewrite->code, choice->decoder, &rewrite->destinations.any,
                           code_instruction_begin(rewrite->code, ref->site_rva), &range) ||
         range.nbytes == 0)
         return NULL;
@@ -34,8 +34,8 @@ const struct piece *referents_accessed_piece(struct referents *choice, const str
     int64_t first, end;
     if (ref->source != SOURCE_CODE || (ref->encoding != REF_VA && ref->encoding != REF_PCREL) ||
         (ref->flags & REF_FLAG_CODE_TARGET) ||
-        !address_first_accesses(rewrite->image, rewrite->code, choice->decoder, &choice->joins, ref->site_rva,
-                                &choice->steps_left, &first, &end))
+        !address_first_accesses(rewrite->image, rewrite->code, choice->decoder, &rewrite->destinations.any,
+                                ref->site_rva, &choice->steps_left, &first, &end))
         return NULL;
     return piece_of_bytes(rewrite->layout, ref->target + first, ref->target + end);
 }

@@ -34,7 +34,8 @@ static bool is_label(struct referents *choice, uint32_t rva)
     const struct rewrite *rewrite = choice->rewrite;
     struct instruction before;
     uint32_t foff;
-    if (!image_rva_to_foff(rewrite->image, rva, 1, &foff) || site_set_has(&choice->labels, foff))
+    if (!image_rva_to_foff(rewrite->image, rva, 1, &foff) ||
+        site_set_has(&rewrite->destinations.labels, foff))
         return true;
     enum byte_class class_before = rva == 0 ? BYTE_UNKNOWN : code_class_at(rewrite->code, rva - 1);
     if (class_before != BYTE_INSTRUCTION && class_before != BYTE_INSTRUCTION_TAIL)
@@ -103,7 +104,7 @@ static bool is_passed_label(const struct referents *choice, uint32_t site_rva, u
     uint32_t foff, begin = code_instruction_begin(rewrite->code, rva - 1);
     struct span bytes = image_run_at_rva(rewrite->image, begin);
     if (!rewrite->image->is_64 && image_rva_to_foff(rewrite->image, rva, 1, &foff) &&
-        site_set_has(&choice->labels, foff))
+        site_set_has(&rewrite->destinations.labels, foff))
         return true;
     if (is_returned(choice, site_rva) || !decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &before))
         return true;

@@ -24,7 +24,10 @@
 #ifndef HVCIFIX_PLAN_REWRITE_H
 #define HVCIFIX_PLAN_REWRITE_H
 
+#include "plan/datum_bytes.h"
+#include "plan/destinations.h"
 #include "plan/plan_stages.h"
+#include "plan/ref_order.h"
 
 struct extent_index;
 
@@ -104,6 +107,11 @@ struct rewrite {
     uint32_t whole_count;
     struct section_split *splits; /* by index of the section */
 
+    /* What every candidate asks, and none changes: */
+    struct destinations destinations;
+    struct datum_bytes datum_bytes;
+    const uint32_t *ref_order;
+
     /* One candidate: */
     bool keeps_distances;  /* all data moves by one distance */
     bool takes_all_runs;   /* so does what lies between the code of any section */
@@ -125,7 +133,8 @@ struct rewrite {
     const struct extent_index *tables; /* those that code does not read, or NULL: not asked for */
     uint32_t number_rva;               /* of a number that may be the RVA of data that leaves; NO_RVA: none */
 
-    struct layout *layout; /* being built */
+    struct layout *layout;     /* being built */
+    const struct edges *edges; /* of the layout, once its pieces are placed */
     struct finding refusal;
     bool is_refused;
 };
@@ -193,7 +202,8 @@ bool place_atom(struct rewrite *rewrite, const struct atom *atom, uint32_t new_r
 
 /* edges.c */
 struct edges;
-struct edges *edges_new(struct rewrite *rewrite);
+/* For rewrite->layout; NULL when memory ran out. */
+const struct edges *edges_new(const struct rewrite *rewrite);
 /* Does the piece hold anything but code, fill, literals and tables that code does not read? */
 bool edges_has_data(const struct edges *edges, const struct piece *piece);
 /* What is done with an address. */

@@ -33,6 +33,9 @@ static inline bool site_set_has(const struct site_set *set, uint64_t foff)
     return foff < set->limit_nbytes && (set->bits[foff >> 3] & (1U << (foff & 7))) != 0;
 }
 
+/* Adds every member of `other`, a set with the same limit or an empty one that was never made. */
+void site_set_add_all(struct site_set *set, const struct site_set *other);
+
 /* The first member of [foff, foff + nbytes), or UINT64_MAX. nbytes is at most 24. */
 static inline uint64_t site_set_first(const struct site_set *set, uint64_t foff, unsigned nbytes)
 {
