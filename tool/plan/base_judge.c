@@ -58,12 +58,15 @@ bool base_judge(struct rewrite *rewrite)
                           &escape))
         return false;
     rewrite->base_is_followed = escape.rva == NO_RVA;
+    if (escape.rva == NO_RVA)
+        return true;
     /* Where the headers keep their distance, nobody who reads them minds; but who has the base may know RVAs
      * of what leaves, if there are any. */
     bool keeps_distance = rewrite->layout->uniform_delta == 0;
-    if (escape.rva == NO_RVA ||
-        (keeps_distance &&
-         (escape.reads_headers || !layout_data_leaves(rewrite->layout) || rewrite->number_rva == NO_RVA)))
+    uint32_t number_rva = NO_RVA;
+    if (keeps_distance && !escape.reads_headers && !rva_numbers_find(rewrite, &number_rva))
+        return false;
+    if (keeps_distance && number_rva == NO_RVA)
         return true;
     if (keeps_distance)
         return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,

@@ -53,6 +53,7 @@ static void choose(struct rewrite *rewrite, uint32_t number)
 static bool try_candidate(struct rewrite *rewrite)
 {
     bool is_low = layout_is_low(rewrite->image);
+    rewrite->has_number = false;
     rewrite->layout = arena_alloc(rewrite->arena, sizeof *rewrite->layout);
     if (!rewrite->layout)
         return false;
@@ -62,7 +63,7 @@ static bool try_candidate(struct rewrite *rewrite)
                                                          : place_append(rewrite);
     if (!is_placed || !(is_low ? new_sections_low(rewrite) : new_sections_append(rewrite)))
         return false;
-    if (!import_range_choose(rewrite) || !rva_numbers_find(rewrite) || !rva_types_judge(rewrite))
+    if (!import_range_choose(rewrite) || !rva_types_judge(rewrite))
         return false;
     rewrite->edges = edges_new(rewrite);
     if (!rewrite->edges || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||

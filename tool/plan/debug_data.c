@@ -1,6 +1,8 @@
 /* debug_data.c - see debug_data.h. Source: PE format specification, "Debug Directory". */
 #include "plan/debug_data.h"
 
+#include <string.h>
+
 enum { SIGNATURE_RSDS = 0x53445352, SIGNATURE_NB10 = 0x3031424E };
 
 uint32_t debug_entry_count(const struct image *image, uint32_t *foff)
@@ -71,4 +73,11 @@ bool debug_data_is_dropped(const struct image *image, uint64_t foff)
             return true;
     }
     return false;
+}
+
+bool section_is_debug(const struct section *section)
+{
+    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
+    return (section->raw_name[0] == '/' || strncmp(section->raw_name, ".debug", 6) == 0) &&
+           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
 }

@@ -1,6 +1,6 @@
-/* debug_data.h - debug data that lie in the file only, and what becomes of them in a new layout.
- * Takes: an image.  Gives: which of its debug data are not carried over.  Must not: decide about data that
- * are mapped: those go where their section goes.
+/* debug_data.h - where an image holds debug data, and what becomes of those that lie in the file only.
+ * Takes: an image.  Gives: its debug entries, and which of their data a new layout does not carry over.
+ * Must not: decide about data that are mapped: those go where their section goes.
  *
  * Linkers before the year 2002, and tools that split symbols off, put debug data behind the sections: the
  * entry has a file offset and no RVA. Nothing loads them. A reference to a PDB or DBG file and the frame data
@@ -24,5 +24,9 @@ bool debug_entry_is_dropped_at(const struct image *image, uint64_t foff);
 
 /* True when the byte at foff belongs to debug data that a new layout leaves out. Work: the entries. */
 bool debug_data_is_dropped(const struct image *image, uint64_t foff);
+
+/* DWARF, which gcc puts into sections: its name for them, by way of the string table, and rights that nothing
+ * asks for at run time. */
+bool section_is_debug(const struct section *section);
 
 #endif

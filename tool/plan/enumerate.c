@@ -7,6 +7,7 @@
  * they could be. On x86, base relocations name every such field. */
 #include "code/code_decode.h"
 #include "code/range_hits.h"
+#include "plan/debug_data.h"
 #include "plan/rewrite.h"
 
 #include <inttypes.h>

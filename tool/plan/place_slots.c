@@ -1,6 +1,7 @@
 /* place_slots.c - places for what leaves a section by itself.
  * Takes: the slots that leave.  Gives: their new addresses, and the pieces of the sections that they leave.
  * Must not: change order or spacing inside a slot range. */
+#include "plan/debug_data.h"
 #include "plan/rewrite.h"
 #include "refs/extent_index.h"
 

@@ -61,8 +61,10 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
                               "has an index whose bounds are not known, and more than one part of the data "
                               "that moves apart may hold the array");
         /* Tables of RVAs that code adds to the image base are nobody's references. */
-        if (!layout_data_leaves(layout) || ref->target != 0 || ref->encoding == REF_PCREL ||
-            choice->rewrite->number_rva == NO_RVA)
+        uint32_t number_rva = NO_RVA;
+        if (ref->target == 0 && ref->encoding != REF_PCREL && !rva_numbers_find(choice->rewrite, &number_rva))
+            return false;
+        if (number_rva == NO_RVA)
             return true;
         return refuse_ref(choice->rewrite, ref,
                           "Do not take the address of __ImageBase, or keep variables out of code sections.",

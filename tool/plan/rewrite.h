@@ -131,7 +131,8 @@ struct rewrite {
     bool base_is_followed;              /* they are all of them: the base never went out of sight */
 
     const struct extent_index *tables; /* those that code does not read, or NULL: not asked for */
-    uint32_t number_rva;               /* of a number that may be the RVA of data that leaves; NO_RVA: none */
+    bool has_number;                   /* number_rva of rva_numbers_find() was asked for */
+    uint32_t number_rva;
 
     struct layout *layout;     /* being built */
     const struct edges *edges; /* of the layout, once its pieces are placed */
@@ -223,13 +224,12 @@ bool edges_matter(const struct edges *edges, uint32_t t);
 /* The field holds the address behind the last byte of what it names. */
 bool ref_names_end(const struct image *image, const struct ref *ref);
 
-/* rva_numbers.c: fills number_rva, where the image base stays true and data leave. */
-bool rva_numbers_find(struct rewrite *rewrite);
-/* Behind it: type information of C++ is not torn. */
+/* rva_numbers.c: *rva is the place of a number that may be the RVA of data that leaves, where the image base
+ * stays true; NO_RVA: there is none, or the base does not stay. All bytes are looked at when it is first
+ * asked of a layout. False when memory ran out. */
+bool rva_numbers_find(struct rewrite *rewrite, uint32_t *rva);
+/* Type information of C++ is not torn. */
 bool rva_types_judge(struct rewrite *rewrite);
-
-/* DWARF: gcc's name for it, by way of the string table, and rights that nothing asks for at run time. */
-bool section_is_debug(const struct section *section);
 
 /* referents.c: layout->targets. */
 bool referents_choose(struct rewrite *rewrite);

@@ -6,9 +6,8 @@
  * (C++ type information of x64 is made of such). Where the base is the true one and no such number exists,
  * nothing that left can be reached so: all other RVAs are known fields, and have new values. */
 #include "code/code_decode.h"
+#include "plan/debug_data.h"
 #include "plan/rewrite.h"
-
-#include <string.h>
 
 enum { RVA_NBYTES = 4, FOLD_NBYTES = 0x100 };
 
@@ -123,26 +122,12 @@ static bool holds_type_names(const struct image *image)
     return false;
 }
 
-bool rva_types_judge(struct rewrite *rewrite)
-{
-    bool may_be_torn = rewrite->layout->uniform_delta != 0 || rewrite->number_rva != NO_RVA;
-    /* The kernel brings no runtime that reads it (docs/ASSUMPTIONS.md). */
-    if (!rewrite->image->is_64 || rewrite->image->role == ROLE_KERNEL ||
-        !layout_data_leaves(rewrite->layout) || !may_be_torn || !holds_type_names(rewrite->image))
-        return true;
-    return rewrite_refuse(
-        rewrite, rewrite->number_rva, NO_FILE_OFFSET,
-        "Compile without run-time type information and C++ exceptions (/GR-, no /EH).",
-        "It holds type information of C++, which leads to data by RVAs that no table names.");
-}
-
-bool rva_numbers_find(struct rewrite *rewrite)
+/* The place of the first number, or NO_RVA. False when memory ran out. */
+static bool look_through(struct rewrite *rewrite, uint32_t *rva)
 {
     struct numbers numbers = {.rewrite = rewrite,
                               .decoder = decoder_new(rewrite->arena, rewrite->image->is_64)};
-    rewrite->number_rva = NO_RVA;
-    if (rewrite->layout->uniform_delta != 0 || !layout_data_leaves(rewrite->layout))
-        return true;
+    *rva = NO_RVA;
     if (!numbers.decoder || !collect_known(&numbers))
         return false;
     for (uint32_t i = 0; i < rewrite->image->section_count; i++) {
@@ -150,19 +135,43 @@ bool rva_numbers_find(struct rewrite *rewrite)
         const struct code_section *code = code_section_at(rewrite->code, section->rva);
         if (section_is_debug(section))
             continue;
-        for (uint32_t at = 0; at < section->file_nbytes && rewrite->number_rva == NO_RVA; at++) {
+        for (uint32_t at = 0; at < section->file_nbytes; at++) {
             bool is_code = code && at < code->nbytes;
             if (is_code ? is_number_in_code(&numbers, section, at, (enum byte_class)code->classes[at])
-                        : is_number_in_data(&numbers, section, at))
-                rewrite->number_rva = section->rva + at;
+                        : is_number_in_data(&numbers, section, at)) {
+                *rva = section->rva + at;
+                return true;
+            }
         }
     }
     return true;
 }
 
-bool section_is_debug(const struct section *section)
+bool rva_numbers_find(struct rewrite *rewrite, uint32_t *rva)
 {
-    const uint32_t rights = SCN_MEM_DISCARDABLE | SCN_MEM_READ | SCN_MEM_WRITE | SCN_MEM_EXECUTE;
-    return (section->raw_name[0] == '/' || strncmp(section->raw_name, ".debug", 6) == 0) &&
-           (section->characteristics & rights) == (SCN_MEM_DISCARDABLE | SCN_MEM_READ);
+    *rva = NO_RVA;
+    if (rewrite->layout->uniform_delta != 0 || !layout_data_leaves(rewrite->layout))
+        return true;
+    if (!rewrite->has_number && !look_through(rewrite, &rewrite->number_rva))
+        return false;
+    rewrite->has_number = true;
+    *rva = rewrite->number_rva;
+    return true;
+}
+
+bool rva_types_judge(struct rewrite *rewrite)
+{
+    uint32_t number_rva;
+    /* The kernel brings no runtime that reads it (docs/ASSUMPTIONS.md). */
+    if (!rewrite->image->is_64 || rewrite->image->role == ROLE_KERNEL ||
+        !layout_data_leaves(rewrite->layout) || !holds_type_names(rewrite->image))
+        return true;
+    if (!rva_numbers_find(rewrite, &number_rva))
+        return false;
+    if (rewrite->layout->uniform_delta == 0 && number_rva == NO_RVA)
+        return true;
+    return rewrite_refuse(
+        rewrite, number_rva, NO_FILE_OFFSET,
+        "Compile without run-time type information and C++ exceptions (/GR-, no /EH).",
+        "It holds type information of C++, which leads to data by RVAs that no table names.");
 }
