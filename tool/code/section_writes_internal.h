@@ -82,13 +82,6 @@ void judge_stored_address(struct judge *judge, uint32_t target_rva, uint32_t rva
 /* A function of the code map begins there: its address may be passed around without writing to it. */
 bool judge_is_code(const struct judge *judge, uint32_t rva);
 
-/* section_writes_folded.c: an operand of code that leads outside of the section. */
-void judge_folded(struct judge *judge, const struct ref *ref);
-void judge_folded_base(struct judge *judge, const struct base_use *use);
-
-/* section_writes_borders.c: a reference that leads to what borders on the section without a gap. */
-void judge_border(struct judge *judge, const struct ref *ref);
-
 /* section_writes_folded.c: an operand of code, wherever it leads. */
 void judge_folded(struct judge *judge, const struct ref *ref);
 void judge_folded_base(struct judge *judge, const struct base_use *use);

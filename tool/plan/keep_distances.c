@@ -7,23 +7,23 @@
  * in a page that is written. Parts with different rights may meet on a page; then the page is writable. */
 #include "plan/rewrite.h"
 
-/* Code does not refer to what the loader and its like read; in page-aligned images such a section stays. */
-static bool is_table_section(const struct rewrite *rewrite, const struct atom *atom)
+bool table_begins_at(const struct image *image, uint32_t rva)
 {
     static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const struct directory *directory = image_directory(rewrite->image, tables[i]);
-        if (directory && directory->rva == atom->rva && !atom->is_data_run)
+        const struct directory *directory = image_directory(image, tables[i]);
+        if (directory && directory->rva == rva)
             return true;
     }
     return false;
 }
 
+/* In a page-aligned image a section of tables stays. */
 static bool is_moved(const struct rewrite *rewrite, const struct atom *atom)
 {
     if ((atom->needs & NEEDS_EXECUTE) || atom->is_relocations)
         return false;
-    return layout_is_low(rewrite->image) || !is_table_section(rewrite, atom);
+    return layout_is_low(rewrite->image) || atom->is_data_run || !table_begins_at(rewrite->image, atom->rva);
 }
 
 /* In a page-aligned image the runs of a section become one section. */

@@ -2,6 +2,7 @@
  * Takes: image and references.  Gives: true, or the refusal that names the table.
  * Must not: judge damage that every reader sees; plan_damage.c does that. */
 #include "plan/binding.h"
+#include "plan/debug_data.h"
 #include "plan/rewrite.h"
 
 /* New sections lie behind the old image; nothing that the headers name may reach there. */
@@ -79,15 +80,11 @@ static bool check_tables_in_headers(struct rewrite *rewrite)
 static bool check_debug_data(struct rewrite *rewrite)
 {
     const struct image *image = rewrite->image;
-    const struct directory *directory = image_directory(image, DIR_DEBUG);
-    struct span table = directory ? image_run_at_rva(image, directory->rva) : (struct span){NULL, 0};
-    for (size_t at = 0; directory && at < directory->nbytes; at += DEBUG_ENTRY_NBYTES) {
-        struct span entry;
-        uint32_t mapped_foff;
-        if (!span_part(table, at, DEBUG_ENTRY_NBYTES, &entry))
-            break;
-        uint32_t rva = load_u32(entry.bytes + DEBUG_ADDRESS_OF_RAW_DATA);
-        uint32_t foff = load_u32(entry.bytes + DEBUG_POINTER_TO_RAW_DATA);
+    uint32_t entry_foff = 0, count = debug_entry_count(image, &entry_foff);
+    for (uint32_t i = 0; i < count; i++, entry_foff += DEBUG_ENTRY_NBYTES) {
+        const uint8_t *entry = image->file.bytes + entry_foff;
+        uint32_t rva = load_u32(entry + DEBUG_ADDRESS_OF_RAW_DATA);
+        uint32_t foff = load_u32(entry + DEBUG_POINTER_TO_RAW_DATA), mapped_foff;
         if (rva != 0 && foff != 0 && image_rva_to_foff(image, rva, 1, &mapped_foff) && mapped_foff != foff)
             return rewrite_refuse(rewrite, rva, foff, "Link the image again.",
                                   "The debug directory gives the same data two places: RVA 0x%X and file "

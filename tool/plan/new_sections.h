@@ -27,7 +27,7 @@ uint32_t sections_end_rva(const struct layout *layout);
  * as a whole keeps its header at its new place; a hole without data is left behind. */
 bool window_holds(const struct rewrite *rewrite, const struct piece *piece);
 bool window_leaves_whole(const struct rewrite *rewrite, const struct section *section);
-void window_vacate(const struct rewrite *rewrite, const struct section *section, struct new_section *kept);
+void window_vacate(const struct section *section, struct new_section *kept);
 bool window_add_sections(struct rewrite *rewrite);
 /* Bytes of the file in front of the section that leave their place in it. */
 uint32_t window_vacated_nbytes(const struct rewrite *rewrite, const struct section *section);

@@ -70,7 +70,7 @@ static void copy_old_sections(struct rewrite *rewrite)
         if (rewrite->context->options->forced)
             kept->rva = rewrite->context->options->forced->section_rvas[i];
         if (window_leaves_whole(rewrite, section))
-            window_vacate(rewrite, section, kept);
+            window_vacate(section, kept);
     }
 }
 

@@ -17,9 +17,8 @@ bool window_leaves_whole(const struct rewrite *rewrite, const struct section *se
            piece->old_rva == section->rva && window_holds(rewrite, piece);
 }
 
-void window_vacate(const struct rewrite *rewrite, const struct section *section, struct new_section *kept)
+void window_vacate(const struct section *section, struct new_section *kept)
 {
-    (void)rewrite;
     *kept = (struct new_section){.rva = section->rva,
                                  .virtual_size = section->memory_nbytes,
                                  .characteristics = NEW_CONSTANTS,

@@ -54,18 +54,6 @@ bool referents_index_is_wide(struct referents *choice, const struct ref *ref)
            instruction.index != NO_REGISTER && instruction.scale > CHARACTER_NBYTES;
 }
 
-/* A section of the linker's own, which code does not index. */
-static bool is_table_section(const struct referents *choice, const struct piece *piece)
-{
-    static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const struct directory *directory = image_directory(choice->rewrite->image, tables[i]);
-        if (directory && directory->rva == piece->old_rva)
-            return true;
-    }
-    return false;
-}
-
 const struct piece *referents_only_data(const struct referents *choice)
 {
     const struct layout *layout = choice->rewrite->layout;
@@ -73,7 +61,7 @@ const struct piece *referents_only_data(const struct referents *choice)
     for (size_t i = 1; i < layout->piece_count; i++) {
         const struct piece *piece = &layout->pieces[i];
         if (piece->kind == PIECE_RELOCATIONS || !edges_has_data(choice->edges, piece) ||
-            is_table_section(choice, piece))
+            table_begins_at(choice->rewrite->image, piece->old_rva))
             continue;
         if (meant && piece_delta(meant) != piece_delta(piece))
             return NULL;
@@ -86,7 +74,7 @@ const struct piece *referents_only_data(const struct referents *choice)
 static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
 {
     const struct rewrite *rewrite = choice->rewrite;
-    if (is_table_section(choice, piece))
+    if (table_begins_at(choice->rewrite->image, piece->old_rva))
         return false;
     if (piece->kind == PIECE_DATA)
         return true;
