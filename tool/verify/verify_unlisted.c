@@ -131,6 +131,33 @@ static bool may_be_distance(struct unlisted *search, const struct verify_piece *
             (!own->is_code && verify_known_any(&search->names, section, at, 1)));
 }
 
+/* Counted from table_rva, the number leads to an instruction that moved otherwise than the table. */
+static bool leads_to_code(struct unlisted *search, const struct verify_piece *own,
+                          const struct verify_section *section, size_t at, uint32_t table_rva)
+{
+    struct verify_code *code = &search->moves->code;
+    if (!range_fits(section->bytes.nbytes, at, NUMBER_NBYTES) ||
+        verify_known_any(&search->known, section, at, NUMBER_NBYTES))
+        return false;
+    int64_t rva = (int64_t)table_rva + (int32_t)load_u32(section->bytes.bytes + at);
+    const struct verify_piece *piece = rva < 0 ? NULL : verify_piece_at(&search->moves->map, (uint64_t)rva);
+    if (!piece || !piece->is_code || piece->delta == own->delta)
+        return false;
+    struct verify_function *function = verify_function_at(code, (uint32_t)rva);
+    return function && verify_function_is_clean(code, function) &&
+           verify_begins_instruction(code, (uint64_t)rva);
+}
+
+/* Two distances in a row to labels, counted from the place that somebody names, are no accident. */
+static bool is_label_table(struct unlisted *search, const struct verify_piece *own,
+                           const struct verify_section *section, size_t at)
+{
+    uint32_t rva = section->rva + (uint32_t)at;
+    return verify_known_any(&search->names, section, at, 1) && leads_to_code(search, own, section, at, rva) &&
+           leads_to_code(search, own, section, at + NUMBER_NBYTES, rva) &&
+           !is_jump_table(search, section, at);
+}
+
 static bool judge_number(struct unlisted *search, const struct verify_piece *own,
                          const struct verify_section *section, size_t at)
 {
@@ -143,6 +170,12 @@ static bool judge_number(struct unlisted *search, const struct verify_piece *own
                                      "The number at RVA 0x%X is the distance from there to RVA 0x%X, which "
                                      "moved apart; it is not shown that it is none.",
                                      (unsigned)rva, (unsigned)target_rva);
+    if (is_label_table(search, own, section, at))
+        return verify_moves_unproved(
+            moves, rva,
+            "At RVA 0x%X distances to code begin, which moved apart; it is not shown "
+            "that they are none.",
+            (unsigned)rva);
     if (!moves->map.moves_code && apart_at(search, 0, number) && !is_among_noise(search, section, at))
         return verify_moves_unproved(moves, rva,
                                      "The number at RVA 0x%X is RVA 0x%X, which moved; it is not shown that "
