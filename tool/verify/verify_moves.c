@@ -14,6 +14,7 @@
 #include "verify/verify_table_sections.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_unlisted.h"
+#include "verify/verify_slots_taken.h"
 #include "verify/verify_writes.h"
 
 bool verify_is_moved(const struct verify_case *judged)
@@ -272,7 +273,7 @@ bool verify_moved(struct verify_case *judged)
         inventory(&moves) && verify_mark_tables(&moves) &&
         verify_gaps_mark(&moves.code, &moves.inert, judged->arena) && verify_edges_begin(&moves) &&
         verify_moved_relocations(&moves) && verify_copies_judge(&moves) && verify_moved_code(&moves) &&
-        verify_base_uses(&moves) && judge_unrelocated(&moves) && verify_unlisted(&moves) &&
+        verify_base_uses(&moves) && judge_unrelocated(&moves) && verify_unlisted(&moves) && verify_slots_taken(&moves) &&
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
         verify_moved_sections(&moves) && verify_moved_split(&moves) && verify_moved_called(&moves) &&
