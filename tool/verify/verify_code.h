@@ -39,6 +39,7 @@ struct verify_function {
 /* A direct branch or call of clean code. RVAs. */
 struct verify_branch {
     uint32_t to_rva, from_rva;
+    bool is_call;
 };
 
 /* A relocated field in code that may be the displacement of an access to a table in code. RVAs. */

@@ -28,8 +28,8 @@ static bool collect(struct verify_code *code, struct arena *arena, const struct 
         if (!grown)
             return false;
         code->branches = grown;
-        code->branches[code->branch_count++] =
-            (struct verify_branch){(uint32_t)((int64_t)rva + instruction.target), rva};
+        code->branches[code->branch_count++] = (struct verify_branch){
+            (uint32_t)((int64_t)rva + instruction.target), rva, instruction.flow == FLOW_CALL};
     }
     return true;
 }
@@ -58,6 +58,15 @@ static size_t first_branch_to(const struct verify_code *code, uint32_t rva)
             high = middle;
     }
     return low;
+}
+
+bool verify_is_called_between(const struct verify_code *code, uint32_t rva, uint32_t last_rva)
+{
+    for (size_t i = first_branch_to(code, rva + 1);
+         i < code->branch_count && code->branches[i].to_rva <= last_rva; i++)
+        if (code->branches[i].is_call)
+            return true;
+    return !code->has_branches;
 }
 
 /* The instruction that ends where `at` begins and goes on there. */

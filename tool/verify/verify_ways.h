@@ -27,4 +27,7 @@ size_t verify_ways_into(struct verify_code *code, const struct verify_code_secti
  * are not collected: a conditional or short branch does. */
 bool verify_is_inner_label(struct verify_code *code, const struct verify_code_section *section, size_t at);
 
+/* A call leads to a place behind rva and not behind last_rva. True as well where calls are not collected. */
+bool verify_is_called_between(const struct verify_code *code, uint32_t rva, uint32_t last_rva);
+
 #endif
