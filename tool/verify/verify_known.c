@@ -9,14 +9,15 @@ void verify_known_mark(const struct verify_known *known, uint64_t rva, uint64_t 
         const struct verify_section *section = verify_section_at(image, (uint32_t)rva);
         if (!section)
             return;
-        for (; rva < end_rva && rva - section->rva < section->memory_nbytes; rva++) {
+        uint64_t raw_end_rva = (uint64_t)section->rva + section->bytes.nbytes;
+        uint64_t stop_rva = end_rva < raw_end_rva ? end_rva : raw_end_rva;
+        for (; rva < stop_rva; rva++) {
             uint64_t at = rva - section->rva;
+            uint8_t *byte = &known->bits[section->index][at / 8];
             known->moves->judged->verdict->step_count++;
-            if (at < section->bytes.nbytes) {
-                uint8_t *byte = &known->bits[section->index][at / 8];
-                *byte = (uint8_t)(*byte | 1u << (at % 8));
-            }
+            *byte = (uint8_t)(*byte | 1u << (at % 8));
         }
+        rva = (uint64_t)section->rva + section->memory_nbytes; /* zeros, and then the next section */
     }
 }
 
@@ -51,8 +52,5 @@ bool verify_known_begin(struct verify_moves *moves, struct verify_known *known)
                           (uint64_t)moves->fields[i].rva + moves->fields[i].nbytes);
     for (size_t i = 0; i < moves->inert.count; i++)
         verify_known_mark(known, moves->inert.items[i].rva, moves->inert.items[i].end_rva);
-    for (size_t i = 0; i < moves->old_tables.typed.count; i++)
-        verify_known_mark(known, moves->old_tables.typed.items[i].rva,
-                          moves->old_tables.typed.items[i].end_rva);
     return true;
 }

@@ -6,6 +6,7 @@
  * displacement, or in data. Loaders' tables are fields, and hold the new RVAs. Import slots and tables that
  * moved are looked for in code alone: nobody keeps their RVAs in data but tables (docs/ASSUMPTIONS.md). */
 #include "verify/verify_rva_numbers.h"
+#include "verify/verify_known.h"
 #include "verify/verify_references.h"
 #include "verify/verify_table_sections.h"
 
@@ -13,7 +14,7 @@ enum { NUMBER_NBYTES = 4, FOLDED_NBYTES = 0x100 };
 
 struct number_search {
     struct verify_moves *moves;
-    struct verify_range_list known;  /* fields and tables */
+    struct verify_known known;
     struct verify_range_list moved;  /* data that moved, and is no table */
     struct verify_range_list folded; /* the same, and so near to it that a folded address may mean it */
     struct verify_range_list other;  /* import slots and tables that moved */
@@ -23,26 +24,13 @@ struct number_search {
 
 static void add(struct verify_range_list *list, uint64_t rva, uint64_t end_rva)
 {
-    list->items[list->count++] = (struct verify_range){rva, end_rva, "known"};
+    list->items[list->count++] = (struct verify_range){rva, end_rva, "a part"};
 }
 
 static bool begin(const struct number_search *search, struct verify_range_list *list, size_t count)
 {
     list->items = arena_array(search->moves->judged->arena, count + 1, sizeof *list->items);
     return list->items != NULL;
-}
-
-static bool collect_known(struct number_search *search)
-{
-    const struct verify_moves *moves = search->moves;
-    if (!begin(search, &search->known, moves->field_count + moves->inert.count))
-        return false;
-    for (size_t i = 0; i < moves->field_count; i++)
-        add(&search->known, moves->fields[i].rva, (uint64_t)moves->fields[i].rva + moves->fields[i].nbytes);
-    for (size_t i = 0; i < moves->inert.count; i++)
-        add(&search->known, moves->inert.items[i].rva, moves->inert.items[i].end_rva);
-    verify_ranges_merge(&search->known);
-    return true;
 }
 
 static bool collect_moved(struct number_search *search)
@@ -67,9 +55,9 @@ static bool collect_moved(struct number_search *search)
     return true;
 }
 
-static bool is_in(const struct verify_range_list *list, uint64_t rva, uint64_t nbytes)
+static bool is_in(const struct verify_range_list *list, uint64_t rva)
 {
-    return verify_range_at(list, rva, rva + nbytes) != NULL;
+    return verify_range_at(list, rva, rva + 1) != NULL;
 }
 
 static bool is_letters(const uint8_t *bytes)
@@ -98,8 +86,8 @@ static void look_at_data(struct number_search *search, const struct verify_secti
     for (size_t at = 0; !search->is_found && range_fits(bytes.nbytes, at, NUMBER_NBYTES);
          at += NUMBER_NBYTES) {
         search->moves->judged->verdict->step_count++;
-        if (!is_in(&search->moved, load_u32(bytes.bytes + at), 1) ||
-            is_in(&search->known, (uint64_t)section->rva + at, NUMBER_NBYTES) ||
+        if (!is_in(&search->moved, load_u32(bytes.bytes + at)) ||
+            verify_known_any(&search->known, section, at, NUMBER_NBYTES) ||
             (at >= NUMBER_NBYTES && is_letters(bytes.bytes + at - NUMBER_NBYTES) &&
              is_end_of_text(bytes.bytes + at)))
             continue;
@@ -128,8 +116,8 @@ static void look_at_code(struct number_search *search, const struct verify_code_
     for (size_t at = 1; !search->is_found && range_fits(section->bytes.nbytes, at, NUMBER_NBYTES); at++) {
         uint32_t field_rva = section->rva + (uint32_t)at, value = load_u32(section->bytes.bytes + at);
         search->moves->judged->verdict->step_count++;
-        if ((!is_in(&search->folded, value, 1) && !is_in(&search->other, value, 1)) ||
-            is_in(&search->known, field_rva, NUMBER_NBYTES) ||
+        if ((!is_in(&search->folded, value) && !is_in(&search->other, value)) ||
+            verify_known_any(&search->known, section->section, at, NUMBER_NBYTES) ||
             !verify_number_may_be_operand(search->moves, section, at))
             continue;
         search->is_found = true;
@@ -141,7 +129,7 @@ bool verify_rva_numbers_find(struct verify_moves *moves, bool *is_found, uint32_
 {
     const struct verify_image *image = &moves->judged->old_image;
     struct number_search search = {.moves = moves};
-    if (!collect_known(&search) || !collect_moved(&search))
+    if (!verify_known_begin(moves, &search.known) || !collect_moved(&search))
         return false;
     for (uint32_t i = 0; i < image->section_count; i++)
         if (!verify_is_debug_section(&image->sections[i]))
