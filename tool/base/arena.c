@@ -9,7 +9,9 @@
 
 enum {
     FIRST_BLOCK_NBYTES = 16 * 1024,
-    LARGEST_BLOCK_NBYTES = 256 * 1024, /* but for larger allocations */
+    LARGEST_BLOCK_NBYTES = 128 * 1024, /* but for larger allocations, and for whom that is not enough: */
+    NEXT_BLOCK_NBYTES = 2 * 1024 * 1024,
+    APART_NBYTES = 256 * 1024, /* a growing array of this size has a block of its own */
     ALIGNMENT_NBYTES = 16,
     MOST_BLOCKS_SEARCHED = 64,
     MOST_STOCK_BLOCKS = 64,
@@ -137,7 +139,7 @@ static struct arena_block *new_block(struct arena *arena, size_t payload_nbytes)
     if (arena->blocks && arena->blocks->capacity_nbytes >= FIRST_BLOCK_NBYTES)
         capacity_nbytes = arena->blocks->capacity_nbytes * 2;
     if (capacity_nbytes > LARGEST_BLOCK_NBYTES)
-        capacity_nbytes = LARGEST_BLOCK_NBYTES;
+        capacity_nbytes = NEXT_BLOCK_NBYTES - sizeof(struct arena_block);
     if (arena->allocator.block_nbytes != 0)
         capacity_nbytes = arena->allocator.block_nbytes;
     if (capacity_nbytes < payload_nbytes)
@@ -256,8 +258,8 @@ void *arena_grow(struct arena *arena, void *array, size_t count, size_t *capacit
         *capacity = larger;
         return array;
     }
-    void *copy = new_nbytes >= LARGEST_BLOCK_NBYTES ? alloc_apart(arena, &larger, element_nbytes)
-                                                    : arena_alloc_unset(arena, new_nbytes);
+    void *copy = new_nbytes >= APART_NBYTES ? alloc_apart(arena, &larger, element_nbytes)
+                                            : arena_alloc_unset(arena, new_nbytes);
     if (!copy)
         return NULL;
     if (array && count != 0)

@@ -1,6 +1,6 @@
 /* code_decode.c - the thin layer over Zydis: what every instruction is asked.
- * Takes: bytes.  Gives: struct instruction.  Must not: keep anything between instructions but the last
- * decoder state, from which code_effects.c continues. */
+ * Takes: bytes.  Gives: struct instruction.  Must not: keep anything between instructions but the shapes, and
+ * the last decoder state, from which code_effects.c continues. */
 #include "code/code_decoder.h"
 
 struct decoder *decoder_new(struct arena *arena, bool is_64)
@@ -9,6 +9,8 @@ struct decoder *decoder_new(struct arena *arena, bool is_64)
     if (!decoder)
         return NULL;
     decoder->is_64 = is_64;
+    decoder->arena = arena;
+    prefix_index_init(&decoder->index, arena, MOST_SHAPES);
     ZydisMachineMode mode = is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32;
     ZydisDecoderInit(&decoder->zydis, mode, is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32);
     /* Kernel images carry these; without the modes their bytes decode as other instructions. */
@@ -135,31 +137,13 @@ static void fill_modrm(const struct decoder *decoder, struct instruction *instru
         fill_memory_registers(decoder, instruction);
 }
 
-static void fill_branch(const struct decoder *decoder, struct instruction *instruction)
+/* All but the values. */
+static void make_shape(const struct decoder *decoder, struct shape *shape)
 {
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    instruction->rel_offset = raw->raw.imm[0].offset;
-    instruction->rel_nbytes = raw->raw.imm[0].size / 8;
-    int64_t target = (int64_t)instruction_end_rva(instruction) + raw->raw.imm[0].value.s;
-    if (!decoder->is_64)
-        target = (int64_t)(uint32_t)target; /* EIP wraps */
-    /* A 16-bit branch cuts EIP to 16 bits; it leads nowhere in an image. */
-    instruction->target_fits = instruction->rel_nbytes != 2 && target >= 0 && target <= UINT32_MAX;
-    instruction->target_rva = instruction->target_fits ? (uint32_t)target : 0;
-}
-
-bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbytes, uint32_t rva,
-            struct instruction *instruction)
-{
-    ZydisDecodedInstruction *raw = &decoder->raw;
-    if (available_nbytes > INSTRUCTION_MAX_NBYTES)
-        available_nbytes = INSTRUCTION_MAX_NBYTES;
-    if (!ZYAN_SUCCESS(
-            ZydisDecoderDecodeInstruction(&decoder->zydis, &decoder->context, bytes, available_nbytes, raw)))
-        return false;
-    static const struct instruction plain = {.base = NO_REGISTER, .index = NO_REGISTER, .scale = 1};
-    *instruction = plain;
-    instruction->rva = rva;
+    *shape = (struct shape){.plain = {.base = NO_REGISTER, .index = NO_REGISTER, .scale = 1},
+                            .imm_is_signed = raw->raw.imm[0].is_signed};
+    struct instruction *instruction = &shape->plain;
     instruction->nbytes = raw->length;
     instruction->flow = (uint8_t)flow_of(raw);
     instruction->operation = (uint8_t)operation_of(raw);
@@ -168,18 +152,119 @@ bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbyt
         raw->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
     instruction->disp_offset = raw->raw.disp.offset;
     instruction->disp_nbytes = raw->raw.disp.size / 8;
-    instruction->disp = raw->raw.disp.value;
     if (raw->attributes & ZYDIS_ATTRIB_HAS_MODRM)
         fill_modrm(decoder, instruction);
     if (raw->raw.imm[0].is_relative) {
-        fill_branch(decoder, instruction);
-        return true;
+        instruction->rel_offset = raw->raw.imm[0].offset;
+        instruction->rel_nbytes = raw->raw.imm[0].size / 8;
+        return;
     }
     for (unsigned i = 0; i < 2; i++) {
         instruction->imm_offset[i] = raw->raw.imm[i].offset;
         instruction->imm_nbytes[i] = raw->raw.imm[i].size / 8;
     }
-    instruction->imm = raw->raw.imm[0].value.u;
+}
+
+/* How many bytes make the shape of the instruction in raw; 0 when it is not known that only these do. */
+static size_t shape_nbytes(const ZydisDecodedInstruction *raw)
+{
+    /* 3DNow! has its opcode behind the displacement; others are rare. What `int` does, its immediate says. */
+    if (raw->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || raw->mnemonic == ZYDIS_MNEMONIC_INT)
+        return 0;
+    return raw->raw.disp.size != 0     ? raw->raw.disp.offset
+           : raw->raw.imm[0].size != 0 ? raw->raw.imm[0].offset
+                                       : raw->length;
+}
+
+static struct shape *shape_at(const struct decoder *decoder, uint32_t number)
+{
+    return &decoder->shapes[number / SHAPES_TOGETHER][number % SHAPES_TOGETHER];
+}
+
+/* The shape of the instruction in raw, which begins with these bytes. */
+static struct shape *keep_shape(struct decoder *decoder, const uint8_t *bytes)
+{
+    struct shape *shape = &decoder->unkept;
+    size_t nbytes = shape_nbytes(&decoder->raw);
+    if (nbytes != 0 && decoder->index.count < MOST_SHAPES) {
+        struct shape **array = &decoder->shapes[decoder->index.count / SHAPES_TOGETHER];
+        if (!*array)
+            *array = arena_alloc_unset(decoder->arena, SHAPES_TOGETHER * sizeof **array);
+        uint32_t number = *array ? prefix_index_add(&decoder->index, bytes, nbytes) : PREFIX_NONE;
+        if (number != PREFIX_NONE)
+            shape = shape_at(decoder, number);
+    }
+    make_shape(decoder, shape);
+    return shape;
+}
+
+static int64_t load_signed(const uint8_t *bytes, unsigned nbytes)
+{
+    uint64_t value = load_width(bytes, nbytes);
+    unsigned unused_bits = 64 - 8 * nbytes;
+    return nbytes == 0 ? 0 : (int64_t)(value << unused_bits) >> unused_bits;
+}
+
+static void fill_branch(const struct decoder *decoder, const uint8_t *bytes, struct instruction *instruction)
+{
+    int64_t target = (int64_t)instruction_end_rva(instruction) +
+                     load_signed(bytes + instruction->rel_offset, instruction->rel_nbytes);
+    if (!decoder->is_64)
+        target = (int64_t)(uint32_t)target; /* EIP wraps */
+    /* A 16-bit branch cuts EIP to 16 bits; it leads nowhere in an image. */
+    instruction->target_fits = instruction->rel_nbytes != 2 && target >= 0 && target <= UINT32_MAX;
+    instruction->target_rva = instruction->target_fits ? (uint32_t)target : 0;
+}
+
+static void fill_values(const struct decoder *decoder, const struct shape *shape, const uint8_t *bytes,
+                        struct instruction *instruction)
+{
+    if (instruction->disp_nbytes != 0)
+        instruction->disp = load_signed(bytes + instruction->disp_offset, instruction->disp_nbytes);
+    if (instruction->rel_nbytes != 0) {
+        fill_branch(decoder, bytes, instruction);
+    } else if (instruction->imm_nbytes[0] != 0) {
+        const uint8_t *at = bytes + instruction->imm_offset[0];
+        unsigned nbytes = instruction->imm_nbytes[0];
+        instruction->imm = shape->imm_is_signed ? (uint64_t)load_signed(at, nbytes) : load_width(at, nbytes);
+    }
+}
+
+static bool decode_raw(struct decoder *decoder, const uint8_t *bytes, size_t nbytes)
+{
+    decoder->has_raw = ZYAN_SUCCESS(
+        ZydisDecoderDecodeInstruction(&decoder->zydis, &decoder->context, bytes, nbytes, &decoder->raw));
+    return decoder->has_raw;
+}
+
+bool decoder_need_raw(struct decoder *decoder)
+{
+    return decoder->has_raw ||
+           (decoder->last && decode_raw(decoder, decoder->bytes, decoder->last->plain.nbytes));
+}
+
+bool decode(struct decoder *decoder, const uint8_t *bytes, size_t available_nbytes, uint32_t rva,
+            struct instruction *instruction)
+{
+    if (available_nbytes > INSTRUCTION_MAX_NBYTES)
+        available_nbytes = INSTRUCTION_MAX_NBYTES;
+    uint32_t number = prefix_index_find(&decoder->index, bytes, available_nbytes);
+    struct shape *shape = NULL;
+    if (number != PREFIX_NONE) {
+        shape = shape_at(decoder, number);
+        if (shape->plain.nbytes > available_nbytes)
+            return false;
+        decoder->has_raw = false;
+    } else {
+        if (!decode_raw(decoder, bytes, available_nbytes))
+            return false;
+        shape = keep_shape(decoder, bytes);
+    }
+    decoder->last = shape;
+    memcpy(decoder->bytes, bytes, shape->plain.nbytes);
+    *instruction = shape->plain;
+    instruction->rva = rva;
+    fill_values(decoder, shape, bytes, instruction);
     return true;
 }
 

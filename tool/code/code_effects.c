@@ -30,11 +30,12 @@ static enum ref_access access_of(const ZydisDecodedInstruction *raw, const Zydis
     return reads ? ACCESS_READ : ACCESS_ADDRESS;
 }
 
-bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
+static bool find_memory(struct decoder *decoder, struct memory_operand *memory)
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
+    if (!decoder_need_raw(decoder) ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
                                                  raw->operand_count_visible)))
         return false;
     for (unsigned i = 0; i < raw->operand_count_visible; i++) {
@@ -49,6 +50,16 @@ bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
         return true;
     }
     return false;
+}
+
+bool decode_memory(struct decoder *decoder, struct memory_operand *memory)
+{
+    struct shape *shape = decoder->last;
+    if (shape->has_memory == ANSWER_NONE)
+        shape->has_memory = find_memory(decoder, &shape->memory) ? ANSWER_YES : ANSWER_NO;
+    if (shape->has_memory == ANSWER_YES)
+        *memory = shape->memory;
+    return shape->has_memory == ANSWER_YES;
 }
 
 static uint32_t register_bit(ZydisRegister value)
@@ -165,12 +176,12 @@ static void add_named(const struct decoder *decoder, const ZydisDecodedOperand *
     effects->computes_with |= written != 0 ? read : 0;
 }
 
-bool decode_effects(struct decoder *decoder, struct instruction_effects *effects)
+static bool find_effects(struct decoder *decoder, struct instruction_effects *effects)
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    *effects = (struct instruction_effects){0};
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
+    if (!decoder_need_raw(decoder) ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
                                                  raw->operand_count)))
         return false;
     if (raw->mnemonic == ZYDIS_MNEMONIC_NOP)
@@ -184,4 +195,13 @@ bool decode_effects(struct decoder *decoder, struct instruction_effects *effects
             effects->overwritten |= use.bit; /* without being named: rdx of a multiplication */
     }
     return true;
+}
+
+bool decode_effects(struct decoder *decoder, struct instruction_effects *effects)
+{
+    struct shape *shape = decoder->last;
+    if (shape->has_effects == ANSWER_NONE)
+        shape->has_effects = find_effects(decoder, &shape->effects) ? ANSWER_YES : ANSWER_NO;
+    *effects = shape->effects;
+    return shape->has_effects == ANSWER_YES;
 }

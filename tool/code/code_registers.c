@@ -45,12 +45,12 @@ static bool is_clearing(const ZydisDecodedInstruction *raw, const ZydisDecodedOp
            operands[0].reg.value == operands[1].reg.value && operands[0].size >= 32;
 }
 
-bool decode_registers(struct decoder *decoder, struct register_sets *use)
+static bool find_registers(struct decoder *decoder, struct register_sets *use)
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    *use = (struct register_sets){0};
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
+    if (!decoder_need_raw(decoder) ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
                                                  raw->operand_count)))
         return false;
     for (unsigned i = 0; i < raw->operand_count; i++) {
@@ -63,4 +63,13 @@ bool decode_registers(struct decoder *decoder, struct register_sets *use)
     if (is_clearing(raw, operands))
         use->reads = 0;
     return true;
+}
+
+bool decode_registers(struct decoder *decoder, struct register_sets *use)
+{
+    struct shape *shape = decoder->last;
+    if (shape->has_registers == ANSWER_NONE)
+        shape->has_registers = find_registers(decoder, &shape->registers) ? ANSWER_YES : ANSWER_NO;
+    *use = shape->registers;
+    return shape->has_registers == ANSWER_YES;
 }

@@ -5,10 +5,13 @@
 #include "verify/verify_names.h"
 #include "verify/verify_relocations.h"
 
+/* So that some bits can be looked at together. */
+enum { BITS_SPARE_NBYTES = 4 };
+
 static bool add_section(struct verify_code *code, const struct verify_section *section, struct arena *arena)
 {
     struct verify_code_section *added = &code->sections[code->section_count++];
-    size_t bits_nbytes = section->bytes.nbytes / 8 + 1;
+    size_t bits_nbytes = section->bytes.nbytes / 8 + BITS_SPARE_NBYTES;
     *added = (struct verify_code_section){.section = section, .rva = section->rva, .bytes = section->bytes};
     added->relocated = arena_alloc(arena, bits_nbytes);
     added->named = arena_alloc(arena, bits_nbytes);
@@ -118,7 +121,7 @@ bool verify_code_read(const struct verify_image *image, const struct verify_tabl
 {
     *code = (struct verify_code){.image = image, .tables = tables};
     *problem = NULL;
-    if (!add_sections(code, arena) || !verify_decoder_init(&code->decoder, image->is_64))
+    if (!add_sections(code, arena) || !verify_decoder_init(&code->decoder, arena, image->is_64))
         return false;
     if (!mark_relocations(code, problem, problem_foff))
         return false;
@@ -128,17 +131,22 @@ bool verify_code_read(const struct verify_image *image, const struct verify_tabl
     return true;
 }
 
-bool verify_code_decode(struct verify_code *code, const struct verify_code_section *section, size_t at,
-                        struct verify_instruction *instruction)
+/* Relocated fields that begin in the instruction, or reach into it from in front. */
+static bool has_relocated(const struct verify_code_section *section, size_t first, size_t end)
 {
-    code->step_count++;
-    if (!verify_decode(&code->decoder, section->bytes, at, instruction))
-        return false;
-    uint64_t rva = (uint64_t)section->rva + at;
-    if (verify_import_at(code->tables, rva, rva + instruction->nbytes))
-        return false;
+    /* Each map goes on for BITS_SPARE_NBYTES behind its last bit. */
+    uint64_t bits = load_u32(section->relocated + first / 8) >> (first % 8);
+    return bits & ((UINT64_C(1) << (end - first)) - 1);
+}
+
+/* True when the loader changes no part of the instruction but a displacement or an immediate as a whole. */
+static bool are_relocations_fields(const struct verify_code *code, const struct verify_code_section *section,
+                                   size_t at, const struct verify_instruction *instruction)
+{
     unsigned width_nbytes = code->image->is_64 ? 8 : 4;
     size_t first = at < width_nbytes - 1 ? 0 : at - (width_nbytes - 1);
+    if (!has_relocated(section, first, at + instruction->nbytes))
+        return true;
     for (size_t i = first; i < at + instruction->nbytes; i++) {
         if (!verify_bit(section->relocated, i))
             continue;
@@ -151,4 +159,15 @@ bool verify_code_decode(struct verify_code *code, const struct verify_code_secti
             return false;
     }
     return true;
+}
+
+bool verify_code_decode(struct verify_code *code, const struct verify_code_section *section, size_t at,
+                        struct verify_instruction *instruction)
+{
+    code->step_count++;
+    if (!verify_decode(&code->decoder, section->bytes, at, instruction))
+        return false;
+    uint64_t rva = (uint64_t)section->rva + at;
+    return !verify_import_at(code->tables, rva, rva + instruction->nbytes) &&
+           are_relocations_fields(code, section, at, instruction);
 }

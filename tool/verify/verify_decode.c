@@ -2,9 +2,12 @@
  * Takes: bytes.  Gives: struct verify_instruction.  Must not: let a Zydis type decide anything outside. */
 #include "verify/verify_decode.h"
 
-bool verify_decoder_init(struct verify_decoder *decoder, bool is_64)
+enum { MOST_KNOWN = 16 * 1024, FIRST_KNOWN = 256 };
+
+bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bool is_64)
 {
-    decoder->is_64 = is_64;
+    *decoder = (struct verify_decoder){.is_64 = is_64, .arena = arena};
+    prefix_index_init(&decoder->index, arena, MOST_KNOWN);
     return ZYAN_SUCCESS(ZydisDecoderInit(&decoder->zydis,
                                          is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32,
                                          is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32));
@@ -82,39 +85,92 @@ static size_t window_nbytes(struct span code, size_t at)
     return left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES;
 }
 
-bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
+/* All but the target. */
+static struct verify_instruction instruction_of(const struct verify_decoder *decoder,
+                                                const ZydisDecodedInstruction *decoded)
+{
+    struct verify_instruction instruction = {.nbytes = decoded->length,
+                                             .disp_at = decoded->raw.disp.offset,
+                                             .disp_nbytes = decoded->raw.disp.size / 8,
+                                             .is_unlikely = is_unlikely(decoded),
+                                             .is_bit_string = is_bit_string(decoded),
+                                             .flow = flow_of(decoded)};
+    for (unsigned i = 0; i < 2; i++) {
+        instruction.imm_at[i] = decoded->raw.imm[i].offset;
+        instruction.imm_nbytes[i] = decoded->raw.imm[i].size / 8;
+    }
+    instruction.is_rip_relative = decoder->is_64 && (decoded->attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
+                                  decoded->raw.modrm.mod == 0 && decoded->raw.modrm.rm == 5;
+    instruction.is_plain_memory = decoded->raw.disp.size != 0 && !is_bit_string(decoded) &&
+                                  (decoded->attributes & ZYDIS_ATTRIB_HAS_MODRM
+                                       ? decoded->raw.modrm.mod == 0 && decoded->raw.modrm.rm == 5
+                                       : decoded->raw.imm[0].size == 0);
+    instruction.is_stack_relative = decoded->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+                                    (decoded->attributes & ZYDIS_ATTRIB_HAS_SIB) &&
+                                    decoded->raw.sib.base == 4 && decoded->raw.sib.index == 4 &&
+                                    !decoded->raw.rex.B && !decoded->raw.rex.X;
+    instruction.has_target = decoded->raw.imm[0].is_relative && instruction.flow != FLOW_NEXT;
+    return instruction;
+}
+
+/* Nothing of an instruction_of() depends on what stands in its displacement and immediates, but for the
+ * encoding that has its opcode behind them (3DNow!). */
+static void keep(struct verify_decoder *decoder, const ZydisDecodedInstruction *decoded, const uint8_t *bytes,
+                 const struct verify_instruction *instruction)
+{
+    if (decoded->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || decoder->index.count == MOST_KNOWN)
+        return;
+    size_t needed = (size_t)decoder->index.count + 1;
+    struct verify_instruction *known =
+        arena_grow(decoder->arena, decoder->known, decoder->index.count, &decoder->known_capacity,
+                   needed < FIRST_KNOWN ? (size_t)FIRST_KNOWN : needed, sizeof *known);
+    if (!known)
+        return;
+    decoder->known = known;
+    size_t nbytes = instruction->disp_nbytes != 0     ? instruction->disp_at
+                    : instruction->imm_nbytes[0] != 0 ? instruction->imm_at[0]
+                                                      : instruction->nbytes;
+    uint32_t number = prefix_index_add(&decoder->index, bytes, nbytes);
+    if (number != PREFIX_NONE)
+        known[number] = *instruction;
+}
+
+/* A direct branch's field has 1, 2 or 4 bytes. */
+static int64_t branch_target(const struct verify_instruction *instruction, const uint8_t *bytes)
+{
+    const uint8_t *field = bytes + instruction->imm_at[0];
+    switch (instruction->imm_nbytes[0]) {
+    case 1:
+        return instruction->nbytes + (int64_t)(int8_t)field[0];
+    case 2:
+        return instruction->nbytes + (int64_t)(int16_t)load_u16(field);
+    default:
+        return instruction->nbytes + (int64_t)(int32_t)load_u32(field);
+    }
+}
+
+bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction)
 {
-    ZydisDecoderContext context;
-    ZydisDecodedInstruction decoded;
-    if (at >= code.nbytes ||
-        !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, code.bytes + at,
-                                                    window_nbytes(code, at), &decoded)))
+    if (at >= code.nbytes)
         return false;
-    *instruction = (struct verify_instruction){.nbytes = decoded.length,
-                                               .disp_at = decoded.raw.disp.offset,
-                                               .disp_nbytes = decoded.raw.disp.size / 8,
-                                               .is_unlikely = is_unlikely(&decoded),
-                                               .is_bit_string = is_bit_string(&decoded),
-                                               .flow = flow_of(&decoded)};
-    for (unsigned i = 0; i < 2; i++) {
-        instruction->imm_at[i] = decoded.raw.imm[i].offset;
-        instruction->imm_nbytes[i] = decoded.raw.imm[i].size / 8;
+    const uint8_t *bytes = code.bytes + at;
+    size_t nbytes = window_nbytes(code, at);
+    uint32_t number = prefix_index_find(&decoder->index, bytes, nbytes);
+    if (number != PREFIX_NONE) {
+        *instruction = decoder->known[number];
+        if (instruction->nbytes > nbytes)
+            return false;
+    } else {
+        ZydisDecoderContext context;
+        ZydisDecodedInstruction decoded;
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, bytes, nbytes, &decoded)))
+            return false;
+        *instruction = instruction_of(decoder, &decoded);
+        keep(decoder, &decoded, bytes, instruction);
     }
-    instruction->is_rip_relative = decoder->is_64 && (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
-                                   decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5;
-    instruction->is_plain_memory =
-        decoded.raw.disp.size != 0 && !is_bit_string(&decoded) &&
-        (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM ? decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5
-                                                     : decoded.raw.imm[0].size == 0);
-    instruction->is_stack_relative = decoded.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-                                     (decoded.attributes & ZYDIS_ATTRIB_HAS_SIB) &&
-                                     decoded.raw.sib.base == 4 && decoded.raw.sib.index == 4 &&
-                                     !decoded.raw.rex.B && !decoded.raw.rex.X;
-    if (decoded.raw.imm[0].is_relative && instruction->flow != FLOW_NEXT) {
-        instruction->has_target = true;
-        instruction->target = decoded.length + decoded.raw.imm[0].value.s;
-    }
+    if (instruction->has_target)
+        instruction->target = branch_target(instruction, bytes);
     return true;
 }
 

@@ -4,15 +4,24 @@
 #ifndef HVCIFIX_VERIFY_VERIFY_DECODE_H
 #define HVCIFIX_VERIFY_VERIFY_DECODE_H
 
+#include "base/prefix_index.h"
 #include "base/span.h"
 
 #include <Zydis/Zydis.h>
 
 enum { INSTRUCTION_MAX_NBYTES = 15 };
 
+struct verify_instruction;
+
+/* Without its values, an instruction follows from its first bytes, so the decoder library is asked once for
+ * each such string of bytes. */
 struct verify_decoder {
     ZydisDecoder zydis;
     bool is_64;
+    struct arena *arena;
+    struct prefix_index index;        /* the numbers of known[] by their first bytes */
+    struct verify_instruction *known; /* `target` is not set */
+    size_t known_capacity;
 };
 
 enum verify_flow {
@@ -45,10 +54,11 @@ struct verify_instruction {
     int64_t target;  /* relative to the instruction's first byte */
 };
 
-bool verify_decoder_init(struct verify_decoder *decoder, bool is_64);
+/* The arena must outlive the decoder. */
+bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bool is_64);
 
 /* Decodes the instruction at code.bytes + at. False when there is none. */
-bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
+bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction);
 
 /* What the instruction at `at` may do through the field (displacement or immediate) that begins at field_at,

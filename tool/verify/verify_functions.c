@@ -19,6 +19,27 @@ struct verify_function *verify_function_at(struct verify_code *code, uint32_t rv
     return &code->functions[low - 1];
 }
 
+/* Where direct branches of one function lead, as offsets in its section: those that lead into the function.
+ */
+enum { MOST_TARGETS = 256 };
+
+struct inner_targets {
+    size_t items[MOST_TARGETS];
+    size_t count; /* more than MOST_TARGETS: not all of them are kept */
+};
+
+static void add_target(struct inner_targets *targets, const struct verify_code_section *section, size_t at,
+                       const struct verify_function *function, const struct verify_instruction *instruction)
+{
+    int64_t target = (int64_t)at + instruction->target;
+    if (!instruction->has_target || target < (int64_t)(function->rva - section->rva) ||
+        target >= (int64_t)(function->end_rva - section->rva))
+        return;
+    if (targets->count < MOST_TARGETS)
+        targets->items[targets->count] = (size_t)target;
+    targets->count++;
+}
+
 /* Padding in front of an aligned table. */
 static bool is_padding(const struct verify_full *full)
 {
@@ -31,7 +52,7 @@ static bool is_padding(const struct verify_full *full)
  * after the other. */
 static bool mark_starts(struct verify_code *code, const struct verify_code_section *section,
                         const struct verify_function *function, struct verify_switches *switches,
-                        uint32_t *end, bool *has_unlikely)
+                        struct inner_targets *targets, uint32_t *end, bool *has_unlikely)
 {
     struct verify_instruction instruction;
     bool ends = false;
@@ -45,6 +66,7 @@ static bool mark_starts(struct verify_code *code, const struct verify_code_secti
             return false;
         *has_unlikely = *has_unlikely || instruction.is_unlikely;
         verify_set_bit(section->starts, at);
+        add_target(targets, section, at, function, &instruction);
         if (function->is_gap)
             continue;
         if (!verify_decode_full(code, section, at, &full))
@@ -62,9 +84,16 @@ static bool mark_starts(struct verify_code *code, const struct verify_code_secti
 }
 
 static bool branches_meet_starts(struct verify_code *code, const struct verify_code_section *section,
-                                 size_t begin, size_t code_end, size_t end)
+                                 const struct inner_targets *targets, size_t begin, size_t code_end,
+                                 size_t end)
 {
     struct verify_instruction instruction;
+    bool has_all = targets->count <= MOST_TARGETS;
+    for (size_t i = 0; has_all && i < targets->count; i++)
+        if (!verify_bit(section->starts, targets->items[i]))
+            return false;
+    if (has_all)
+        return true;
     for (size_t at = begin; at < code_end; at += instruction.nbytes) {
         if (!verify_code_decode(code, section, at, &instruction))
             return false;
@@ -80,14 +109,16 @@ static enum verify_function_state look_at(struct verify_code *code, const struct
 {
     const struct verify_code_section *section = verify_code_at(code, function->rva);
     struct verify_switches switches = {0};
+    struct inner_targets targets;
     uint32_t end_rva;
     bool has_unlikely;
-    if (!mark_starts(code, section, function, &switches, &end_rva, &has_unlikely) ||
+    targets.count = 0;
+    if (!mark_starts(code, section, function, &switches, &targets, &end_rva, &has_unlikely) ||
         (end_rva < function->end_rva && !verify_switch_tail(section, &switches, function->rva, end_rva,
                                                             function->end_rva, &code->step_count)))
         return FUNCTION_UNCLEAN;
     size_t begin = function->rva - section->rva, code_end = end_rva - section->rva;
-    if (!branches_meet_starts(code, section, begin, code_end, function->end_rva - section->rva))
+    if (!branches_meet_starts(code, section, &targets, begin, code_end, function->end_rva - section->rva))
         return FUNCTION_TANGLED;
     if (has_unlikely && !verify_unlikely_is_reached(code, section, begin, code_end))
         return FUNCTION_UNCLEAN;

@@ -18,25 +18,43 @@ static void name_rva(struct verify_code *code, int64_t rva, enum name_kind kind)
         verify_set_bit(section->pointed, at);
 }
 
+/* What a byte may be the last opcode byte, or the ModRM byte, of. */
+enum byte_kind { BYTE_OTHER, BYTE_REL8, BYTE_CALL_OR_JUMP, BYTE_CONDITIONAL, BYTE_RIP_RELATIVE };
+
+static enum byte_kind kind_of(uint8_t byte)
+{
+    if ((byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB)
+        return BYTE_REL8;
+    if (byte == 0xE8 || byte == 0xE9)
+        return BYTE_CALL_OR_JUMP;
+    if ((byte & 0xF0) == 0x80) /* behind 0F */
+        return BYTE_CONDITIONAL;
+    return (byte & 0xC7) == 0x05 ? BYTE_RIP_RELATIVE : BYTE_OTHER;
+}
+
 static void name_branch_targets(struct verify_code *code, const struct verify_code_section *section)
 {
     const uint8_t *bytes = section->bytes.bytes;
     size_t nbytes = section->bytes.nbytes;
+    uint8_t kinds[256];
+    for (unsigned byte = 0; byte < 256; byte++)
+        kinds[byte] = (uint8_t)kind_of((uint8_t)byte);
+    if (!code->image->is_64)
+        for (unsigned byte = 0; byte < 256; byte++)
+            kinds[byte] = kinds[byte] == BYTE_RIP_RELATIVE ? BYTE_OTHER : kinds[byte];
+    code->step_count += nbytes;
     for (size_t i = 0; i < nbytes; i++) {
-        uint8_t byte = bytes[i];
+        uint8_t kind = kinds[bytes[i]];
         int64_t next_rva = (int64_t)section->rva + (int64_t)i;
-        code->step_count++;
-        bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
-        if (is_rel8 && nbytes - i >= 2)
-            name_rva(code, next_rva + 2 + (int8_t)bytes[i + 1], NAME_NEAR);
-        if (nbytes - i < 5)
+        if (kind == BYTE_OTHER || (kind == BYTE_CONDITIONAL && (i == 0 || bytes[i - 1] != 0x0F)))
             continue;
-        bool is_call_or_jump = byte == 0xE8 || byte == 0xE9;
-        bool is_conditional = (byte & 0xF0) == 0x80 && i > 0 && bytes[i - 1] == 0x0F;
-        bool is_rip_relative = code->image->is_64 && (byte & 0xC7) == 0x05;
-        if (is_call_or_jump || is_conditional || is_rip_relative)
+        if (kind == BYTE_REL8) {
+            if (nbytes - i >= 2)
+                name_rva(code, next_rva + 2 + (int8_t)bytes[i + 1], NAME_NEAR);
+        } else if (nbytes - i >= 5) {
             name_rva(code, next_rva + 5 + (int32_t)load_u32(bytes + i + 1),
-                     is_call_or_jump ? NAME_CALL : NAME_FAR);
+                     kind == BYTE_CALL_OR_JUMP ? NAME_CALL : NAME_FAR);
+        }
     }
 }
 

@@ -136,7 +136,11 @@ bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t 
 const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
                                             uint64_t end_rva)
 {
-    return verify_range_at(&tables->imports, rva, end_rva);
+    const struct verify_range_list *imports = &tables->imports; /* merged, so the last one ends last */
+    if (imports->count == 0 || end_rva <= imports->items[0].rva ||
+        rva >= imports->items[imports->count - 1].end_rva)
+        return NULL;
+    return verify_range_at(imports, rva, end_rva);
 }
 
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,
