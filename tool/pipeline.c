@@ -44,13 +44,16 @@ static bool end_with_problem(struct outcome *outcome, const struct finding *prob
 /* Asks whether Windows would load the image, and all rules about it. What every Windows refuses goes to
  * `refusals`, all else to `findings`. */
 static bool judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
-                  enum windows_target target, struct finding_list *refusals, struct finding_list *findings,
-                  struct rule_answer *answers)
+                  const struct pipeline_options *options, struct finding_list *refusals,
+                  struct finding_list *findings, struct rule_answer *answers)
 {
-    struct rule_input input = {image, refs, target, &outcome->arena, findings};
+    struct rule_input input = {image, refs, options->target, &outcome->arena, findings};
     refusals->arena = findings->arena = &outcome->arena;
-    return loader_rules_judge(image, refusals, findings) && loader_relocations_judge(image, refs, findings) &&
-           rules_judge(&input, answers);
+    if (!loader_rules_judge(image, refusals, findings) || !loader_relocations_judge(image, refs, findings) ||
+        !rules_judge(&input, answers))
+        return false;
+    return !options->policy || policy_judge(options->policy, outcome->path, image, findings,
+                                            outcome->waiver_uses, &outcome->arena);
 }
 
 /* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image
@@ -108,8 +111,7 @@ static bool accept_repair(void *context, struct span written)
     struct rule_answer *answers = arena_array(&outcome->arena, rules_count, sizeof *answers);
     if (!answers || !image_read(written, &outcome->arena, &image, &error) ||
         !refs_collect(&image, &outcome->arena, rules_sources(), &refs) ||
-        !judge(outcome, &image, &refs, acceptance->options->target, &refusals, &outcome->remaining,
-               answers) ||
+        !judge(outcome, &image, &refs, acceptance->options, &refusals, &outcome->remaining, answers) ||
         refusals.count != 0)
         return false;
     outcome->has_remaining = true;
@@ -347,7 +349,10 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (sources != rules_sources() && !refs_collect(&outcome->image, arena, rules_sources(), &rule_refs))
         return end_out_of_memory(outcome);
     outcome->answers = arena_array(arena, rules_count, sizeof *outcome->answers);
-    if (!outcome->answers || !judge(outcome, &outcome->image, &rule_refs, options->target, &outcome->problems,
+    if (options->policy)
+        outcome->waiver_uses =
+            arena_array(arena, options->policy->waiver_count, sizeof *outcome->waiver_uses);
+    if (!outcome->answers || !judge(outcome, &outcome->image, &rule_refs, options, &outcome->problems,
                                     &outcome->findings, outcome->answers))
         return end_out_of_memory(outcome);
     outcome->judged = true;

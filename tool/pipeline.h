@@ -8,6 +8,7 @@
 #include "emit/emit.h"
 #include "io/file.h"
 #include "plan/plan.h"
+#include "policy/policy_judge.h"
 #include "rules/rule.h"
 #include "verify/verify.h"
 
@@ -20,9 +21,10 @@ enum pipeline_goal {
 struct pipeline_options {
     enum pipeline_goal goal;
     enum windows_target target;
-    bool no_code;            /* do not decode instructions (GOAL_CHECK) */
-    bool dry_run;            /* GOAL_FIX: stop after the plan */
-    const char *output_path; /* GOAL_FIX: where to write; NULL means in place */
+    const struct policy *policy; /* levels and waivers of findings, or NULL */
+    bool no_code;                /* do not decode instructions (GOAL_CHECK) */
+    bool dry_run;                /* GOAL_FIX: stop after the plan */
+    const char *output_path;     /* GOAL_FIX: where to write; NULL means in place */
     bool drop_signature;
     const enum finding_code *only;
     size_t only_count;
@@ -56,6 +58,7 @@ struct outcome {
     struct rule_answer *answers; /* rules_count of them when `judged` */
     bool judged;
     struct finding_list findings;  /* rules' findings, in rule order */
+    enum waiver_use *waiver_uses;  /* one for each waiver of the policy; NULL without one */
     struct finding memory_problem; /* what `problems` holds when memory ran out */
     struct finding_list problems;  /* HVCI9xxx: input errors, refusals, our own defects */
     struct plan plan;

@@ -31,13 +31,24 @@ enum finding_code {
     HVCI9023_UNRESOLVED_REFERENCE = 9023, /* refusal: a place whose meaning is not known stands in the way */
     HVCI9030_REPAIR_REFUTED = 9030,       /* our own verifier refuted our own repair: a defect of the tool */
     HVCI9031_NOT_EQUIVALENT = 9031,       /* `verify` refuted a pair of files */
-    HVCI9032_PAIR_UNREADABLE = 9032       /* `verify` could not read one of its two files as an image */
+    HVCI9032_PAIR_UNREADABLE = 9032,      /* `verify` could not read one of its two files as an image */
+    HVCI9040_POLICY_INVALID = 9040,       /* a policy file that cannot be trusted */
+    HVCI9041_POLICY_DUPLICATE = 9041,     /* the same key or waiver twice in a policy */
+    HVCI9042_WAIVER_EXPIRED = 9042,       /* a waiver that holds no longer */
+    HVCI9043_WAIVER_UNUSED = 9043         /* a waiver whose image has no such finding */
 };
 
 enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };
 
 #define NO_RVA UINT32_MAX
 #define NO_FILE_OFFSET UINT64_MAX
+
+/* Somebody has allowed this finding, for some time (policy/policy.h). */
+struct finding_waiver {
+    const char *name, *reason, *owner;
+    char expires[16]; /* the last day, YYYY-MM-DD */
+    bool ends_soon;
+};
 
 struct finding {
     enum finding_code code;
@@ -51,6 +62,7 @@ struct finding {
     size_t evidence_count;
     const char *windows; /* why Windows minds, in words true for this machine and subsystem; may be NULL */
     const char *cure;    /* what to change at the source; may be NULL */
+    const struct finding_waiver *waiver; /* NULL when nobody has */
 };
 
 /* A growing list. Texts and arrays live in `arena`, which outlives the list. */

@@ -111,6 +111,11 @@ static int run(int argc, char **argv, struct arena *arena)
     static const char hits_image[] = "--output names an image; the report would be written over it.";
     if (report_hits_image(&options))
         return usage_error(arena, hits_image);
+    if (options.report_path && options.policy_path && file_is_same(options.report_path, options.policy_path))
+        return usage_error(arena, "--output names the policy file; the report would be written over it.");
+    if (options.verb == VERB_POLICY && options.policy_task == POLICY_INIT && options.report_path &&
+        !file_is_absent(options.report_path))
+        return usage_error(arena, "policy init writes a new file, and there is one of this name already.");
     FILE *stream = stdout;
     if (options.report_path) {
         stream = console_open_report(options.report_path);

@@ -137,6 +137,12 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
                 parser->arena, "\"%s\" is no Windows release that is known here: %s.", value, target_words());
             return false;
         }
+        options->has_target = true;
+        return true;
+    case OPTION_POLICY:
+        return take_path(parser, value, &options->policy_path);
+    case OPTION_PRESET:
+        options->preset = value;
         return true;
     case OPTION_FORMAT:
         return parse_format(parser, value);
@@ -222,6 +228,14 @@ static bool check_whole(struct parser *parser)
         if (options->path_count != 1)
             return fail(parser, "%s takes one code, such as HVCI2005.", name);
         return true;
+    case VERB_POLICY:
+        if (options->policy_task == POLICY_INIT && options->path_count != 0)
+            return fail(parser, "%s init takes no arguments; --output FILE says where to write.", name);
+        if (options->policy_task == POLICY_CHECK && options->path_count != 1)
+            return fail(parser, "%s check takes one policy file.", name);
+        if (options->policy_task == POLICY_CHECK && options->preset)
+            return fail(parser, "--preset is for %s init.", name);
+        return true;
     case VERB_RULES:
     case VERB_COUNT:
         if (options->path_count != 0)
@@ -229,6 +243,18 @@ static bool check_whole(struct parser *parser)
         return true;
     }
     return true;
+}
+
+/* The first word of `policy` is what to do. */
+static bool take_policy_task(struct parser *parser, const char *word)
+{
+    static const char *const words[] = {[POLICY_INIT] = "init", [POLICY_CHECK] = "check"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(word, words[i]) == 0) {
+            parser->options->policy_task = (enum policy_task)i;
+            return true;
+        }
+    return fail(parser, "policy needs to know what to do: init or check, not \"%s\".", word);
 }
 
 static bool parse_arguments(struct parser *parser, int argc, char **argv, int first)
@@ -280,17 +306,24 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
     if (!options->paths) {
         fail(&parser, "There was not enough memory for the command line%s.", "");
     } else if (argc <= 1) {
-        fail(&parser, "A verb is missing: %s.", "check, fix, verify, show, explain or rules");
+        fail(&parser, "A verb is missing: %s.", "check, fix, verify, show, explain, rules or policy");
     } else if (verb) {
         *verb_given = true;
         options->verb = verb->verb;
-        done = parse_arguments(&parser, argc, argv, 2) && check_whole(&parser);
+        int first = 2;
+        if (verb->verb == VERB_POLICY && argc > 2 && argv[2][0] != '-')
+            done = take_policy_task(&parser, argv[first++]) && parse_arguments(&parser, argc, argv, first);
+        else
+            done = parse_arguments(&parser, argc, argv, first) &&
+                   (verb->verb != VERB_POLICY || options->help || options->version ||
+                    take_policy_task(&parser, ""));
+        done = done && check_whole(&parser);
     } else if (argv[1][0] == '-') {
         options->verb = VERB_RULES; /* takes --help and --version like every verb */
         done = parse_arguments(&parser, argc, argv, 1) &&
                (options->help || options->version || fail(&parser, "%s", "A verb must come first."));
     } else {
-        fail(&parser, "\"%s\" is no verb: check, fix, verify, show, explain or rules.", argv[1]);
+        fail(&parser, "\"%s\" is no verb: check, fix, verify, show, explain, rules or policy.", argv[1]);
     }
     *message = parser.message;
     return done;

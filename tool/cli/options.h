@@ -8,14 +8,19 @@
 #include "pipeline.h"
 #include "report/report.h"
 
-enum verb { VERB_CHECK, VERB_FIX, VERB_VERIFY, VERB_SHOW, VERB_EXPLAIN, VERB_RULES, VERB_COUNT };
+enum verb { VERB_CHECK, VERB_FIX, VERB_VERIFY, VERB_SHOW, VERB_EXPLAIN, VERB_RULES, VERB_POLICY, VERB_COUNT };
 #define VERB_BIT(verb) (1u << (verb))
+
+/* The word behind `policy`. */
+enum policy_task { POLICY_INIT, POLICY_CHECK };
 
 enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN };
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 enum option_id {
     OPTION_TARGET,
+    OPTION_POLICY,
+    OPTION_PRESET,
     OPTION_FORMAT,
     OPTION_OUTPUT,
     OPTION_QUIET,
@@ -61,8 +66,12 @@ enum { CLI_MOST_JOBS = 256 };
 struct cli_options {
     enum verb verb;
     bool help, version;
-    const char **paths; /* or the code of `explain` */
+    const char **paths; /* or the code of `explain`, or the file of `policy check` */
     size_t path_count;
+    enum policy_task policy_task;
+    const char *policy_path; /* --policy */
+    const char *preset;      /* --preset */
+    bool has_target;         /* --target was given */
     enum windows_target target;
     enum output_format format;
     const char *report_path; /* --output; NULL means standard output */

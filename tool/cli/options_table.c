@@ -5,13 +5,17 @@
 enum {
     ON_IMAGES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_SHOW),
     ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY),
-    ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES)
+    ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_POLICY)
 };
 
 const struct option_row option_rows[] = {
     {OPTION_TARGET, "--target", NULL, "WINDOWS",
      "the oldest Windows that must load the image: 7, 8.1, 1607, 1703 (default), 11, server-2019, ...",
      ON_IMAGES},
+    {OPTION_POLICY, "--policy", NULL, "FILE", "levels, waivers and target as this policy file says",
+     VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_RULES)},
+    {OPTION_PRESET, "--preset", NULL, "NAME", "begin with windows-11, windows-10-1507, whcp or audit",
+     VERB_BIT(VERB_POLICY)},
     {OPTION_NO_CODE, "--no-code", NULL, NULL, "do not read instructions",
      VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_SHOW)},
     {OPTION_OUT, "--out", "-o", "OUT", "write the repaired image to OUT", VERB_BIT(VERB_FIX)},
@@ -72,6 +76,17 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "Prints what the rule demands, what Windows does about it, the cure for each tool chain, and what fix "
      "does.",
      "hvcifix explain HVCI2005"},
-    {VERB_RULES, "rules", "", "list the rules", "Lists every rule with its code and default level.",
-     "hvcifix rules"},
+    {VERB_RULES, "rules", "", "list the rules",
+     "Lists every rule with its code and default level; with --policy, what holds by that policy, and which "
+     "file and line\n"
+     "says so.",
+     "hvcifix rules\n"
+     "  hvcifix rules --policy hvcifix.ini"},
+    {VERB_POLICY, "policy", "init | check FILE", "write or judge a policy file",
+     "init writes a commented policy file with every key. check judges one: a line that is not understood, "
+     "a waiver\n"
+     "without reason or end, one that has expired. A file with errors allows nothing: whatever uses it ends "
+     "with 2.",
+     "hvcifix policy init --preset windows-11 --output hvcifix.ini\n"
+     "  hvcifix policy check hvcifix.ini"},
 };

@@ -6,10 +6,14 @@
 
 #include "cli/console.h"
 #include "cli/ordered.h"
+#include "cli/run_policy.h"
 #include "cli/work_list.h"
 #include "cli/workers.h"
 #include "io/file.h"
 #include "io/path_list.h"
+#include "report/report_policy.h"
+
+#include <stdatomic.h>
 
 enum { SUMMARY_NBYTES = 1024 };
 
@@ -20,6 +24,9 @@ struct run {
     const struct work_list *list;
     struct pipeline_options pipeline;
     const struct outcome *after; /* show --after: the image that the other is compared with */
+    const struct policy *policy; /* or NULL */
+    /* Raised by jobs, in any order: the most that any image has made of each waiver (enum waiver_use). */
+    atomic_uchar *waiver_uses;
     /* Only for who delivers. */
     FILE *stream;
     struct report_totals totals;
@@ -121,16 +128,27 @@ static void put_problem(struct run *run, const char *path, enum finding_code cod
                         const char *cure, enum exit_code exit_code)
 {
     struct outcome outcome = {
-        .path = path, .status = STATUS_ERROR, .exit_code = exit_code, .target = run->options->target};
+        .path = path, .status = STATUS_ERROR, .exit_code = exit_code, .target = run->pipeline.target};
     arena_init(&outcome.arena, run->pipeline.allocator);
-    struct finding problem = {code, LEVEL_ERROR, NULL, NO_RVA, NO_FILE_OFFSET, 1, message,
-                              NULL, 0,           NULL, cure};
+    struct finding problem = {code,    LEVEL_ERROR, NULL, NO_RVA, NO_FILE_OFFSET, 1,
+                              message, NULL,        0,    NULL,   cure,           NULL};
     outcome.problems.items = &problem;
     outcome.problems.count = outcome.problems.capacity = 1;
     char room[REPORT_SCARCE_NBYTES];
     struct image_report report = make_report(run, &outcome, room);
     put_report(run, &report);
     pipeline_release(&outcome);
+}
+
+/* What the image has made of each waiver, joined to what others have. */
+static void note_waivers(const struct run *run, const struct outcome *outcome)
+{
+    for (size_t i = 0; run->policy && outcome->waiver_uses && i < run->policy->waiver_count; i++) {
+        unsigned char use = (unsigned char)outcome->waiver_uses[i];
+        unsigned char before = atomic_load(&run->waiver_uses[i]);
+        while (before < use && !atomic_compare_exchange_weak(&run->waiver_uses[i], &before, use))
+            ;
+    }
 }
 
 static void run_item(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
@@ -150,6 +168,7 @@ static void run_item(void *context, size_t number, struct ordered *ordered, stru
     struct outcome outcome;
     char room[REPORT_SCARCE_NBYTES];
     pipeline_run(item->path, &pipeline, &outcome);
+    note_waivers(run, &outcome);
     if (item->kind == WORK_IMAGE || !is_passed_over(&outcome))
         report = make_report(run, &outcome, room);
     ordered_hand_over(ordered, number, &report);
@@ -220,17 +239,32 @@ static void run_list(struct run *run)
         pipeline_release(&after);
 }
 
-enum exit_code run_images(const struct cli_options *options, const struct report_style *style, FILE *stream)
+/* Waivers that have nothing to waive are said on standard error: they are not about an image. */
+static void complain_of_unused_waivers(const struct run *run, struct arena *arena)
 {
-    struct arena arena;
-    arena_init(&arena, NULL);
+    size_t count = run->policy ? run->policy->waiver_count : 0;
+    enum waiver_use *uses = arena_array(arena, count, sizeof *uses);
+    struct text text = {.arena = arena};
+    for (size_t i = 0; uses && i < count; i++)
+        uses[i] = (enum waiver_use)atomic_load(&run->waiver_uses[i]);
+    if (uses && count != 0)
+        report_text_unused_waivers(&text, run->policy, uses, run->style);
+    if (text.nbytes != 0 && !arena->exhausted)
+        console_complain("%s", text.chars);
+}
+
+static enum exit_code run_with(const struct cli_options *options, const struct report_style *style,
+                               const struct policy *policy, struct arena *arena, FILE *stream)
+{
     struct work_list list;
-    if (!work_list_make(options, &arena, &list)) {
+    atomic_uchar *waiver_uses = arena_array(arena, policy ? policy->waiver_count : 0, sizeof *waiver_uses);
+    if (!waiver_uses || !work_list_make(options, arena, &list)) {
         console_complain("hvcifix : error HVCI9008: There was not enough memory to list these images.\n");
-        arena_free(&arena);
         return EXIT_INPUT;
     }
     struct run run = {
+        .policy = policy,
+        .waiver_uses = waiver_uses,
         .options = options,
         .style = style,
         .list = &list,
@@ -239,7 +273,8 @@ enum exit_code run_images(const struct cli_options *options, const struct report
                 .goal = options->verb == VERB_CHECK ? GOAL_CHECK
                         : options->verb == VERB_FIX ? GOAL_FIX
                                                     : GOAL_SHOW,
-                .target = options->target,
+                .target = policy && !options->has_target ? policy->target : options->target,
+                .policy = policy,
                 .no_code = options->no_code,
                 .dry_run = options->dry_run,
                 .output_path = options->output_path,
@@ -250,7 +285,7 @@ enum exit_code run_images(const struct cli_options *options, const struct report
         .stream = stream,
     };
     char room[SUMMARY_NBYTES]; /* neither needs more, so neither fails for memory */
-    struct text text = {.arena = &arena, .chars = room, .capacity = sizeof room};
+    struct text text = {.arena = arena, .chars = room, .capacity = sizeof room};
     if (options->format == FORMAT_JSON)
         report_json_begin(&text);
     put(&run, text.chars, text.nbytes);
@@ -261,6 +296,22 @@ enum exit_code run_images(const struct cli_options *options, const struct report
     else if (options->verb != VERB_SHOW)
         report_text_summary(&text, &run.totals, style);
     put(&run, text.chars, text.nbytes);
-    arena_free(&arena);
+    complain_of_unused_waivers(&run, arena);
     return run.exit_code;
+}
+
+enum exit_code run_images(const struct cli_options *options, const struct report_style *style, FILE *stream)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct policy policy;
+    enum exit_code of_policy = EXIT_CLEAN, exit_code;
+    bool is_usable = !options->policy_path || policy_load(options, style, &arena, &policy, &of_policy);
+    if (is_usable)
+        exit_code = exit_code_worse(
+            of_policy, run_with(options, style, options->policy_path ? &policy : NULL, &arena, stream));
+    else
+        exit_code = of_policy;
+    arena_free(&arena);
+    return exit_code;
 }

@@ -5,6 +5,8 @@
 
 #include "cli/console.h"
 #include "cli/run_images.h"
+#include "cli/run_policy.h"
+#include "report/report_policy.h"
 #include "report/safe_text.h"
 #include "rules/rules_markdown.h"
 
@@ -58,7 +60,7 @@ static enum exit_code run_verify(const struct cli_options *options, const struct
     return exit_code;
 }
 
-/* `explain` and `rules`: no image is involved. */
+/* `explain`, `rules` and `policy`: no image is involved. */
 static enum exit_code run_texts(const struct cli_options *options, const struct report_style *style,
                                 FILE *stream)
 {
@@ -66,10 +68,15 @@ static enum exit_code run_texts(const struct cli_options *options, const struct 
     arena_init(&arena, NULL);
     struct text text = {.arena = &arena};
     enum exit_code exit_code = EXIT_CLEAN;
-    if (options->verb == VERB_RULES) {
-        if (options->format == FORMAT_MARKDOWN)
+    if (options->verb == VERB_POLICY) {
+        exit_code = run_policy(options, style, &text);
+    } else if (options->verb == VERB_RULES) {
+        struct policy policy;
+        if (options->policy_path && policy_load(options, style, &arena, &policy, &exit_code))
+            report_text_policy(&text, &policy);
+        else if (!options->policy_path && options->format == FORMAT_MARKDOWN)
             rules_markdown(&text);
-        else
+        else if (!options->policy_path)
             report_text_rules(&text, style);
     } else if (!report_text_explain(&text, options_code(options->paths[0]), style)) {
         struct text code = {.arena = &arena};
@@ -96,6 +103,7 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
         return run_verify(options, style, stream);
     case VERB_EXPLAIN:
     case VERB_RULES:
+    case VERB_POLICY:
     case VERB_COUNT:
         break;
     }

@@ -35,6 +35,14 @@ static void add_finding(struct json_writer *json, const struct finding *finding)
     json_end_array(json);
     json_text(json, "windows", finding->windows);
     json_text(json, "cure", finding->cure);
+    if (finding->waiver) {
+        json_begin_object(json, "waiver");
+        json_text(json, "name", finding->waiver->name);
+        json_text(json, "reason", finding->waiver->reason);
+        json_text(json, "owner", finding->waiver->owner);
+        json_text(json, "expires", finding->waiver->expires);
+        json_end_object(json);
+    }
     json_end_object(json);
 }
 

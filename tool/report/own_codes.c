@@ -81,6 +81,22 @@ const struct own_code own_codes[] = {
     {HVCI9032_PAIR_UNREADABLE, "a file of the pair is no readable image",
      "One of the two files cannot be read as a Windows image, so nothing can be proved about the pair.",
      "hvcifix check on that file says more."},
+    {HVCI9040_POLICY_INVALID, "the policy file is wrong",
+     "A line of the policy file, or of one that it includes, is not understood. A policy that is understood "
+     "in part "
+     "might allow what it forbids, so nothing is judged by it.",
+     "The message names file, line and column. \"hvcifix policy init\" writes a file with every key and its "
+     "values."},
+    {HVCI9041_POLICY_DUPLICATE, "twice in the policy",
+     "A key stands twice in one section of a file, or two waivers have one name, so it is not known which is "
+     "meant.",
+     "Take one of the two away. A value of an included file may be set again by the file that includes it."},
+    {HVCI9042_WAIVER_EXPIRED, "a waiver has expired",
+     "The last day of a waiver has passed. What it waived counts again.",
+     "Cure the finding and take the waiver away, or agree on a new day."},
+    {HVCI9043_WAIVER_UNUSED, "a waiver waives nothing",
+     "The image that a waiver is about was judged, and has no such finding.",
+     "Take the waiver away, or correct its code or section."},
 };
 const size_t own_code_count = sizeof own_codes / sizeof own_codes[0];
 

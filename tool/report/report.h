@@ -15,6 +15,7 @@ struct report_style {
 struct report_totals {
     size_t images, clean, with_findings, fixed, fixable /* dry runs */, refused, errors;
     size_t finding_errors, finding_warnings, finding_notes;
+    size_t finding_waived; /* of these */
 };
 
 /* Text for people and MSBuild: one line a finding, details indented under it, one line on the result. */

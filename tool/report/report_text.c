@@ -20,6 +20,7 @@ static void add_findings(struct text *text, const struct outcome *outcome, const
                           style);
         if (style->quiet || shown.is_cured)
             continue;
+        text_finding_waiver(text, shown.finding);
         text_finding_facts(text, shown.finding);
         bool is_said_again =
             has_next && !next.is_cured && text_finding_same_advice(shown.finding, next.finding);
@@ -48,6 +49,8 @@ static bool add_level_counts(struct text *text, const struct report_totals *tota
         layout_count(text, levels[i].count, levels[i].one, levels[i].many);
         comma = ", ";
     }
+    if (totals->finding_waived != 0)
+        text_printf(text, ", %zu of them waived", totals->finding_waived);
     return comma[0] != 0;
 }
 
@@ -182,6 +185,7 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
         totals->finding_errors += shown.level == LEVEL_ERROR;
         totals->finding_warnings += shown.level == LEVEL_WARNING;
         totals->finding_notes += shown.level == LEVEL_NOTE && !shown.is_cured;
+        totals->finding_waived += shown.finding->waiver && !shown.is_cured;
     }
 }
 
@@ -197,6 +201,7 @@ void report_totals_add(struct report_totals *totals, const struct report_totals 
     totals->finding_errors += more->finding_errors;
     totals->finding_warnings += more->finding_warnings;
     totals->finding_notes += more->finding_notes;
+    totals->finding_waived += more->finding_waived;
 }
 
 void report_text_summary(struct text *text, const struct report_totals *totals,

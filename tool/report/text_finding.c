@@ -16,11 +16,23 @@ void text_finding_line(struct text *text, const char *path, const struct finding
     text_addz(text, " : ");
     layout_paint(text, style, layout_level_paint(level), finding_level_name(level));
     text_printf(text, " HVCI%04u: %s", (unsigned)finding->code, lead);
+    if (finding->waiver)
+        text_printf(text, "waived until %s: ", finding->waiver->expires);
     safe_add(text, finding->message);
     if (level == LEVEL_ERROR || level == LEVEL_WARNING)
         text_addz(text, "\n");
     else
         safe_end_line(text, line_start);
+}
+
+void text_finding_waiver(struct text *text, const struct finding *finding)
+{
+    const struct finding_waiver *waiver = finding->waiver;
+    if (waiver)
+        layout_labelled(text, "waiver",
+                        arena_printf(text->arena, "\"%s\" of %s, %s %s: %s", waiver->name, waiver->owner,
+                                     waiver->ends_soon ? "which ends soon, on" : "until", waiver->expires,
+                                     waiver->reason));
 }
 
 void text_finding_facts(struct text *text, const struct finding *finding)

@@ -11,6 +11,9 @@
 void text_finding_line(struct text *text, const char *path, const struct finding *finding,
                        enum finding_level level, const char *lead, const struct report_style *style);
 
+/* Who has waived it, until when and why; nothing when nobody has. */
+void text_finding_waiver(struct text *text, const struct finding *finding);
+
 /* Place and evidence. */
 void text_finding_facts(struct text *text, const struct finding *finding);
 

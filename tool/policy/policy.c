@@ -1,0 +1,175 @@
+/* policy.c - policy.h: the layers of a policy, one over the other.
+ * Takes: a path.  Gives: struct policy.  Must not: know single keys but `preset` and `include`. */
+#include "policy/policy_parts.h"
+
+#include "io/file.h"
+#include "rules/rule.h"
+
+enum {
+    MOST_FILE_NBYTES = 1 << 20,
+    MOST_INCLUDED = 64, /* files that are open one inside the other, and all files of a policy */
+    DEFAULT_EXPIRY_WARNING_DAYS = 30
+};
+
+struct layers {
+    struct policy_reader reader;
+    struct file_identity open[MOST_INCLUDED]; /* the files that are being read, the outermost first */
+    size_t depth, file_count;
+};
+
+void policy_complain(struct policy_reader *reader, const struct policy_origin *origin, enum finding_code code,
+                     enum finding_level level, const char *format, ...)
+{
+    struct policy_problem_list *list = reader->problems;
+    va_list arguments;
+    va_start(arguments, format);
+    const char *message = arena_vprintf(reader->arena, format, arguments);
+    va_end(arguments);
+    struct policy_problem *items =
+        arena_grow(reader->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *items);
+    if (!items)
+        return;
+    list->items = items;
+    items[list->count++] = (struct policy_problem){*origin, code, level, message};
+}
+
+static void complain_of_entry(struct layers *layers, const struct policy_entry *entry, const char *format,
+                              const char *what)
+{
+    policy_complain(&layers->reader, &entry->at_value, HVCI9040_POLICY_INVALID, LEVEL_ERROR, format, what);
+}
+
+/* A key that stands twice in one section of a file: which of the two is meant? */
+static void complain_of_duplicates(struct layers *layers, const struct entry_list *entries)
+{
+    /* A file has at most 2^20 / 4 lines; the keys of a section are few, those of waivers stand together. */
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct policy_entry *entry = &entries->items[i];
+        if (!entry->key || entry->key->key == KEY_INCLUDE)
+            continue;
+        for (size_t k = i; k > 0; k--) {
+            const struct policy_entry *before = &entries->items[k - 1];
+            if (before->section == SECTION_WAIVER && entry->section == SECTION_WAIVER && !before->key)
+                break; /* this waiver's begin */
+            bool is_same =
+                before->key == entry->key && before->section == entry->section &&
+                (entry->key->name || policy_rule_number(before->name) == policy_rule_number(entry->name));
+            if (!is_same)
+                continue;
+            policy_complain(&layers->reader, &entry->at_name, HVCI9041_POLICY_DUPLICATE, LEVEL_ERROR,
+                            "\"%s\" stands in line %u already.", entry->name, before->at_name.line);
+            break;
+        }
+    }
+}
+
+static bool add_text(struct layers *layers, const char *file, struct span text);
+
+/* The path of an included file, relative to the file that includes it. */
+static const char *path_beside(struct arena *arena, const char *file, const char *path)
+{
+    size_t folder_nbytes = 0;
+    bool is_absolute = path[0] == '/' || path[0] == '\\' || (path[0] != 0 && path[1] == ':');
+    for (size_t i = 0; file[i]; i++)
+        if (file[i] == '/' || file[i] == '\\')
+            folder_nbytes = i + 1;
+    if (is_absolute || folder_nbytes == 0)
+        return path;
+    return arena_printf(arena, "%.*s%s", (int)folder_nbytes, file, path);
+}
+
+/* Reads a file into the policy. `entry` is what includes it, or NULL for the first. */
+static bool add_file(struct layers *layers, const char *path, const struct policy_entry *entry)
+{
+    struct policy_reader *reader = &layers->reader;
+    struct file_content content;
+    struct finding error;
+    struct policy_origin whole_file = {path, 0, 0};
+    const struct policy_origin *origin = entry ? &entry->at_value : &whole_file;
+    if (!file_read(path, reader->arena, &content, &error)) {
+        policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                        "The policy file %s cannot be read: %s", path, error.message);
+        return !reader->arena->exhausted;
+    }
+    for (size_t i = 0; i < layers->depth; i++)
+        if (file_identity_is_equal(&layers->open[i], &content.state.identity)) {
+            policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                            "%s includes itself, directly or through others.", path);
+            return !reader->arena->exhausted;
+        }
+    const char *refusal = layers->file_count == MOST_INCLUDED       ? "A policy has at most 64 files."
+                          : content.bytes.nbytes > MOST_FILE_NBYTES ? "A policy file has at most 1 MiB."
+                                                                    : NULL;
+    if (refusal) {
+        policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR, "%s", refusal);
+        return !reader->arena->exhausted;
+    }
+    layers->file_count++;
+    layers->open[layers->depth++] = content.state.identity;
+    bool is_done = add_text(layers, path, content.bytes);
+    layers->depth--;
+    return is_done;
+}
+
+static bool add_preset(struct layers *layers, const struct policy_entry *entry)
+{
+    const char *preset = policy_preset_text(entry->value);
+    if (!preset) {
+        complain_of_entry(layers, entry, "There is no preset \"%s\".", entry->value);
+        return !layers->reader.arena->exhausted;
+    }
+    struct span text = {(const uint8_t *)preset, strlen(preset)};
+    return add_text(layers, arena_printf(layers->reader.arena, "preset %s", entry->value), text);
+}
+
+/* One text with all that it builds upon: presets first, then other files, then its own values. */
+static bool add_text(struct layers *layers, const char *file, struct span text)
+{
+    struct entry_list entries = {0};
+    if (!policy_entries(&layers->reader, file, text, &entries))
+        return false;
+    complain_of_duplicates(layers, &entries);
+    static const enum policy_key layer_keys[] = {KEY_PRESET, KEY_INCLUDE};
+    for (size_t layer = 0; layer < 2; layer++)
+        for (size_t i = 0; i < entries.count; i++) {
+            const struct policy_entry *entry = &entries.items[i];
+            if (!entry->key || entry->key->key != layer_keys[layer])
+                continue;
+            if (layer == 0 ? !add_preset(layers, entry)
+                           : !add_file(layers, path_beside(layers->reader.arena, file, entry->value), entry))
+                return false;
+        }
+    for (size_t i = 0; i < entries.count; i++)
+        policy_set(&layers->reader, &entries.items[i]);
+    return !layers->reader.arena->exhausted;
+}
+
+static bool is_trusted(const struct policy_problem_list *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].code == HVCI9040_POLICY_INVALID ||
+            problems->items[i].code == HVCI9041_POLICY_DUPLICATE)
+            return false;
+    return true;
+}
+
+bool policy_read(const char *path, day_number today, struct arena *arena, struct policy *policy,
+                 struct policy_problem_list *problems)
+{
+    *policy = (struct policy){.path = path,
+                              .name = "",
+                              .target = TARGET_DEFAULT,
+                              .mode = MODE_FIX,
+                              .expiry_warning_days = DEFAULT_EXPIRY_WARNING_DAYS,
+                              .today = today};
+    *problems = (struct policy_problem_list){.arena = arena};
+    policy->rules = arena_array(arena, rules_count, sizeof *policy->rules);
+    struct layers *layers = arena_alloc(arena, sizeof *layers);
+    if (!policy->rules || !layers)
+        return false;
+    layers->reader = (struct policy_reader){arena, policy, problems};
+    if (!add_file(layers, path, NULL))
+        return false;
+    policy_finish_waivers(&layers->reader);
+    return !arena->exhausted && is_trusted(problems);
+}

@@ -1,0 +1,135 @@
+/* report_policy.c - report_policy.h.
+ * Takes: policies.  Gives: text.  Must not: decide anything. */
+#include "report/report_policy.h"
+
+#include "report/layout.h"
+#include "report/safe_text.h"
+#include "rules/rule.h"
+
+enum {
+    VALUE_COLUMN = 22,
+    ORIGIN_COLUMN = 42,
+    LEVEL_COLUMN = 10,
+    REPAIR_COLUMN = 20,
+    RULE_ORIGIN_COLUMN = 30
+};
+
+/* "policy.ini(12,3)", "policy.ini", "preset whcp", "built in". */
+static void add_origin(struct text *text, const struct policy_origin *origin)
+{
+    if (!origin->file) {
+        text_addz(text, "built in");
+        return;
+    }
+    safe_add_path(text, origin->file);
+    if (origin->line != 0)
+        text_printf(text, "(%u,%u)", origin->line, origin->column);
+}
+
+void report_text_policy_problem(struct text *text, const struct policy_problem *problem,
+                                const struct report_style *style)
+{
+    add_origin(text, &problem->origin);
+    text_addz(text, problem->origin.line != 0 ? ": " : " : ");
+    layout_paint(text, style, layout_level_paint(problem->level), finding_level_name(problem->level));
+    text_printf(text, " HVCI%04u: ", (unsigned)problem->code);
+    safe_add(text, problem->message);
+    text_addz(text, "\n");
+}
+
+void report_text_policy_result(struct text *text, const struct policy *policy,
+                               const struct policy_problem_list *problems, bool is_usable)
+{
+    size_t line_start = text->nbytes;
+    safe_add_path(text, policy->path);
+    text_addz(text, is_usable ? ": can be used; " : ": cannot be trusted; ");
+    layout_count(text, problems->count, "problem", "problems");
+    text_addz(text, ", ");
+    layout_count(text, policy->waiver_count, "waiver", "waivers");
+    safe_end_line(text, line_start);
+}
+
+static void add_value(struct text *text, const char *name, const char *value,
+                      const struct policy_origin *origin)
+{
+    size_t line_start = text->nbytes;
+    text_addz(text, name);
+    text_pad_to_column(text, line_start, VALUE_COLUMN);
+    safe_add(text, value);
+    text_pad_to_column(text, line_start, ORIGIN_COLUMN);
+    text_addz(text, " ");
+    add_origin(text, origin);
+    safe_end_line(text, line_start);
+}
+
+static void add_rule(struct text *text, const struct policy *policy, size_t number)
+{
+    const struct policy_rule *set = &policy->rules[number];
+    const struct rule *rule = rules_all[number];
+    size_t line_start = text->nbytes;
+    text_printf(text, "HVCI%04u", (unsigned)rule->code);
+    text_pad_to_column(text, line_start, LEVEL_COLUMN);
+    text_addz(text, set->level == RULE_LEVEL_DEFAULT ? rule->default_level : rule_level_name(set->level));
+    text_addz(text, ", ");
+    add_origin(text, &set->level_origin);
+    text_addz(text, "; repair ");
+    text_addz(text, rule_repair_name(set->repair));
+    text_addz(text, ", ");
+    add_origin(text, &set->repair_origin);
+    safe_end_line(text, line_start);
+}
+
+static void add_waiver(struct text *text, const struct policy *policy, const struct waiver *waiver)
+{
+    char day[CALENDAR_DAY_NBYTES];
+    calendar_name(waiver->expires, day);
+    size_t line_start = text->nbytes;
+    text_addz(text, "\"");
+    safe_add(text, waiver->name);
+    text_printf(text, "\" HVCI%04u in ", (unsigned)waiver->code);
+    safe_add(text, waiver->image);
+    if (waiver->section) {
+        text_addz(text, ", section ");
+        safe_add(text, waiver->section);
+    }
+    text_printf(text, ", %s %s, ", waiver->expires < policy->today ? "expired on" : "until", day);
+    add_origin(text, &waiver->origin);
+    safe_end_line(text, line_start);
+    layout_labelled(text, "reason", waiver->reason);
+    layout_labelled(text, "owner", waiver->owner);
+}
+
+void report_text_policy(struct text *text, const struct policy *policy)
+{
+    add_value(text, "name", policy->name[0] ? policy->name : "(none)", &policy->name_origin);
+    add_value(text, "target", target_name(policy->target), &policy->target_origin);
+    add_value(text, "mode", policy_mode_name(policy->mode), &policy->mode_origin);
+    add_value(text, "drop-signature", policy->drop_signature ? "yes" : "no", &policy->drop_signature_origin);
+    add_value(text, "expiry-warning-days", arena_printf(text->arena, "%u", policy->expiry_warning_days),
+              &policy->expiry_warning_days_origin);
+    text_addz(text, "\n");
+    for (size_t i = 0; i < rules_count; i++)
+        add_rule(text, policy, i);
+    if (policy->waiver_count != 0)
+        text_addz(text, "\n");
+    for (size_t i = 0; i < policy->waiver_count; i++)
+        add_waiver(text, policy, &policy->waivers[i]);
+}
+
+void report_text_unused_waivers(struct text *text, const struct policy *policy, const enum waiver_use *uses,
+                                const struct report_style *style)
+{
+    for (size_t i = 0; i < policy->waiver_count; i++) {
+        if (uses[i] != WAIVER_UNUSED)
+            continue;
+        struct policy_problem problem = {
+            policy->waivers[i].origin, HVCI9043_WAIVER_UNUSED, LEVEL_WARNING,
+            arena_printf(text->arena,
+                         "The waiver \"%s\" waives nothing: no image that it is about has a finding of "
+                         "HVCI%04u%s%s.",
+                         policy->waivers[i].name, (unsigned)policy->waivers[i].code,
+                         policy->waivers[i].section ? " in section " : "",
+                         policy->waivers[i].section ? policy->waivers[i].section : "")};
+        report_text_policy_problem(text, &problem, style);
+    }
+}
