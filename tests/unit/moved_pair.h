@@ -5,7 +5,9 @@
  *     .text   0x1000  RX   filled with CC; the entry point is its first byte
  *     .rdata  0x2000  R    functions and unwind data at its begin (x64), the rest is free
  *     .data   0x3000  RW   in the new image at 0x5000; a hole without rights to write takes its place
- *     .reloc  0x4000  R */
+ *     .reloc  0x4000  R
+ *
+ * With pair_split() .data is executable as well, and only a part of it leaves; fill takes its place. */
 #ifndef HVCIFIX_TESTS_MOVED_PAIR_H
 #define HVCIFIX_TESTS_MOVED_PAIR_H
 
@@ -40,11 +42,14 @@ struct moved_pair {
     size_t site_count;
     uint32_t function_count;
     uint32_t text_nbytes; /* of .text */
+    uint32_t moved_rva, moved_end_rva;
+    bool is_split;
+    uint32_t tail_nbytes; /* zeros behind the raw data of .data */
 };
 
-static inline uint32_t pair_moved_rva(uint32_t rva)
+static inline uint32_t pair_moved_rva(const struct moved_pair *pair, uint32_t rva)
 {
-    return rva >= PAIR_DATA_RVA && rva < PAIR_RELOC_RVA ? rva + PAIR_DELTA : rva;
+    return rva >= pair->moved_rva && rva < pair->moved_end_rva ? rva + PAIR_DELTA : rva;
 }
 
 static inline uint8_t *pair_at(struct pair_side *side, uint32_t rva)
@@ -85,7 +90,7 @@ static inline uint32_t pair_put_u32(struct moved_pair *pair, uint32_t rva, uint3
 /* Four bytes that hold the RVA of target_rva in both. */
 static inline uint32_t pair_put_rva(struct moved_pair *pair, uint32_t rva, uint32_t target_rva)
 {
-    return pair_put_u32(pair, rva, target_rva, pair_moved_rva(target_rva));
+    return pair_put_u32(pair, rva, target_rva, pair_moved_rva(pair, target_rva));
 }
 
 /* Opcode bytes and a distance from the end of the instruction, trailing_nbytes behind the field. The site
@@ -94,7 +99,7 @@ static inline uint32_t pair_put_relative(struct moved_pair *pair, uint32_t rva, 
                                          size_t nbytes, uint32_t target_rva, uint32_t trailing_nbytes)
 {
     uint32_t field_rva = pair_put(pair, rva, opcode, nbytes), end_rva = field_rva + 4 + trailing_nbytes;
-    return pair_put_u32(pair, field_rva, target_rva - end_rva, pair_moved_rva(target_rva) - end_rva);
+    return pair_put_u32(pair, field_rva, target_rva - end_rva, pair_moved_rva(pair, target_rva) - end_rva);
 }
 #define PAIR_PUT_RELATIVE(pair, rva, literal, target_rva)                                                    \
     pair_put_relative(pair, rva, literal, sizeof(literal) - 1, target_rva, 0)
@@ -104,14 +109,17 @@ static inline uint32_t pair_put_address(struct moved_pair *pair, uint32_t rva, u
 {
     unsigned nbytes = pair_is_64(pair) ? 8 : 4;
     store_width(pair_at(&pair->old_side, rva), nbytes, pair_base_va(pair) + target_rva);
-    store_width(pair_at(&pair->new_side, rva), nbytes, pair_base_va(pair) + pair_moved_rva(target_rva));
+    store_width(pair_at(&pair->new_side, rva), nbytes, pair_base_va(pair) + pair_moved_rva(pair, target_rva));
     pair->sites[pair->site_count++] = rva;
     return rva + nbytes;
 }
 
 static inline struct moved_pair pair_begin(uint16_t machine)
 {
-    struct moved_pair pair = {.machine = machine, .text_nbytes = PAIR_SECTION_NBYTES};
+    struct moved_pair pair = {.machine = machine,
+                              .text_nbytes = PAIR_SECTION_NBYTES,
+                              .moved_rva = PAIR_DATA_RVA,
+                              .moved_end_rva = PAIR_RELOC_RVA};
     memset(pair.old_side.bytes[0], 0xCC, PAIR_SECTION_NBYTES);
     memset(pair.new_side.bytes[0], 0xCC, PAIR_SECTION_NBYTES);
     memcpy(pair_at(&pair.old_side, PAIR_UNWIND_RVA), "\x01\x00\x00\x00", 4);
@@ -120,19 +128,29 @@ static inline struct moved_pair pair_begin(uint16_t machine)
     return pair;
 }
 
+/* Only [rva, end_rva) of .data leaves, before anything that leads there is put. Behind its raw data lie
+ * tail_nbytes zeros, which leave too when end_rva is behind them. */
+static inline void pair_split(struct moved_pair *pair, uint32_t rva, uint32_t end_rva, uint32_t tail_nbytes)
+{
+    pair->is_split = true;
+    pair->moved_rva = rva;
+    pair->moved_end_rva = end_rva;
+    pair->tail_nbytes = tail_nbytes;
+}
+
 /* Unwind data for [rva, end_rva), ascending. */
 static inline void pair_function(struct moved_pair *pair, uint32_t rva, uint32_t end_rva)
 {
     uint32_t at = PAIR_RDATA_RVA + pair->function_count++ * RUNTIME_FUNCTION_NBYTES;
-    pair_put_u32(pair, at + RUNTIME_FUNCTION_BEGIN, rva, rva);
-    pair_put_u32(pair, at + RUNTIME_FUNCTION_END, end_rva, end_rva);
+    pair_put_rva(pair, at + RUNTIME_FUNCTION_BEGIN, rva);
+    pair_put_u32(pair, at + RUNTIME_FUNCTION_END, end_rva, pair_moved_rva(pair, end_rva - 1) + 1);
     pair_put_u32(pair, at + RUNTIME_FUNCTION_UNWIND, PAIR_UNWIND_RVA, PAIR_UNWIND_RVA);
 }
 
 static inline void pair_directory(struct moved_pair *pair, unsigned number, uint32_t rva, uint32_t nbytes)
 {
     pair->old_side.directories[number].rva = rva;
-    pair->new_side.directories[number].rva = pair_moved_rva(rva);
+    pair->new_side.directories[number].rva = pair_moved_rva(pair, rva);
     pair->old_side.directories[number].nbytes = pair->new_side.directories[number].nbytes = nbytes;
 }
 
@@ -140,6 +158,36 @@ static inline int pair_compare_sites(const void *left, const void *right)
 {
     const uint32_t *a = left, *b = right;
     return *a < *b ? -1 : *a > *b;
+}
+
+/* What is at the old place of .data. */
+static inline void pair_put_data(const struct moved_pair *pair, const struct pair_side *side,
+                                 struct made_image *made, bool is_new)
+{
+    uint32_t rights = is_new ? MADE_RDATA : MADE_DATA;
+    uint8_t bytes[PAIR_SECTION_NBYTES];
+    memcpy(bytes, side->bytes[2], sizeof bytes);
+    for (uint32_t at = 0; is_new && at < sizeof bytes; at++)
+        if (pair_moved_rva(pair, PAIR_DATA_RVA + at) != PAIR_DATA_RVA + at)
+            bytes[at] = 0xCC;
+    if (is_new && !pair->is_split)
+        make_section(made, ".hvhole", PAIR_DATA_RVA, rights, "", 0)->virtual_size = PAIR_SECTION_NBYTES;
+    else
+        make_section(made, ".data", PAIR_DATA_RVA, rights | (pair->is_split ? SCN_MEM_EXECUTE : 0), bytes,
+                     sizeof bytes)
+            ->virtual_size += pair->tail_nbytes;
+}
+
+static inline void pair_put_moved(const struct moved_pair *pair, const struct pair_side *side,
+                                  struct made_image *made)
+{
+    uint8_t bytes[PAIR_SECTION_NBYTES] = {0};
+    for (uint32_t at = 0; at < sizeof bytes; at++)
+        if (pair_moved_rva(pair, PAIR_DATA_RVA + at) != PAIR_DATA_RVA + at)
+            bytes[at] = side->bytes[2][at];
+    make_section(made, pair->is_split ? ".hvdata" : ".data", PAIR_NEW_DATA_RVA, MADE_DATA, bytes,
+                 sizeof bytes)
+        ->virtual_size += pair->tail_nbytes;
 }
 
 static inline struct span pair_file(const struct moved_pair *pair, const struct pair_side *side,
@@ -151,7 +199,7 @@ static inline struct span pair_file(const struct moved_pair *pair, const struct 
     *made = make_image(pair->machine);
     made->entry_rva = PAIR_TEXT_RVA;
     for (; count < pair->site_count; count++)
-        sites[count] = is_new ? pair_moved_rva(pair->sites[count]) : pair->sites[count];
+        sites[count] = is_new ? pair_moved_rva(pair, pair->sites[count]) : pair->sites[count];
     qsort(sites, count, sizeof sites[0], pair_compare_sites);
     for (unsigned i = 0; i < DIR_COUNT; i++)
         make_directory(made, i, side->directories[i].rva, side->directories[i].nbytes);
@@ -159,13 +207,10 @@ static inline struct span pair_file(const struct moved_pair *pair, const struct 
         make_directory(made, DIR_EXCEPTION, PAIR_RDATA_RVA, pair->function_count * RUNTIME_FUNCTION_NBYTES);
     make_section(made, ".text", PAIR_TEXT_RVA, MADE_TEXT, side->bytes[0], pair->text_nbytes);
     make_section(made, ".rdata", PAIR_RDATA_RVA, MADE_RDATA, side->bytes[1], PAIR_SECTION_NBYTES);
-    if (is_new)
-        make_section(made, ".hvhole", PAIR_DATA_RVA, MADE_RDATA, "", 0)->virtual_size = PAIR_SECTION_NBYTES;
-    else
-        make_section(made, ".data", PAIR_DATA_RVA, MADE_DATA, side->bytes[2], PAIR_SECTION_NBYTES);
+    pair_put_data(pair, side, made, is_new);
     make_relocations(made, PAIR_RELOC_RVA, sites, count);
     if (is_new)
-        make_section(made, ".data", PAIR_NEW_DATA_RVA, MADE_DATA, side->bytes[2], PAIR_SECTION_NBYTES);
+        pair_put_moved(pair, side, made);
     return make_file(made);
 }
 

@@ -201,6 +201,42 @@ static void widen(const struct map_search *search, const struct verify_piece *pi
         run->end_rva++;
 }
 
+static uint32_t count_for(const struct map_search *search, const uint32_t *counts, int64_t delta)
+{
+    for (size_t i = 0; i < search->candidates.count; i++)
+        if (search->candidates.deltas[i] == delta)
+            return counts[i];
+    return 0;
+}
+
+/* Zeros behind the raw data, in both images, are alike wherever they lie: those behind the last run went with
+ * it unless the references to them say that they stayed. Where none says anything, it is a guess. */
+static void take_tail(const struct map_search *search, const struct verify_map *map, struct run *run)
+{
+    const struct verify_image *new_image = &search->judged->new_image;
+    const struct verify_section *section = run->piece->section;
+    uint32_t counts[CANDIDATE_MAX_COUNT] = {0};
+    uint64_t end_rva = run->piece->end_rva;
+    uint8_t byte;
+    if (run->end_rva < (uint64_t)section->rva + section->bytes.nbytes || run->end_rva >= end_rva)
+        return;
+    for (uint64_t rva = run->end_rva; rva < end_rva; rva++) {
+        uint64_t new_rva = (uint64_t)((int64_t)rva + run->delta);
+        search->judged->verdict->step_count++;
+        if (!verify_memory_byte(new_image, new_rva, &byte) || byte != 0 ||
+            !is_outside_code(new_image, (uint32_t)new_rva))
+            return;
+    }
+    map_count_references(search, map, run->end_rva, end_rva, counts);
+    uint32_t gone_count = count_for(search, counts, run->delta);
+    uint32_t home_count = count_for(search, counts, run->piece->delta);
+    if (home_count > gone_count)
+        return;
+    if (home_count == gone_count)
+        search->is_doubtful[section->index] = true;
+    run->end_rva = end_rva;
+}
+
 static void place_runs(const struct map_search *search, const struct verify_map *map, struct run_list *list)
 {
     int64_t delta = 0;
@@ -224,6 +260,8 @@ static void place_runs(const struct map_search *search, const struct verify_map 
             search->is_doubtful[run->piece->section->index] = true;
         if (run->is_found)
             widen(search, run->piece, run);
+        if (run->is_found && !run->slots)
+            take_tail(search, map, run);
     }
 }
 
