@@ -3,6 +3,7 @@
  * Gives: pass or fail.  Must not: expect anything of the rewriter but that it moves the data. */
 #include "layout_case.h"
 #include "verify/verify.h"
+#include "verify_pairs.h"
 
 /* The verdict on what the rewriter made of the code that was put at the begin of .text. */
 static struct verify_verdict judge_driver(struct low_case *driver, struct arena *arena)
@@ -59,8 +60,58 @@ static void what_is_called_must_stay_executable(void **state)
         }
 }
 
+/* RVA of the section of the new image with this name. */
+static uint32_t new_section_rva(const struct low_case *driver, const char *name)
+{
+    const uint8_t *file = driver->done.output.bytes;
+    for (uint32_t i = 0; i < load_u16(file + made_coff_foff() + COFF_NUMBER_OF_SECTIONS); i++) {
+        const uint8_t *header = file + made_section_header_foff(&driver->made, i);
+        if (strncmp((const char *)header, name, SECTION_NAME_NBYTES) == 0)
+            return load_u32(header + SECTION_VIRTUAL_ADDRESS);
+    }
+    fail_msg("no section %s", name);
+    return 0;
+}
+
+/* A call that leads to data in both images: the distance is right, but nothing can be executed there. */
+static void a_direct_call_must_lead_to_code(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < 2; m++) {
+        struct low_case driver;
+        struct arena arena;
+        arena_init(&arena, NULL);
+        low_begin(&driver, machines[m]);
+        uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xE8");
+        LOW_PUT(&driver, low_put_rel(&driver, at, LOW_TEXT_RVA + 0x40, 0), "\xC3");
+        LOW_PUT(&driver, LOW_TEXT_RVA + 0x40, "\xC3");
+        struct verify_verdict verdict = judge_driver(&driver, &arena);
+        assert_int_equal(verdict.result, VERIFY_PROVED_WITH_ASSUMPTIONS);
+        /* All parts move by whole pages, from the first one. */
+        uint32_t text_delta = new_section_rva(&driver, ".text") & ~(PAGE_NBYTES - 1u);
+        uint32_t data_delta = new_section_rva(&driver, ".data") & ~(PAGE_NBYTES - 1u);
+        uint8_t *new_file = driver.done.output.bytes;
+        const uint8_t *text = low_new_section(&driver, at + text_delta);
+        uint32_t field_foff = load_u32(text + SECTION_POINTER_TO_RAW_DATA) + at + text_delta -
+                              load_u32(text + SECTION_VIRTUAL_ADDRESS);
+        uint32_t distance = LOW_DATA_RVA + 0x80 - (at + 4);
+        store_u32(driver.made.file + at, distance);
+        store_u32(new_file + field_foff, distance + data_delta - text_delta);
+        pairs_set_checksum(new_file, driver.done.output.nbytes);
+        assert_true(verify_pair((struct span){driver.made.file, driver.made.file_nbytes},
+                                (struct span){new_file, driver.done.output.nbytes}, &arena, &verdict));
+        assert_int_equal(verdict.result, VERIFY_REFUTED);
+        assert_true(verdict.right_not_shown);
+        if (!strstr(verdict.reason, "leads to RVA 0x680, which is no longer in executable memory"))
+            fail_msg("for another reason: %s", verdict.reason);
+        arena_free(&arena);
+        low_end(&driver);
+    }
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_called_must_stay_executable)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_called_must_stay_executable),
+                                              cmocka_unit_test(a_direct_call_must_lead_to_code)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,25 @@ static bool judge_field(struct verify_moves *moves, const struct verify_field_in
                                  (unsigned)(field->section->rva + field->at), (unsigned long long)called_rva);
 }
 
+/* A direct call or jump, in code that decodes: elsewhere text and tables look like branches. */
+static bool judge_branch(struct verify_moves *moves, const struct verify_code_section *section, size_t at)
+{
+    int64_t rva = (int64_t)section->rva + (int64_t)at + 4 + (int32_t)load_u32(section->bytes.bytes + at);
+    struct verify_field_in_code field = {section, at, 4, FIELD_BRANCH, 0};
+    uint32_t field_rva = section->rva + (uint32_t)at;
+    if (rva < 0 || !is_lost_to_calls(moves, (uint64_t)rva))
+        return true;
+    struct verify_function *function = verify_function_at(&moves->code, field_rva);
+    moves->looked_at_count++;
+    return !function || !verify_function_is_clean(&moves->code, function) ||
+           !verify_uses_resolved(&moves->code, &field).is_operand ||
+           verify_moves_unproved(
+               moves, field_rva,
+               "The branch at RVA 0x%X leads to RVA 0x%llX, which is no longer in executable "
+               "memory.",
+               (unsigned)field_rva, (unsigned long long)rva);
+}
+
 bool verify_moved_called(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
@@ -105,7 +124,11 @@ bool verify_moved_called(struct verify_moves *moves)
                                  : (int64_t)value - (int64_t)image->base_va;
             struct verify_field_in_code field = {section, at, 4, is_rip ? FIELD_RIP_RELATIVE : FIELD_ABSOLUTE,
                                                  0};
+            uint8_t before = section->bytes.bytes[at - 1];
+            bool is_conditional = (before & 0xF0) == 0x80 && at > 1 && section->bytes.bytes[at - 2] == 0x0F;
             moves->judged->verdict->step_count++;
+            if ((before == 0xE8 || before == 0xE9 || is_conditional) && !judge_branch(moves, section, at))
+                return false;
             if ((is_rip || is_absolute) && rva >= 0 && !judge_field(moves, &field, (uint64_t)rva))
                 return false;
         }

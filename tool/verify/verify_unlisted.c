@@ -165,7 +165,8 @@ static bool judge_number(struct unlisted *search, const struct verify_piece *own
     uint32_t rva = section->rva + (uint32_t)at, number = load_u32(section->bytes.bytes + at);
     int64_t target_rva = (int64_t)rva + (int32_t)number;
     if (may_be_distance(search, own, section, at) && apart_at(search, own->delta, target_rva) &&
-        !is_jump_table(search, section, at) && !is_among_noise(search, section, at))
+        !is_jump_table(search, section, at) &&
+        (verify_known_any(&search->names, section, at, 1) || !is_among_noise(search, section, at)))
         return verify_moves_unproved(moves, rva,
                                      "The number at RVA 0x%X is the distance from there to RVA 0x%X, which "
                                      "moved apart; it is not shown that it is none.",
