@@ -84,7 +84,11 @@ static void a_direct_call_must_lead_to_code(void **state)
         low_begin(&driver, machines[m]);
         uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xE8");
         LOW_PUT(&driver, low_put_rel(&driver, at, LOW_TEXT_RVA + 0x40, 0), "\xC3");
-        LOW_PUT(&driver, LOW_TEXT_RVA + 0x40, "\xC3");
+        if (machines[m] == MACHINE_I386) /* which needs a base relocation */
+            LOW_PUT(&driver, low_put_va(&driver, LOW_PUT(&driver, LOW_TEXT_RVA + 0x40, "\xA1"), LOW_DATA_RVA),
+                    "\xC3");
+        else
+            LOW_PUT(&driver, LOW_TEXT_RVA + 0x40, "\xC3");
         struct verify_verdict verdict = judge_driver(&driver, &arena);
         assert_int_equal(verdict.result, VERIFY_PROVED_WITH_ASSUMPTIONS);
         /* All parts move by whole pages, from the first one. */

@@ -115,13 +115,13 @@ static bool judge_base(struct code_scan *scan, const struct verify_field_in_code
         (unsigned)field_rva, (unsigned long long)target_rva);
 }
 
-/* Code does not branch into sections that hold none. Where nothing bounds functions, what looks like it is
- * text or a table. */
+/* Code does not branch into sections that hold none. Where nothing bounds functions, and the bytes do not
+ * decode as one, what looks like it is text or a table. */
 static bool is_no_branch(struct verify_moves *moves, const struct verify_piece *target, uint32_t field_rva)
 {
     struct verify_function *function = verify_function_at(&moves->code, field_rva);
     return target && !(target->section->characteristics & (SCN_MEM_EXECUTE | SCN_CNT_CODE)) &&
-           (!function || function->is_gap);
+           (!function || (function->is_gap && !verify_function_is_clean(&moves->code, function)));
 }
 
 static bool judge_field(struct code_scan *scan, const struct verify_field_in_code *field, uint64_t target_rva,
