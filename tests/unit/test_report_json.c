@@ -94,7 +94,7 @@ static void a_repair_tells_everything(void **state)
         "\"assurance\":\"assumed\",\"proof\":null}],\"verification\":{\"result\":\"assumed\","
         "\"differences\":[{\"field\":\"F\",\"file_offset\":540,\"width\":8,\"old\":\"0x0000000000000001\","
         "\"new\":\"0xFFFF800000000000\",\"why_allowed\":\"A.\",\"assurance\":\"assumed\"}],"
-        "\"counter_example\":null},\"remaining_findings\":[]}]}");
+        "\"still_broken\":null,\"counter_example\":null},\"remaining_findings\":[]}]}");
 
     outcome->judged = true;
     const char *with_rules = compact(hand, image_json(hand));
@@ -155,6 +155,7 @@ static void a_refuted_pair_has_its_counter_example(void **state)
     report_json_verdict(&text, "a", "b", &verdict);
     assert_string_equal(compact(hand, text.chars),
                         "{\"verify\":{\"old\":\"a\",\"new\":\"b\",\"result\":\"refuted\",\"differences\":[],"
+                        "\"still_broken\":null,"
                         "\"counter_example\":{\"reason\":\"R.\",\"file\":\"old\",\"file_offset\":1024,"
                         "\"rva\":null}}}");
     hand_free(hand);

@@ -94,6 +94,10 @@ void json_verdict(struct json_writer *json, const struct verify_verdict *verdict
         json_end_object(json);
     }
     json_end_array(json);
+    if (verdict->still_broken)
+        json_text(json, "still_broken", verdict->still_broken);
+    else
+        json_null(json, "still_broken");
     if (verdict->result != VERIFY_REFUTED && verdict->result != VERIFY_UNREADABLE) {
         json_null(json, "counter_example");
         return;

@@ -141,6 +141,8 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
         text_changes_list(text, outcome);
     if (is_changed && outcome->wrote && outcome->has_verdict)
         layout_labelled(text, "verified", text_verdict_words(outcome->verdict.result));
+    if (is_changed && outcome->wrote && outcome->has_verdict && outcome->verdict.still_broken)
+        text_still_broken(text, &outcome->verdict);
     if (outcome->wrote) {
         const char *what = is_changed ? "the repaired image" : "an unchanged copy";
         layout_labelled(text, "written",

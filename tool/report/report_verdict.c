@@ -84,6 +84,8 @@ void report_text_verdict(struct text *text, const char *old_path, const char *ne
     layout_labelled(text, "compared", arena_printf(text->arena, "with %s", old_path));
     for (size_t i = 0; i < verdict->difference_count; i++)
         add_difference(text, &verdict->differences[i]);
+    if (verdict->still_broken)
+        text_still_broken(text, verdict);
 }
 
 void report_json_verdict(struct text *text, const char *old_path, const char *new_path,

@@ -120,6 +120,16 @@ void text_changes_list(struct text *text, const struct outcome *outcome)
     }
 }
 
+void text_still_broken(struct text *text, const struct verify_verdict *verdict)
+{
+    layout_labelled(
+        text, "still",
+        arena_printf(text->arena,
+                     "the new image breaks the rule %s, as the old one does: systems that hold to "
+                     "it do not load it",
+                     verdict->still_broken));
+}
+
 const char *text_verdict_words(enum verify_result result)
 {
     switch (result) {

@@ -15,6 +15,9 @@ void text_changes_list(struct text *text, const struct outcome *outcome);
 /* What the field holds after the change; false when that is not known yet (a checksum before emit). */
 bool change_new_value(const struct outcome *outcome, const struct change *change, uint64_t *value);
 
+/* Rules that the new image still breaks; only for a verdict that has some. */
+void text_still_broken(struct text *text, const struct verify_verdict *verdict);
+
 /* What the verifier's result means for the reader. */
 const char *text_verdict_words(enum verify_result result);
 

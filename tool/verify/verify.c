@@ -47,12 +47,15 @@ static bool judge_differences(struct verify_case *judged)
            verify_sections(judged, changed.section_indices, changed.section_count);
 }
 
-static enum verify_result proved_result(const struct verify_verdict *verdict)
+/* Never "proved" alone of an image that systems may not load: what is shown is that it says what it said. */
+static void set_proved(struct verify_case *judged)
 {
+    struct verify_verdict *verdict = judged->verdict;
+    verdict->still_broken = verify_structure_still_broken(judged);
+    verdict->result = verdict->still_broken ? VERIFY_PROVED_WITH_ASSUMPTIONS : VERIFY_PROVED;
     for (size_t i = 0; i < verdict->difference_count; i++)
         if (verdict->differences[i].assumed)
-            return VERIFY_PROVED_WITH_ASSUMPTIONS;
-    return VERIFY_PROVED;
+            verdict->result = VERIFY_PROVED_WITH_ASSUMPTIONS;
 }
 
 bool verify_pair(struct span old_file, struct span new_file, struct arena *arena,
@@ -68,6 +71,6 @@ bool verify_pair(struct span old_file, struct span new_file, struct arena *arena
     if (files_are_identical(&judged))
         verdict->result = VERIFY_IDENTICAL;
     else if (verify_is_moved(&judged) ? verify_moved(&judged) : judge_differences(&judged))
-        verdict->result = proved_result(verdict);
+        set_proved(&judged);
     return !arena->exhausted;
 }

@@ -35,10 +35,12 @@ struct verify_verdict {
     uint64_t file_offset; /* in the file named by in_old; UINT64_MAX when it has no place */
     uint32_t rva;         /* UINT32_MAX when it has none */
     bool in_old;
-    bool right_not_shown;   /* VERIFY_REFUTED, not because bytes differ wrongly, but because it could not be
-                             * shown that nothing needs a right that a section lost, or: */
-    bool meaning_not_shown; /* with it: what a place means, or where something went, could not be shown */
-    uint64_t step_count;    /* work done, for the tests of linearity */
+    bool right_not_shown;     /* VERIFY_REFUTED, not because bytes differ wrongly, but because it could not be
+                               * shown that nothing needs a right that a section lost, or: */
+    bool meaning_not_shown;   /* with it: what a place means, or where something went, could not be shown */
+    const char *still_broken; /* proved: rules of loaders that the new image breaks as the old one did, as
+                               * part of a sentence; NULL: none */
+    uint64_t step_count;      /* work done, for the tests of linearity */
 };
 
 /* False only when memory ran out. */

@@ -63,6 +63,7 @@ static bool may_be_assumed(struct verify_case *judged, const struct verify_secti
                          section->name, (unsigned)judged->new_image.machine);
 }
 
+/* Always assumed: what no operand and no address in sight shows may reach the section all the same. */
 static bool explain_section(struct verify_case *judged, uint32_t index, bool is_assumed,
                             const struct verify_unwritten *found)
 {
@@ -74,6 +75,12 @@ static bool explain_section(struct verify_case *judged, uint32_t index, bool is_
             "%s; its code is not decoded: assumed, because Windows 10 and later strip MEM_WRITE from "
             "INIT themselves",
             found->summary);
+    else
+        why =
+            arena_printf(judged->arena,
+                         "%s; assumed: the code in the file is what runs, and reaches the section through no "
+                         "number or return address",
+                         found->summary);
     return verify_explain(
         judged, &(struct verify_difference){
                     .field = arena_printf(judged->arena, "section %s Characteristics", section->name),
@@ -82,7 +89,7 @@ static bool explain_section(struct verify_case *judged, uint32_t index, bool is_
                     .new_value = section->characteristics,
                     .width_nbytes = 4,
                     .why_allowed = why,
-                    .assumed = is_assumed || found->is_assumed,
+                    .assumed = true,
                 });
 }
 

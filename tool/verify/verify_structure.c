@@ -215,6 +215,18 @@ const char *verify_structure_text(enum verify_structure_rule rule)
     return rule_texts[rule];
 }
 
+const char *verify_structure_still_broken(struct verify_case *judged)
+{
+    uint64_t foff[STRUCTURE_RULE_COUNT];
+    uint32_t broken = verify_structure_broken(&judged->new_image, foff);
+    const char *words = NULL;
+    for (unsigned rule = 0; rule < STRUCTURE_RULE_COUNT; rule++)
+        if (broken & (1u << rule))
+            words = arena_printf(judged->arena, "%s%s%s", words ? words : "", words ? "; that " : "that ",
+                                 rule_texts[rule]);
+    return words;
+}
+
 bool verify_structure(struct verify_case *judged)
 {
     uint64_t old_foff[STRUCTURE_RULE_COUNT], new_foff[STRUCTURE_RULE_COUNT];

@@ -36,6 +36,9 @@ uint32_t verify_structure_broken(const struct verify_image *image, uint64_t foff
 /* A sentence part that says what the rule asks. */
 const char *verify_structure_text(enum verify_structure_rule rule);
 
+/* The rules that the new image breaks, as part of a sentence; NULL when it breaks none. */
+const char *verify_structure_still_broken(struct verify_case *judged);
+
 /* False when refuted. */
 bool verify_structure(struct verify_case *judged);
 
