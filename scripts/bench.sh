@@ -103,7 +103,7 @@ bench "repairing a driver of $(wc -c <"$work/moved.sys") bytes, proof and writin
     "hvcifix fix: a new layout=$tool fix $work/moved.sys -o $work/fixed.sys" \
     "hvcifix fix: only its header=$tool fix $work/header.sys -o $work/fixed.sys" \
     "hvcifix verify of the new layout=$tool verify $work/moved.sys $work/moved.fixed.sys"
-growth iat_in_text fix -o "$work/fixed.sys"
+growth "iat_in_text init_rwx" fix --quiet -o "$work/fixed.sys"
 
 # Reading code beside the bare decoder, each in a process of its own that takes the fastest of many tries.
 # code_cost IMAGE - one line for each way, as time and as ratio to the cheapest pass over the same bytes

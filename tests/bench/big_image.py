@@ -5,7 +5,8 @@
 
 KIND says what most of it is made of: "data" (bytes that nobody refers to), "relocations" (pointers, each with a base
 relocation), "imports" (modules of 1,000 functions each), "code" (small functions with unwind data that call each other),
-"iat_in_text" (small functions that call the kernel through an import address table beside them, in executable memory).
+"iat_in_text" (small functions that call the kernel through an import address table beside them, in executable memory),
+"init_rwx" (the same as "code", and an INIT section that is writable and executable).
 The same arguments give the same bytes. Nothing of tool/ is used.
 """
 
@@ -14,7 +15,7 @@ import struct
 import sys
 
 PAGE, FILE_ALIGN, BASE = 0x1000, 0x200, 0x140000000
-CODE, RDATA, DATA, DISCARDABLE_DATA = 0x68000020, 0x48000040, 0xC8000040, 0x42000040
+CODE, RDATA, DATA, DISCARDABLE_DATA, INIT = 0x68000020, 0x48000040, 0xC8000040, 0x42000040, 0xE2000020
 EXCEPTION, BASERELOC, IMPORT, IAT = 3, 5, 1, 12
 POINTERS_PER_PAGE = PAGE // 8
 FUNCTIONS_PER_MODULE = 1000
@@ -126,6 +127,11 @@ def make_code(image, nbytes):
     image.directories[EXCEPTION] = (image.add(b".pdata", RDATA, table.tobytes()), 12 * count)
 
 
+def make_init_rwx(image, nbytes):
+    make_code(image, nbytes)
+    image.add(b"INIT", INIT, b"\x31\xC0\xC3")
+
+
 def make_iat_in_text(image, nbytes):
     slot_count, slots_nbytes, function_nbytes = 16, 256, 32
     count = nbytes // (function_nbytes + 12)
@@ -156,7 +162,7 @@ def make_iat_in_text(image, nbytes):
     image.directories[IAT] = (text_rva, len(slots))
 
 
-KINDS = {"iat_in_text": make_iat_in_text, "data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code}
+KINDS = {"iat_in_text": make_iat_in_text, "init_rwx": make_init_rwx, "data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code}
 
 
 def main():

@@ -197,6 +197,21 @@ bool roots_push_candidates(struct code_reader *reader)
     return true;
 }
 
+/* Moves *at on to the next place whose byte at *at + offset is `byte`, and behind which code of nbytes fits.
+ */
+static bool find_byte(const struct reader_section *section, uint32_t offset, uint8_t byte, uint32_t nbytes,
+                      uint32_t *at)
+{
+    if (section->nbytes < nbytes || *at > section->nbytes - nbytes)
+        return false;
+    const uint8_t *first = section->bytes + *at + offset;
+    const uint8_t *hit = memchr(first, byte, section->nbytes - nbytes - *at + 1);
+    if (!hit)
+        return false;
+    *at += (uint32_t)(hit - first);
+    return true;
+}
+
 static bool mark_import_slots(struct code_reader *reader, struct site_set *slots)
 {
     unsigned width_nbytes = image_pointer_nbytes(reader->image);
@@ -218,14 +233,15 @@ static bool mark_import_slots(struct code_reader *reader, struct site_set *slots
  * exactly an import slot are no coincidence. */
 bool roots_push_import_thunks(struct code_reader *reader)
 {
+    enum { THUNK_NBYTES = 6 };
     struct site_set slots;
     if (!mark_import_slots(reader, &slots))
         return false;
     for (size_t s = 0; s < reader->section_count; s++) {
         const struct reader_section *section = &reader->sections[s];
-        for (uint32_t at = 0; section->nbytes >= 6 && at <= section->nbytes - 6; at++) {
+        for (uint32_t at = 0; find_byte(section, 1, 0x25, THUNK_NBYTES, &at); at++) {
             uint32_t rva, foff;
-            if (section->bytes[at] != 0xFF || section->bytes[at + 1] != 0x25 || !byte_is_unknown(section, at))
+            if (section->bytes[at] != 0xFF || !byte_is_unknown(section, at))
                 continue;
             uint32_t stored = load_u32(section->bytes + at + 2);
             if (reader->is_64)
@@ -256,7 +272,7 @@ bool roots_push_cookie_check(struct code_reader *reader)
     enum { CHECK_NBYTES = 18 };
     for (size_t s = 0; reader->is_64 && s < reader->section_count; s++) {
         const struct reader_section *section = &reader->sections[s];
-        for (uint32_t at = 0; section->nbytes >= CHECK_NBYTES && at <= section->nbytes - CHECK_NBYTES; at++)
+        for (uint32_t at = 0; find_byte(section, 1, 0x3B, CHECK_NBYTES, &at); at++)
             if (section->bytes[at] == 0x48 && byte_is_unknown(section, at) &&
                 is_cookie_check(section->bytes + at) &&
                 !descent_push(reader, section->rva + at, NO_SOURCE, TRUST_IF_CLEAN, 0))

@@ -13,9 +13,13 @@ enum { MODRM_MOD_RM_MASK = 0xC7, MODRM_DISP32_ONLY = 0x05, MAX_IMMEDIATE_NBYTES 
 static void scan_section(struct judge *judge, const struct code_section *section)
 {
     const uint8_t *bytes = judge->image->file.bytes + judge->image->sections[section->section].raw_foff;
+    uint32_t room_nbytes = judge->end_rva - judge->near_rva;
     for (uint32_t at = 1; section->nbytes >= 4 && at <= section->nbytes - 4 && !judge->found; at++) {
+        bool is_modrm = (bytes[at - 1] & MODRM_MOD_RM_MASK) == MODRM_DISP32_ONLY;
         uint32_t stored = load_u32(bytes + at);
-        if ((bytes[at - 1] & MODRM_MOD_RM_MASK) == MODRM_DISP32_ONLY) {
+        if (!is_modrm && stored - judge->near_rva >= room_nbytes) /* most of them */
+            continue;
+        if (is_modrm) {
             /* The end of the instruction, and so the target, is one of a few next to each other. */
             int64_t first = (int64_t)section->rva + at + 4 + (int32_t)stored;
             if (first + MAX_IMMEDIATE_NBYTES >= (int64_t)judge->near_rva && first < (int64_t)judge->end_rva)

@@ -149,6 +149,19 @@ static int64_t branch_target(const struct verify_instruction *instruction, const
     }
 }
 
+/* An instruction that is not known yet. Apart, so that known ones are found without its large frame. */
+__attribute__((noinline)) static bool decode_unknown(struct verify_decoder *decoder, const uint8_t *bytes,
+                                                     size_t nbytes, struct verify_instruction *instruction)
+{
+    ZydisDecoderContext context;
+    ZydisDecodedInstruction decoded;
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, bytes, nbytes, &decoded)))
+        return false;
+    *instruction = instruction_of(decoder, &decoded);
+    keep(decoder, &decoded, bytes, instruction);
+    return true;
+}
+
 bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction)
 {
@@ -157,17 +170,12 @@ bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
     const uint8_t *bytes = code.bytes + at;
     size_t nbytes = window_nbytes(code, at);
     uint32_t number = prefix_index_find(&decoder->index, bytes, nbytes);
+    if (number == PREFIX_NONE && !decode_unknown(decoder, bytes, nbytes, instruction))
+        return false;
     if (number != PREFIX_NONE) {
         *instruction = decoder->known[number];
         if (instruction->nbytes > nbytes)
             return false;
-    } else {
-        ZydisDecoderContext context;
-        ZydisDecodedInstruction decoded;
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, bytes, nbytes, &decoded)))
-            return false;
-        *instruction = instruction_of(decoder, &decoded);
-        keep(decoder, &decoded, bytes, instruction);
     }
     if (instruction->has_target)
         instruction->target = branch_target(instruction, bytes);

@@ -57,22 +57,52 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
            ((section->rva + at) % START_ALIGN_NBYTES == 0 || verify_bit(section->pointed, at));
 }
 
-/* From `at` to the first return or jump that no branch leads past; 0 when the bytes are not such a run. A
- * jump forward that is not conditional may lead to another function: behind padding it does. */
-static size_t run_end(struct gap_search *search, const struct verify_code_section *section, size_t at,
-                      size_t end)
+/* Direct branches of one run, as offsets in the section. */
+enum { MOST_TARGETS = 128 };
+
+struct run {
+    size_t begin, end; /* end 0: the bytes are no run */
+    size_t targets[MOST_TARGETS];
+    size_t target_count; /* more than MOST_TARGETS: not all of them are kept */
+};
+
+static void unmark(const struct verify_code_section *section, size_t at, size_t end)
+{
+    for (size_t i = at; i < end; i++)
+        section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
+}
+
+static void add_target(struct run *run, int64_t target)
+{
+    if (target < (int64_t)run->begin)
+        return;
+    if (run->target_count < MOST_TARGETS)
+        run->targets[run->target_count] = (size_t)target;
+    run->target_count++;
+}
+
+/* From `begin` to the first return or jump that no branch leads past. A jump forward that is not conditional
+ * may lead to another function: behind padding it does. Marks the starts of its instructions. */
+static void find_run(struct gap_search *search, const struct verify_code_section *section, size_t end,
+                     struct run *run)
 {
     struct verify_instruction instruction;
-    size_t farthest = at, farthest_jump = at;
+    size_t at = run->begin, farthest = at, farthest_jump = at;
     bool ends = false;
-    while (at < end) {
-        if (ends && farthest < at && section->bytes.bytes[at] == 0xCC)
-            return at;
+    run->end = run->target_count = 0;
+    while (at < end && run->end == 0) {
+        if (ends && farthest < at && section->bytes.bytes[at] == 0xCC) {
+            run->end = at;
+            return;
+        }
         if (!verify_code_decode(search->code, section, at, &instruction) || instruction.is_unlikely ||
             instruction.nbytes > end - at || section->bytes.bytes[at] == 0xCC)
-            return 0;
+            break;
+        verify_set_bit(section->starts, at);
         int64_t target = (int64_t)at + instruction.target;
         bool is_inside = instruction.has_target && target < (int64_t)end;
+        if (is_inside)
+            add_target(run, target);
         if (is_inside && instruction.flow == FLOW_BRANCH && target > (int64_t)farthest)
             farthest = (size_t)target;
         if (is_inside && instruction.flow == FLOW_JUMP && target > (int64_t)farthest_jump &&
@@ -81,9 +111,27 @@ static size_t run_end(struct gap_search *search, const struct verify_code_sectio
         at += instruction.nbytes;
         ends = instruction.flow == FLOW_STOP || instruction.flow == FLOW_JUMP;
         if (ends && farthest < at && farthest_jump < at)
-            return at;
+            run->end = at;
     }
-    return 0;
+    if (run->end == 0)
+        unmark(section, run->begin, at);
+}
+
+/* What verify_function_is_clean() asks of a run besides: its branches inside it meet starts. */
+static bool is_clean_run(struct gap_search *search, const struct verify_code_section *section,
+                         const struct run *run, struct verify_function *gap)
+{
+    *gap = (struct verify_function){(uint32_t)(section->rva + run->begin),
+                                    (uint32_t)(section->rva + run->end), FUNCTION_UNSEEN, true};
+    if (run->end == 0)
+        return false;
+    if (run->target_count > MOST_TARGETS)
+        return verify_function_is_clean(search->code, gap);
+    for (size_t i = 0; i < run->target_count; i++)
+        if (run->targets[i] < run->end && !verify_bit(section->starts, run->targets[i]))
+            return false;
+    gap->state = FUNCTION_CLEAN;
+    return true;
 }
 
 /* Each start is tried once and each byte belongs to one run: linear. */
@@ -106,21 +154,22 @@ static bool add_gap(struct gap_search *search, struct gap_list *list,
         return true;
     if (verify_function_is_clean(search->code, &whole))
         return append_gap(search, list, whole);
-    for (size_t i = at; i < whole_end; i++) /* of a try that failed */
-        section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
+    unmark(section, at, whole_end); /* of a try that failed */
     while (at < end && spent_nbytes < 64 * (uint64_t)(end_rva - rva)) {
-        size_t next = is_start(section, at, first) ? run_end(search, section, at, end) : 0;
-        struct verify_function gap = {(uint32_t)(section->rva + at), (uint32_t)(section->rva + next),
-                                      FUNCTION_UNSEEN, true};
+        struct run run;
+        struct verify_function gap;
+        run.begin = at;
+        run.end = 0;
         spent_nbytes += 64;
-        if (next != 0 && verify_function_is_clean(search->code, &gap)) {
+        if (is_start(section, at, first))
+            find_run(search, section, end, &run);
+        if (is_clean_run(search, section, &run, &gap)) {
             if (!append_gap(search, list, gap))
                 return false;
-            at = next;
+            at = run.end;
             first = at;
         } else {
-            for (size_t i = at; next != 0 && i < next; i++)
-                section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
+            unmark(section, at, run.end);
             at++;
         }
         while (at < end && (bytes[at] == 0xCC || bytes[at] == 0x90))
