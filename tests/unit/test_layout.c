@@ -223,22 +223,84 @@ static void test_x64_torn_table_is_refused(void **state)
     }
 }
 
-/* static T *p = array - 16 in a variable: the address leads into the middle of a function, to no label. */
+/* static T *p = array - 16 in a variable: the address leads among instructions. Data hold addresses of code
+ * only where it has a label; a return address, or fill, is none. */
 static void test_pointer_to_no_label_is_refused(void **state)
 {
     (void)state;
-    for (int is_label = 0; is_label < 2; is_label++) {
+    static const struct {
+        const char *code;
+        size_t nbytes;
+        uint32_t at;
+        bool is_label;
+    } cases[] = {
+        {"\x74\x02\x03\xC1\x03\xC1\xC3", 7, 4, true},         /* je; add; add; ret */
+        {"\x74\x04\x03\xC1\x03\xC1\xC3", 7, 4, false},        /* the same, to the ret */
+        {"\xE8\x03\0\0\0\x03\xC1\xC3\xC3", 9, 5, false},      /* call; add; ret; ret */
+        {"\xE8\x04\0\0\0\xC3\x90\x90\x90\xC3", 10, 7, false}, /* call; ret; fill; ret */
+        {"\xEB\x02\x03\xC1\x03\xC1\xC3", 7, 4, true},         /* jmp; add; add; ret */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct low_case driver;
         low_begin(&driver, MACHINE_I386);
-        LOW_PUT(&driver, LOW_TEXT_RVA,
-                is_label ? "\x74\x02\x03\xC1\x03\xC1\xC3" /* je; add; add; ret */
-                         : "\x74\x04\x03\xC1\x03\xC1\xC3");
-        low_put_va(&driver, LOW_DATA_RVA, LOW_TEXT_RVA + 4);
+        low_put(&driver, LOW_TEXT_RVA, cases[i].code, cases[i].nbytes);
+        low_put_va(&driver, LOW_DATA_RVA, LOW_TEXT_RVA + cases[i].at);
         low_rewrite(&driver);
-        if (is_label)
+        if (cases[i].is_label)
             low_expect_moved(&driver);
         else
             low_expect_refused(&driver, LOW_DATA_RVA, "to no label");
+        low_end(&driver);
+    }
+}
+
+/* A filter of structured exceptions lies behind a call that does not return; its record in the scope table
+ * (level, filter, handler) says what it is. */
+static void test_exception_filter_is_code(void **state)
+{
+    (void)state;
+    for (uint32_t level = UINT32_MAX - 1; level != UINT32_MAX - 3; level--) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        /* call stop; filter: mov eax, ecx; ret; handler: pop eax; ret; stop: ret */
+        LOW_PUT(&driver, LOW_TEXT_RVA, "\xE8\x05\0\0\0\x8B\xC1\xC3\x58\xC3\xC3");
+        uint32_t at = low_put_u32(&driver, LOW_DATA_RVA, level);
+        at = low_put_va(&driver, at, LOW_TEXT_RVA + 5);
+        low_put_va(&driver, at, LOW_TEXT_RVA + 8);
+        low_rewrite(&driver);
+        if (level == UINT32_MAX - 1) /* -2: the outermost */
+            low_expect_moved(&driver);
+        else
+            low_expect_refused(&driver, LOW_DATA_RVA + 4, "to no label");
+        low_end(&driver);
+    }
+}
+
+/* The same address falls on the begin of a function. Code that reads or writes memory through the pointer
+ * shows that it means none; code that calls it leaves it one. */
+static void test_pointer_that_is_read_through_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *use;
+        bool is_function;
+    } cases[] = {{"\x8B\x44\x88\0", false},   /* mov eax, [eax + ecx * 4] */
+                 {"\x88\x4C\x08\0", false},   /* mov [eax + ecx], cl */
+                 {"\xFF\xD0\x90\x90", true}}; /* call eax */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        uint32_t at = LOW_PUT(&driver, LOW_TEXT_RVA, "\xA1"); /* mov eax, [data] */
+        at = low_put_va(&driver, at, LOW_DATA_RVA);
+        at = low_put(&driver, at, cases[i].use, 4);
+        LOW_PUT(&driver, at, "\xC3");
+        LOW_PUT(&driver, LOW_MORE_RVA + 0x10, "\x55\x8B\xEC\x5D\xC3"); /* push ebp; mov ebp, esp; pop; ret */
+        low_put_va(&driver, LOW_DATA_RVA, LOW_MORE_RVA + 0x10);
+        low_rewrite(&driver);
+        if (cases[i].is_function)
+            low_expect_moved(&driver);
+        else
+            low_expect_refused(&driver, LOW_DATA_RVA, "memory is accessed through it");
         low_end(&driver);
     }
 }
@@ -455,6 +517,8 @@ int main(void)
         cmocka_unit_test(test_words_are_no_text),
         cmocka_unit_test(test_passed_address_is_not_the_text),
         cmocka_unit_test(test_pointer_to_no_label_is_refused),
+        cmocka_unit_test(test_exception_filter_is_code),
+        cmocka_unit_test(test_pointer_that_is_read_through_is_refused),
         cmocka_unit_test(test_x64_torn_table_is_refused),
         cmocka_unit_test(test_labels_are_code),
         cmocka_unit_test(test_label_or_end_is_refused),

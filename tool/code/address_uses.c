@@ -30,6 +30,7 @@ struct follower {
     bool is_kept;                 /* in some register when the function returns: most likely stale */
     const struct site_set *joins; /* not NULL: paths end at the first access, which may have an index */
     bool spreads, is_read; /* what is computed from the address is followed too, up to a read through it */
+    bool is_loaded;        /* the address is the one that is loaded from the field's; stores are reads, too */
     uint32_t origin_rva;   /* of the instruction that takes the address */
     int64_t origin_low, origin_high; /* what that adds to it: an index of known bounds, scaled */
     struct visit visits[MOST_INSTRUCTIONS];
@@ -175,7 +176,8 @@ static uint32_t spread(struct follower *follower, const struct instruction *inst
     if (!decode_registers(follower->decoder, &use) || !decode_effects(follower->decoder, &effects))
         return give_up(follower), 0;
     bool reads = (use.addresses & held) != 0 && decode_memory(follower->decoder, &memory) &&
-                 (memory.access == ACCESS_READ || memory.access == ACCESS_READ_WRITE);
+                 (memory.access == ACCESS_READ || memory.access == ACCESS_READ_WRITE ||
+                  (follower->is_loaded && memory.access == ACCESS_WRITE));
     if (reads || strings != 0) {
         follower->is_read = true;
         return give_up(follower), 0;
@@ -283,6 +285,19 @@ static bool take_indexed_origin(struct follower *follower, const struct instruct
     return instruction->operation == OP_LEA || range.nbytes != 0;
 }
 
+/* mov register, [address]: the register. */
+static uint32_t take_loaded(struct follower *follower, const struct instruction *instruction)
+{
+    struct register_sets use;
+    struct memory_operand memory;
+    bool is_plain = instruction->is_rip_relative ||
+                    (instruction->base == NO_REGISTER && instruction->index == NO_REGISTER);
+    if (instruction->operation != OP_MOV || !is_plain || !decode_memory(follower->decoder, &memory) ||
+        memory.access != ACCESS_READ || !decode_registers(follower->decoder, &use))
+        return give_up(follower), 0;
+    return use.writes;
+}
+
 /* What the instruction that has the field makes of the address: the registers that hold it then. */
 static uint32_t take_origin(struct follower *follower, const struct instruction *instruction,
                             uint32_t site_rva)
@@ -291,6 +306,8 @@ static uint32_t take_origin(struct follower *follower, const struct instruction 
     uint32_t offset = site_rva - instruction->rva;
     bool is_displacement = instruction->disp_nbytes != 0 && instruction->disp_offset == offset;
     bool is_immediate = instruction->imm_nbytes[0] != 0 && instruction->imm_offset[0] == offset;
+    if (follower->is_loaded)
+        return take_loaded(follower, instruction);
     if (is_displacement && instruction->operation == OP_LEA && instruction->base == NO_REGISTER &&
         instruction->index == NO_REGISTER)
         return 1U << instruction->reg;
@@ -395,6 +412,20 @@ bool address_is_read_through(const struct image *image, const struct code_map *c
                                 .decoder = decoder,
                                 .steps_left = steps_left,
                                 .spreads = true,
+                                .uses = {0}};
+    (void)follow(&follower, site_rva);
+    return follower.is_read;
+}
+
+bool address_loaded_is_accessed(const struct image *image, const struct code_map *code,
+                                struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left)
+{
+    struct follower follower = {.image = image,
+                                .code = code,
+                                .decoder = decoder,
+                                .steps_left = steps_left,
+                                .spreads = true,
+                                .is_loaded = true,
                                 .uses = {0}};
     (void)follow(&follower, site_rva);
     return follower.is_read;

@@ -38,6 +38,12 @@ struct address_uses address_uses_follow(const struct image *image, const struct 
 bool address_is_read_through(const struct image *image, const struct code_map *code, struct decoder *decoder,
                              uint32_t site_rva, uint64_t *steps_left);
 
+/* The decoded instruction around site_rva is a plain load from the address there; memory is read or written
+ * through the pointer that it loads, or through what is computed from that, as far as it stays in registers.
+ */
+bool address_loaded_is_accessed(const struct image *image, const struct code_map *code,
+                                struct decoder *decoder, uint32_t site_rva, uint64_t *steps_left);
+
 /* What is accessed through the address first, on each path from where it is taken, before anything is
  * computed with it: at [register + constant], or with an index whose bounds are known (index_range.h; `joins`
  * as there). All of those bytes are [*first, *end), as offsets from the address; they belong to what it

@@ -80,6 +80,8 @@ static bool survey(struct rewrite *rewrite)
     return rewrite->ref_order &&
            destinations_find(&rewrite->destinations, rewrite->image, rewrite->refs, rewrite->code,
                              rewrite->arena) &&
+           data_pointers_find(&rewrite->data_pointers, rewrite->image, rewrite->refs, rewrite->code,
+                              rewrite->arena) &&
            datum_bytes_find(&rewrite->datum_bytes, rewrite->image, rewrite->refs, rewrite->code,
                             rewrite->arena);
 }

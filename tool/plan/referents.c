@@ -226,6 +226,11 @@ static bool choose_address(struct referents *choice, const struct ref *ref, uint
         return refuse_ref(rewrite, ref, cure_border,
                           "leads among instructions, but to no label, so it means an array elsewhere; which "
                           "one is not known");
+    if (choice->parts_move && ref->source == SOURCE_RELOCATED &&
+        site_set_has(&rewrite->data_pointers, ref->site_foff))
+        return refuse_ref(rewrite, ref, cure_border,
+                          "leads to code, but memory is accessed through it, so it means an array elsewhere; "
+                          "which one is not known");
     const struct piece *indexed = referents_indexed_piece(choice, ref);
     if (indexed) {
         *target = ref->target + piece_delta(indexed);

@@ -27,8 +27,7 @@ static bool is_in_rest_of_code(const struct referents *choice, uint32_t t)
            !extent_index_at(&choice->jump_tables, t);
 }
 
-/* Something leads to the instruction at rva, or execution may not come from the one before it: a filter of
- * structured exceptions lies behind a call that does not return. */
+/* Something leads to the instruction at rva, or execution may not come from the one before it. */
 static bool is_label(struct referents *choice, uint32_t rva)
 {
     const struct rewrite *rewrite = choice->rewrite;
@@ -43,8 +42,32 @@ static bool is_label(struct referents *choice, uint32_t rva)
     uint32_t begin = code_instruction_begin(rewrite->code, rva - 1);
     struct span bytes = image_run_at_rva(rewrite->image, begin);
     return !decode(choice->decoder, bytes.bytes, bytes.nbytes, begin, &before) || flow_ends(before.flow) ||
-           before.flow == FLOW_BREAK || before.flow == FLOW_CALL || before.flow == FLOW_CALL_INDIRECT ||
-           before.operation == OP_NOP || instruction_is_fill(&before);
+           before.flow == FLOW_BREAK;
+}
+
+/* x86, structured exceptions of Visual C++: the field is the filter in a record of a scope table (level of
+ * the scope around it, filter, handler). A filter may lie behind a call that does not return, where nothing
+ * leads to; the handler lies behind the filter's `ret`. */
+static bool is_exception_filter(const struct rewrite *rewrite, const struct ref *ref)
+{
+    enum {
+        RECORD_NBYTES = 12,
+        FILTER_AT = 4,
+        HANDLER_AT = 8,
+        OUTERMOST = -2,
+        MOST_LEVELS = 256,
+        MOST_FILTER_NBYTES = 256,
+        OPCODE_RET = 0xC3
+    };
+    struct span record, filter;
+    if (rewrite->image->is_64 || ref->site_rva < FILTER_AT ||
+        !image_bytes_at_rva(rewrite->image, ref->site_rva - FILTER_AT, RECORD_NBYTES, &record))
+        return false;
+    int32_t level = (int32_t)load_u32(record.bytes);
+    uint32_t nbytes = load_u32(record.bytes + HANDLER_AT) - load_u32(record.bytes + FILTER_AT);
+    return level >= OUTERMOST && level < MOST_LEVELS && nbytes != 0 && nbytes <= MOST_FILTER_NBYTES &&
+           image_bytes_at_rva(rewrite->image, ref->target, nbytes, &filter) &&
+           filter.bytes[nbytes - 1] == OPCODE_RET;
 }
 
 /* Something besides an address says that a function begins there, or it lies behind fill. */
@@ -157,7 +180,12 @@ bool referents_is_pointer_to_no_label(struct referents *choice, const struct ref
     bool is_in_code = at_site == BYTE_INSTRUCTION || at_site == BYTE_INSTRUCTION_TAIL;
     if (!choice->parts_move || ref->source != SOURCE_RELOCATED || is_in_code)
         return false;
-    if (at_target == BYTE_INSTRUCTION_TAIL)
+    struct span byte;
+    bool is_fill = at_target == BYTE_PADDING &&
+                   layout_piece_at(rewrite->layout, ref->target)->kind != PIECE_DATA &&
+                   image_bytes_at_rva(rewrite->image, ref->target, 1, &byte) && byte.bytes[0] != 0;
+    if (at_target == BYTE_INSTRUCTION_TAIL || is_fill)
         return !edges_matter(choice->edges, ref->target);
-    return at_target == BYTE_INSTRUCTION && !is_label(choice, ref->target);
+    return at_target == BYTE_INSTRUCTION && !is_label(choice, ref->target) &&
+           !is_exception_filter(rewrite, ref);
 }

@@ -6,6 +6,10 @@
  *     atoms.c            the sections with the rights that they need, and which of them are split
  *     runs.c             where data lies between the code of a section
  *     loader_slots.c     what the loader writes
+ *     destinations.c     what leads where; this and the next three are found once, for all layouts
+ *     datum_bytes.c      which bytes can be data that code forms addresses of
+ *     data_pointers.c    pointers in data that lead to code and mean none
+ *     ref_order.c        the references by the field that holds them
  *     keep_distances.c   the layout in which all data moves by one distance
  *     place_low.c        low-aligned images: what must not share a page leaves
  *     place_slots.c      where what leaves a section by itself goes
@@ -24,6 +28,7 @@
 #ifndef HVCIFIX_PLAN_REWRITE_H
 #define HVCIFIX_PLAN_REWRITE_H
 
+#include "plan/data_pointers.h"
 #include "plan/datum_bytes.h"
 #include "plan/destinations.h"
 #include "plan/plan_stages.h"
@@ -110,6 +115,7 @@ struct rewrite {
     /* What every candidate asks, and none changes: */
     struct destinations destinations;
     struct datum_bytes datum_bytes;
+    struct site_set data_pointers;
     const uint32_t *ref_order;
 
     /* One candidate: */
