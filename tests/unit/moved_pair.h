@@ -44,7 +44,8 @@ struct moved_pair {
     uint32_t text_nbytes; /* of .text */
     uint32_t moved_rva, moved_end_rva;
     bool is_split;
-    uint32_t tail_nbytes; /* zeros behind the raw data of .data */
+    uint32_t tail_nbytes;  /* zeros behind the raw data of .data */
+    uint32_t moved_rights; /* of the section at the new place */
 };
 
 static inline uint32_t pair_moved_rva(const struct moved_pair *pair, uint32_t rva)
@@ -118,6 +119,7 @@ static inline struct moved_pair pair_begin(uint16_t machine)
 {
     struct moved_pair pair = {.machine = machine,
                               .text_nbytes = PAIR_SECTION_NBYTES,
+                              .moved_rights = MADE_DATA,
                               .moved_rva = PAIR_DATA_RVA,
                               .moved_end_rva = PAIR_RELOC_RVA};
     memset(pair.old_side.bytes[0], 0xCC, PAIR_SECTION_NBYTES);
@@ -185,7 +187,7 @@ static inline void pair_put_moved(const struct moved_pair *pair, const struct pa
     for (uint32_t at = 0; at < sizeof bytes; at++)
         if (pair_moved_rva(pair, PAIR_DATA_RVA + at) != PAIR_DATA_RVA + at)
             bytes[at] = side->bytes[2][at];
-    make_section(made, pair->is_split ? ".hvdata" : ".data", PAIR_NEW_DATA_RVA, MADE_DATA, bytes,
+    make_section(made, pair->is_split ? ".hvdata" : ".data", PAIR_NEW_DATA_RVA, pair->moved_rights, bytes,
                  sizeof bytes)
         ->virtual_size += pair->tail_nbytes;
 }

@@ -10,6 +10,7 @@ enum {
     END_RVA = CALL_RVA + 6,
     CALLEE_RVA = PAIR_TEXT_RVA + 0x20,
     NUMBER_RVA = PAIR_FREE_RVA + 0x10, /* in data */
+    BASE_POINTER_RVA = NUMBER_RVA + 0x20,
     VARIABLE_RVA = PAIR_DATA_RVA + 0x10
 };
 
@@ -62,10 +63,40 @@ static void numbers_are_found(void **state)
     }
 }
 
+/* A pointer in data to the headers is the base, too. */
+static void pointers_to_the_headers_are_bases(void **state)
+{
+    (void)state;
+    static const uint16_t machines[] = {MACHINE_AMD64, MACHINE_I386};
+    for (size_t i = 0; i < 4; i++) {
+        struct moved_pair pair = pair_begin(machines[i % 2]);
+        bool has_number = i >= 2;
+        PAIR_PUT(&pair, PAIR_TEXT_RVA, "\x33\xC0\xC3");
+        pair_put_address(&pair, BASE_POINTER_RVA, 0);
+        pair_put_u32(&pair, NUMBER_RVA, has_number ? VARIABLE_RVA : 1, has_number ? VARIABLE_RVA : 1);
+        pair_expect("a pointer to the headers", &pair, has_number ? PAIR_NOT_SHOWN : PAIR_PROVED,
+                    BASE_POINTER_RVA, "leads to the headers");
+    }
+}
+
+/* Reading the headers in place takes no base. */
+static void an_access_to_the_headers_is_no_base(void **state)
+{
+    (void)state;
+    struct moved_pair pair = pair_begin(MACHINE_I386);
+    uint32_t at = PAIR_PUT(&pair, PAIR_TEXT_RVA, "\xA1"); /* mov eax, [base + 3Ch] */
+    at = pair_put_address(&pair, at, 0x3C);
+    PAIR_PUT(&pair, at, "\xC3");
+    pair_put_u32(&pair, NUMBER_RVA, VARIABLE_RVA, VARIABLE_RVA);
+    pair_expect("an access", &pair, PAIR_PROVED, 0, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_found),
+        cmocka_unit_test(pointers_to_the_headers_are_bases),
+        cmocka_unit_test(an_access_to_the_headers_is_no_base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

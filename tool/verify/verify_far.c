@@ -8,7 +8,7 @@
 #include "verify/verify_targets.h"
 #include "verify/verify_text_literal.h"
 
-enum { FAR_FOLD_NBYTES = 0x10000, FOLD_64_NBYTES = 0x1000 };
+enum { FAR_FOLD_NBYTES = 0x10000, FOLD_64_NBYTES = 0x1000, LEAST_ARRAY_NBYTES = 16 };
 
 bool verify_is_in_instruction(struct verify_moves *moves, const struct verify_code_section *section,
                               size_t at)
@@ -41,14 +41,24 @@ static bool is_data_in_code(struct verify_moves *moves, uint64_t rva)
            verify_is_text_literal(&moves->judged->old_image, rva, &moves->judged->verdict->step_count);
 }
 
-/* Sections that begin with such a table are the linker's own. */
+/* Behind the last byte that the linker counts. */
+static uint64_t used_end(const struct verify_piece *piece)
+{
+    uint64_t end_rva = (uint64_t)piece->section->rva + piece->section->virtual_nbytes;
+    return piece->section->virtual_nbytes != 0 && end_rva < piece->end_rva ? end_rva : piece->end_rva;
+}
+
+/* Sections that are such a table are the linker's own. */
 static bool may_hold_arrays(const struct verify_moves *moves, const struct verify_piece *piece)
 {
     static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
     const struct verify_image *image = &moves->judged->old_image;
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        if (tables[i] < image->directory_count && image->directories[tables[i]].rva == piece->rva)
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0] && tables[i] < image->directory_count; i++) {
+        struct verify_directory table = image->directories[tables[i]];
+        if (table.rva == piece->rva &&
+            (uint64_t)table.rva + table.nbytes + LEAST_ARRAY_NBYTES > used_end(piece))
             return false;
+    }
     return !piece->is_code && !piece->is_slots;
 }
 
@@ -112,9 +122,7 @@ static bool has_room(struct verify_moves *moves, size_t index)
 {
     enum { ROOM_UNKNOWN, ROOM_FREE, ROOM_NONE };
     const struct verify_piece *piece = &moves->map.pieces[index];
-    uint64_t used_end_rva = (uint64_t)piece->section->rva + piece->section->virtual_nbytes;
-    uint64_t end_rva =
-        piece->section->virtual_nbytes != 0 && used_end_rva < piece->end_rva ? used_end_rva : piece->end_rva;
+    uint64_t end_rva = used_end(piece);
     if (moves->rooms[index] == ROOM_UNKNOWN)
         moves->rooms[index] =
             piece->rva < end_rva && verify_has_room(&moves->code, moves->judged->arena, piece->rva, end_rva)
