@@ -1,0 +1,122 @@
+/* verify_inventory_fields.c - what every part of the inventory adds: fields, ranges without arrays, "not
+ * shown". Takes: a place in the old image.  Gives: one more field or range of struct verify_moves. Must not:
+ * add a field for an RVA that no part of the map holds. */
+#include "verify/verify_inventory_internal.h"
+
+enum { FAR_NBYTES = 0x100000 };
+
+bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const char *text = arena_vprintf(moves->judged->arena, format, arguments);
+    va_end(arguments);
+    if (moves->judged->verdict->result != VERIFY_REFUTED)
+        moves->judged->verdict->right_not_shown = moves->judged->verdict->meaning_not_shown = true;
+    uint64_t foff = UINT64_MAX;
+    if (rva != UINT32_MAX)
+        verify_rva_to_foff(&moves->judged->old_image, rva, 1, &foff);
+    return verify_refute(moves->judged, (struct verify_spot){true, foff, rva}, "%s", text);
+}
+
+bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbytes, uint64_t expected,
+                        const char *what)
+{
+    struct verify_moved_field *grown =
+        arena_grow(moves->judged->arena, moves->fields, moves->field_count, &moves->field_capacity,
+                   moves->field_count + 1, sizeof *moves->fields);
+    if (!grown)
+        return false;
+    if (nbytes < 8)
+        expected &= (UINT64_C(1) << (8 * nbytes)) - 1;
+    moves->fields = grown;
+    moves->fields[moves->field_count++] =
+        (struct verify_moved_field){(uint32_t)rva, (uint8_t)nbytes, false, expected, what};
+    return true;
+}
+
+bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
+{
+    struct verify_range_list *list = &moves->inert;
+    struct verify_range *items = arena_grow(moves->judged->arena, list->items, list->count, &list->capacity,
+                                            list->count + 1, sizeof *list->items);
+    if (!items)
+        return false;
+    list->items = items;
+    list->items[list->count++] = (struct verify_range){rva, rva + nbytes, what};
+    return true;
+}
+
+bool verify_inert_join(struct verify_moves *moves)
+{
+    const struct verify_range_list *typed = &moves->old_tables.typed;
+    for (size_t i = 0; i < typed->count; i++)
+        if (!verify_moves_inert(moves, typed->items[i].rva, typed->items[i].end_rva - typed->items[i].rva,
+                                typed->items[i].what))
+            return false;
+    verify_ranges_merge(&moves->inert);
+    return true;
+}
+
+bool inventory_take(struct verify_moves *moves, uint64_t rva)
+{
+    moves->judged->verdict->step_count++;
+    if (moves->budget_count == 0)
+        return verify_moves_unproved(moves, (uint32_t)rva, "The tables at RVA 0x%llX have no end.",
+                                     (unsigned long long)rva);
+    moves->budget_count--;
+    return true;
+}
+
+bool inventory_read_u32(struct verify_moves *moves, uint64_t rva, uint32_t *value, const char *what)
+{
+    uint64_t read;
+    *value = 0;
+    if (!verify_read_at(&moves->judged->old_image, rva, 4, &read))
+        return verify_moves_unproved(moves, (uint32_t)rva, "%s at RVA 0x%llX cannot be read.", what,
+                                     (unsigned long long)rva);
+    *value = (uint32_t)read;
+    return true;
+}
+
+bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, const char *what)
+{
+    uint32_t value;
+    if (!inventory_take(moves, rva) || !inventory_read_u32(moves, rva, &value, what))
+        return false;
+    if (value == 0)
+        return verify_moves_field(moves, rva, 4, 0, what);
+    const struct verify_piece *piece = verify_piece_at(&moves->map, is_end ? value - 1u : value);
+    if (!piece && is_end) /* padding behind the last content */
+        piece = verify_piece_before(&moves->map, value - 1u);
+    /* What lies far behind both images, such as an absolute symbol, is no address in either. */
+    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
+    uint64_t end_rva = a->image_nbytes > b->image_nbytes ? a->image_nbytes : b->image_nbytes;
+    if (!piece && !is_end && value >= end_rva + FAR_NBYTES)
+        return verify_moves_field(moves, rva, 4, value, what);
+    if (!piece)
+        return verify_moves_unproved(moves, (uint32_t)rva,
+                                     "%s at RVA 0x%llX leads to RVA 0x%X, which no section holds.", what,
+                                     (unsigned long long)rva, (unsigned)value);
+    return verify_moves_field(moves, rva, 4, (uint64_t)((int64_t)value + piece->delta), what);
+}
+
+struct verify_directory inventory_directory(const struct verify_moves *moves, uint32_t index)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    return index < image->directory_count ? image->directories[index] : (struct verify_directory){0, 0};
+}
+
+/* A text at the place that the RVA at field_rva leads to. */
+bool inventory_text(struct verify_moves *moves, uint64_t field_rva, uint32_t skipped_nbytes)
+{
+    uint64_t rva;
+    size_t length;
+    if (!verify_read_at(&moves->judged->old_image, field_rva, 4, &rva))
+        return true;
+    struct span bytes = verify_bytes_at(&moves->judged->old_image, rva);
+    if (!span_cstr(bytes, skipped_nbytes, 4096, &length))
+        return true;
+    moves->judged->verdict->step_count += length;
+    return verify_moves_inert(moves, rva, skipped_nbytes + length + 1, "a name");
+}
