@@ -145,7 +145,14 @@ static bool first_holders(const struct follow *follow, const struct verify_full 
 struct verify_followed verify_follow(struct verify_code *code, const struct verify_code_section *section,
                                      size_t at, uint32_t added_most)
 {
-    struct follow follow = {.code = code, .section = section, .end = section->bytes.nbytes};
+    struct follow follow; /* large: its arrays are not set */
+    follow.code = code;
+    follow.section = section;
+    follow.begin = 0;
+    follow.end = section->bytes.nbytes;
+    follow.found = (struct verify_followed){0};
+    follow.has_other_first = false;
+    follow.seen_count = follow.pending_count = 0;
     struct verify_function *function = verify_function_at(code, section->rva + (uint32_t)at);
     struct verify_full full;
     struct verify_holders holders = {.added_most = added_most};

@@ -140,7 +140,8 @@ static bool read_sections(const struct header_reader *reader, struct arena *aren
         return unreadable(reader, image->section_table_foff, "The file ends inside the section table.");
     image->sections = arena_array(arena, image->section_count, sizeof *image->sections);
     image->by_rva = arena_array(arena, image->section_count, sizeof *image->by_rva);
-    if (!image->sections || !image->by_rva)
+    image->near_place = arena_alloc(arena, sizeof *image->near_place);
+    if (!image->sections || !image->by_rva || !image->near_place)
         return unreadable(reader, 0, NULL);
     for (uint32_t i = 0; i < image->section_count; i++) {
         struct verify_section *section = &image->sections[i];
@@ -165,19 +166,36 @@ bool verify_image_read(struct span file, struct arena *arena, struct verify_imag
     return read_dos_and_coff(&reader) && read_optional(&reader) && read_sections(&reader, arena);
 }
 
-const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva)
+/* Is this the last place in by_rva whose section does not begin behind rva? */
+static bool is_place_of(const struct verify_image *image, uint32_t place, uint32_t rva)
 {
-    size_t low = 0, high = image->section_count;
+    return place < image->section_count && image->by_rva[place]->rva <= rva &&
+           (place + 1 == image->section_count || image->by_rva[place + 1]->rva > rva);
+}
+
+static uint32_t search_place(const struct verify_image *image, uint32_t rva)
+{
+    uint32_t low = 0, high = image->section_count;
     while (low < high) {
-        size_t middle = low + (high - low) / 2;
+        uint32_t middle = low + (high - low) / 2;
         if (image->by_rva[middle]->rva <= rva)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == 0)
-        return NULL;
-    const struct verify_section *section = image->by_rva[low - 1];
+    return low != 0 ? low - 1 : UINT32_MAX;
+}
+
+const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva)
+{
+    uint32_t place = *image->near_place;
+    if (!is_place_of(image, place, rva)) {
+        place = search_place(image, rva);
+        if (place == UINT32_MAX)
+            return NULL;
+        *image->near_place = place;
+    }
+    const struct verify_section *section = image->by_rva[place];
     return rva - section->rva < section->memory_nbytes ? section : NULL;
 }
 

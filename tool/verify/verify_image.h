@@ -37,6 +37,7 @@ struct verify_image {
     struct verify_section *sections; /* in the order of the table */
     uint32_t section_count;
     const struct verify_section **by_rva; /* ascending RVA */
+    uint32_t *near_place; /* in by_rva: of the last RVA that was asked for; questions come in runs */
     bool is_ordered; /* the table itself ascends strictly, and no section reaches into the next: one meaning
                       * for each RVA */
 };

@@ -72,11 +72,20 @@ bool map_has_site(const struct verify_image *image, uint8_t *const *sites, uint6
     return section && at < section->bytes.nbytes && (sites[section->index][at / 8] >> (at % 8) & 1);
 }
 
-/* The begin of the relocated field that holds rva of the old image; UINT64_MAX when none does. */
-static uint64_t site_around(const struct map_search *search, uint64_t rva)
+/* The begin of the relocated field that holds rva of the old image, in the raw data of a section; UINT64_MAX
+ * when none does. */
+static uint64_t site_around(const struct map_search *search, const struct verify_section *section,
+                            uint64_t rva)
 {
     const struct verify_image *image = &search->judged->old_image;
     unsigned width_nbytes = image->is_64 ? 8 : 4;
+    uint32_t at = (uint32_t)rva - section->rva;
+    if (image->is_ordered && at >= 7) {
+        /* Mostly there is none among eight bytes, which have their bits in one byte or two. */
+        const uint8_t *bits = search->old_sites[section->index];
+        if ((bits[at / 8] | bits[(at - 7) / 8]) == 0)
+            return UINT64_MAX;
+    }
     for (unsigned i = 0; i < width_nbytes && i <= rva; i++)
         if (map_has_site(image, search->old_sites, rva - i))
             return rva - i;
@@ -189,7 +198,7 @@ struct evidence map_evidence(const struct map_search *search, const struct verif
             counts->mismatch_count++;
             continue;
         }
-        uint64_t site_rva = site_around(search, rva);
+        uint64_t site_rva = site_around(search, section, rva);
         bool is_site = site_rva != UINT64_MAX &&
                        map_has_site(new_image, search->new_sites, (uint64_t)((int64_t)site_rva + delta));
         if (is_site || (is_alike && site_rva == UINT64_MAX))
