@@ -79,11 +79,51 @@ static void a_function_does_not_move(void **state)
     pair_expect("a function that moved", &pair, PAIR_REFUTED, POINTER_RVA, "to lead where it led");
 }
 
+/* The pointer leads to a function's begin, and this code loads it. `rest` is what follows the load of ecx. */
+static void expect_loaded(uint16_t machine, const char *name, const char *rest, size_t rest_nbytes,
+                          bool is_proved)
+{
+    struct moved_pair pair = make_pair(&cases[1]);
+    if (machine == MACHINE_AMD64)
+        pair = pair_begin(machine);
+    uint32_t at = PAIR_TEXT_RVA + 0x50;
+    if (machine == MACHINE_AMD64) {
+        PAIR_PUT(&pair, SECOND_RVA, "\x33\xC0\xC3");
+        at = PAIR_PUT_RELATIVE(&pair, PAIR_TEXT_RVA, "\x48\x8B\x0D", POINTER_RVA);
+        pair_put_address(&pair, POINTER_RVA, SECOND_RVA);
+    } else {
+        at = PAIR_PUT(&pair, at, "\x8B\x0D");
+        at = pair_put_address(&pair, at, POINTER_RVA);
+    }
+    at = pair_put(&pair, at, rest, rest_nbytes);
+    if (machine == MACHINE_AMD64) {
+        pair_function(&pair, PAIR_TEXT_RVA, at);
+        pair_function(&pair, SECOND_RVA, SECOND_RVA + 3);
+    }
+    pair_expect(name, &pair, is_proved ? PAIR_PROVED : PAIR_NOT_SHOWN, POINTER_RVA,
+                "it is not shown which of the parts");
+}
+#define EXPECT_LOADED(machine, name, rest, is_proved)                                                        \
+    expect_loaded(machine, name, rest, sizeof(rest) - 1, is_proved)
+
+static void nothing_is_accessed_through_a_function(void **state)
+{
+    (void)state;
+    EXPECT_LOADED(MACHINE_I386, "called", "\xFF\xD1\xC3", true);
+    EXPECT_LOADED(MACHINE_I386, "accessed", "\x8B\x01\xC3", false);
+    EXPECT_LOADED(MACHINE_I386, "indexed", "\x8B\x04\x81\xC3", false);
+    EXPECT_LOADED(MACHINE_I386, "accessed behind a copy", "\x8B\xD1\x83\xC2\x04\x8B\x02\xC3", false);
+    EXPECT_LOADED(MACHINE_AMD64, "called", "\xFF\xD1\xC3", true);
+    EXPECT_LOADED(MACHINE_AMD64, "accessed", "\x8B\x01\xC3", false);
+    EXPECT_LOADED(MACHINE_AMD64, "indexed", "\x8B\x04\x81\xC3", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pointer_is_judged),
         cmocka_unit_test(a_function_does_not_move),
+        cmocka_unit_test(nothing_is_accessed_through_a_function),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

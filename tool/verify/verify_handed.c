@@ -1,6 +1,7 @@
 /* verify_handed.c - what an address near an edge means that is stored, passed on, or lies in data.
  * Takes: see verify_edges.h.  Gives: verify_handed_meaning().  Must not: let an address into the middle of
  * decoded code mean the code, when nothing says that it is a label. */
+#include "verify/verify_accessed.h"
 #include "verify/verify_among_code.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_registers.h"
@@ -132,7 +133,8 @@ static bool may_be_meant(struct verify_moves *moves, uint64_t rva, uint64_t fiel
     if (!function || !verify_function_is_clean(&moves->code, function))
         return true;
     size_t at = (size_t)(rva - section->rva);
-    if (!verify_bit(section->starts, at))
+    if (!verify_bit(section->starts, at) ||
+        (field_rva != UINT64_MAX && verify_is_accessed_through(moves, field_rva)))
         return false;
     return field_rva == UINT64_MAX || rva == moves->code.image->entry_rva ||
            is_function(moves, section, function, at) ||

@@ -19,6 +19,12 @@ struct verify_moved_field {
     const char *what;
 };
 
+/* A relocated address that leads to an instruction, see verify_accessed.h. */
+struct verify_pointer {
+    uint32_t rva; /* of the field; first, for sorting */
+    bool is_accessed;
+};
+
 struct verify_moves {
     struct verify_case *judged;
     struct verify_map map;
@@ -35,6 +41,9 @@ struct verify_moves {
     uint8_t *rooms;       /* one for each piece: what verify_far.c found in code */
     uint32_t *bases;      /* addresses near edges that code indexes, ascending */
     size_t base_count, base_capacity;
+    struct verify_pointer *pointers; /* ascending RVA; once has_pointers is set */
+    size_t pointer_count;
+    bool has_pointers;
     bool stored_sections[96]; /* by index: an instruction may store there, though it is not marked writable */
     const struct verify_section *unwritten_section; /* the last that was shown to be written by nothing */
     uint64_t budget_count;                          /* table entries that may still be walked */
