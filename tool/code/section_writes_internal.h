@@ -1,6 +1,7 @@
 /* section_writes_internal.h - what the parts of the section_writes() judgement share.
  *
  *     section_writes.c            the story, and the addresses that the inventory knows
+ *     section_writes_access.c     what one access, or one address that is held, means
  *     section_writes_operand.c    one field in or outside of code: what does it do?
  *     section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
  *     section_writes_borders.c    addresses one past its end, or close before it

@@ -4,146 +4,16 @@
  * A section is a run of pages with the same rights, without a gap to the next. What shared pages before was
  * hardly paged and hardly discarded, so the new sections are neither: no name begins with PAGE or .eda, and
  * only base relocations are discardable. */
-#include "plan/new_sections.h"
+#include "plan/new_sections_pages.h"
 
 #include <stdlib.h>
 
 enum { HOLE_MIN_PAGES = 16 }; /* so many empty pages of an executable run become a section without data */
 
-enum page_class { PAGES_NONE, PAGES_CONSTANTS, PAGES_DATA, PAGES_CODE, PAGES_SLOTS, PAGES_RELOCATIONS };
-
-/* One page of the new image. */
-struct page {
-    uint8_t class;
-    bool begins;          /* a new section may begin here even when the one before has the same rights */
-    bool continues;       /* a loader's table goes on here that began on the page before */
-    uint32_t first_piece; /* index in the list by new address, of the first that touches it */
-};
-
-struct table {
-    struct rewrite *rewrite;
-    const struct piece **pieces; /* by ascending new_rva, without headers */
-    uint32_t piece_count;
-    struct page *pages; /* from RVA 0x1000 on */
-    uint32_t page_count;
-};
-
 static int by_new_rva(const void *a, const void *b)
 {
     const struct piece *x = *(const struct piece *const *)a, *y = *(const struct piece *const *)b;
     return x->new_rva < y->new_rva ? -1 : x->new_rva > y->new_rva;
-}
-
-/* Bytes of the piece that come from the file: its content, and the fill behind it up to its last byte that is
- * not zero. In a low-aligned image all of the file is memory. */
-static uint32_t carried_nbytes(const struct rewrite *rewrite, const struct piece *piece)
-{
-    const struct section *section = &rewrite->image->sections[piece->section];
-    const struct piece *next = piece + 1;
-    bool is_last = next >= rewrite->layout->pieces + rewrite->layout->piece_count;
-    uint64_t end = is_last ? (uint64_t)section->raw_foff + section->file_nbytes : next->old_rva;
-    if (end > rewrite->image->file.nbytes)
-        end = rewrite->image->file.nbytes;
-    if (end <= piece->old_rva || piece->kind == PIECE_RELOCATIONS)
-        return 0;
-    uint32_t nbytes = (uint32_t)end - piece->old_rva;
-    while (nbytes > piece->nbytes && rewrite->image->file.bytes[piece->old_rva + nbytes - 1] == 0)
-        nbytes--;
-    return nbytes;
-}
-
-static uint32_t placed_nbytes(const struct rewrite *rewrite, const struct piece *piece)
-{
-    uint32_t carried = carried_nbytes(rewrite, piece);
-    return carried > piece->nbytes ? carried : piece->nbytes;
-}
-
-static enum page_class class_of(const struct rewrite *rewrite, const struct piece *piece)
-{
-    unsigned needs = piece_needs(rewrite, piece);
-    if (piece->kind == PIECE_RELOCATIONS)
-        return PAGES_RELOCATIONS;
-    if (piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS)
-        return PAGES_SLOTS;
-    if (needs & NEEDS_EXECUTE)
-        return PAGES_CODE;
-    return needs & NEEDS_WRITE ? PAGES_DATA : PAGES_CONSTANTS;
-}
-
-/* Rights by page: what one piece on it needs, the page gives. The classes rise in that order. */
-static bool classify_pages(struct table *table)
-{
-    const struct piece *last = table->pieces[table->piece_count - 1];
-    uint32_t end_rva = last->new_rva + placed_nbytes(table->rewrite, last);
-    table->page_count = (page_of(end_rva + PAGE_NBYTES - 1) - PAGE_NBYTES) / PAGE_NBYTES;
-    table->pages = arena_array(table->rewrite->arena, table->page_count, sizeof *table->pages);
-    if (!table->pages)
-        return false;
-    for (uint32_t i = 0; i < table->piece_count; i++) {
-        const struct piece *piece = table->pieces[i];
-        uint32_t nbytes = placed_nbytes(table->rewrite, piece);
-        if (nbytes == 0)
-            continue;
-        uint8_t class = (uint8_t)class_of(table->rewrite, piece);
-        uint32_t first = piece->new_rva / PAGE_NBYTES - 1, end = (piece->new_rva + nbytes - 1) / PAGE_NBYTES;
-        for (uint32_t p = first; p < end; p++) {
-            struct page *page = &table->pages[p];
-            if (page->class == PAGES_NONE) {
-                page->first_piece = i;
-                page->begins = p == first && class != PAGES_CODE;
-            }
-            if (class > page->class)
-                page->class = class;
-        }
-    }
-    return true;
-}
-
-/* What pages that a table lies on both of may become: where one of two neighbours gives more, the other gives
- * it too. 0 when that would make code writable. */
-static uint8_t class_for_both(uint8_t a, uint8_t b)
-{
-    uint8_t more = a > b ? a : b, less = a > b ? b : a;
-    bool is_plain = more <= PAGES_CODE && less >= PAGES_CONSTANTS;
-    return is_plain && (less != PAGES_DATA || more != PAGES_CODE) ? more : PAGES_NONE;
-}
-
-static void join_pages(struct table *table, uint32_t p)
-{
-    struct page *before = &table->pages[p - 1], *page = &table->pages[p];
-    uint8_t class = class_for_both(before->class, page->class);
-    if (!page->continues || class == PAGES_NONE)
-        return;
-    before->class = page->class = class;
-    page->begins = false;
-}
-
-static void mark_whole(struct table *table, uint32_t old_rva, uint32_t nbytes)
-{
-    uint32_t rva = layout_map_rva(table->rewrite->layout, old_rva);
-    uint64_t end = nbytes == 0 ? 0 : ((uint64_t)rva + nbytes - 1) / PAGE_NBYTES; /* page p has index p - 1 */
-    for (uint64_t p = rva / PAGE_NBYTES; p > 0 && p < end && p < table->page_count; p++)
-        table->pages[p].continues = true;
-}
-
-/* Readers of files expect a table in one section. In memory it goes on behind a border, but none is cut
- * without need: both pages get the rights of the one that has more. */
-static void keep_tables_whole(struct table *table)
-{
-    static const unsigned directories[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION};
-    const struct refset *refs = table->rewrite->refs;
-    for (size_t i = 0; i < refs->extent_count; i++)
-        if (refs->extents[i].source != SOURCE_BASERELOCS)
-            mark_whole(table, refs->extents[i].rva, refs->extents[i].nbytes);
-    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
-        const struct directory *directory = image_directory(table->rewrite->image, directories[i]);
-        if (directory)
-            mark_whole(table, directory->rva, directory->nbytes);
-    }
-    for (uint32_t p = table->page_count; p-- > 1;)
-        join_pages(table, p);
-    for (uint32_t p = 1; p < table->page_count; p++)
-        join_pages(table, p);
 }
 
 static bool asks_for_paging(const char *name)
@@ -152,7 +22,7 @@ static bool asks_for_paging(const char *name)
 }
 
 /* The name of the first piece of that class on the pages, unless it means something to Windows. */
-static void set_name(const struct table *table, const struct page *page, struct new_section *section)
+static void set_name(const struct page_table *table, const struct page *page, struct new_section *section)
 {
     static const char *const names[] = {
         [PAGES_CONSTANTS] = ".rdata", [PAGES_DATA] = ".data",   [PAGES_CODE] = ".text",
@@ -166,7 +36,7 @@ static void set_name(const struct table *table, const struct page *page, struct 
             name = page->class == PAGES_DATA ? ".hvdata" : ".hvidata";
             break;
         }
-        if (piece->kind != PIECE_SECTION || class_of(table->rewrite, piece) != page->class)
+        if (piece->kind != PIECE_SECTION || pages_class_of(table->rewrite, piece) != page->class)
             continue;
         const char *own = table->rewrite->image->sections[piece->section].raw_name;
         if (!asks_for_paging(own) && own[0] != '/' && own[0] != 0)
@@ -192,7 +62,7 @@ static uint32_t characteristics_of(enum page_class class)
 
 /* Last page of the section that begins at `first`: the same rights, up to where another may begin; with empty
  * pages behind, unless they are many. */
-static uint32_t run_end(const struct table *table, uint32_t first)
+static uint32_t run_end(const struct page_table *table, uint32_t first)
 {
     uint8_t class = table->pages[first].class;
     uint32_t end = first + 1;
@@ -212,21 +82,21 @@ static uint32_t run_end(const struct table *table, uint32_t first)
 }
 
 /* Where the content of the pages [first, end) ends. */
-static uint32_t content_end_rva(const struct table *table, uint32_t first, uint32_t end)
+static uint32_t content_end_rva(const struct page_table *table, uint32_t first, uint32_t end)
 {
     uint32_t first_rva = (first + 1) * PAGE_NBYTES, limit_rva = (end + 1) * PAGE_NBYTES, end_rva = first_rva;
     for (uint32_t i = table->pages[first].first_piece; i < table->piece_count; i++) {
         const struct piece *piece = table->pieces[i];
         if (piece->new_rva >= limit_rva)
             break;
-        uint32_t piece_end_rva = piece->new_rva + placed_nbytes(table->rewrite, piece);
+        uint32_t piece_end_rva = piece->new_rva + pages_placed_nbytes(table->rewrite, piece);
         if (piece_end_rva > end_rva)
             end_rva = piece_end_rva;
     }
     return end_rva < limit_rva ? end_rva : limit_rva;
 }
 
-static bool make_sections(struct table *table)
+static bool make_sections(struct page_table *table)
 {
     struct layout *layout = table->rewrite->layout;
     layout->sections = arena_array(table->rewrite->arena, (size_t)table->page_count + MOST_NEW_SECTIONS,
@@ -255,16 +125,16 @@ static bool make_sections(struct table *table)
 }
 
 /* Copies and fills for the part of each piece that lies in the section. */
-static bool fill_section(struct table *table, const struct new_section *section)
+static bool fill_section(struct page_table *table, const struct new_section *section)
 {
     struct rewrite *rewrite = table->rewrite;
     uint8_t fill = section->characteristics & SCN_MEM_EXECUTE ? FILL_CODE : 0;
     uint32_t end_rva = section->rva + section->raw_nbytes, at_rva = section->rva;
     for (uint32_t i = 0; i < table->piece_count; i++) {
         const struct piece *piece = table->pieces[i];
-        uint32_t carried = carried_nbytes(rewrite, piece);
+        uint32_t carried = pages_carried_nbytes(rewrite, piece);
         uint32_t begin = piece->new_rva > section->rva ? piece->new_rva : section->rva;
-        uint32_t end = piece->new_rva + placed_nbytes(rewrite, piece);
+        uint32_t end = piece->new_rva + pages_placed_nbytes(rewrite, piece);
         end = end < end_rva ? end : end_rva;
         if (begin >= end)
             continue;
@@ -282,7 +152,7 @@ static bool fill_section(struct table *table, const struct new_section *section)
                            end_rva - at_rva, fill);
 }
 
-static bool lay_out_file(struct table *table)
+static bool lay_out_file(struct page_table *table)
 {
     struct rewrite *rewrite = table->rewrite;
     struct layout *layout = rewrite->layout;
@@ -313,7 +183,7 @@ static bool lay_out_file(struct table *table)
 bool new_sections_low(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
-    struct table table = {.rewrite = rewrite};
+    struct page_table table = {.rewrite = rewrite};
     layout->section_alignment = PAGE_NBYTES;
     layout->file_alignment = rewrite->image->file_alignment >= RAW_ALIGNMENT_NBYTES
                                  ? rewrite->image->file_alignment
@@ -326,8 +196,8 @@ bool new_sections_low(struct rewrite *rewrite)
         if (layout->pieces[i].kind != PIECE_HEADERS)
             table.pieces[table.piece_count++] = &layout->pieces[i];
     qsort(table.pieces, table.piece_count, sizeof *table.pieces, by_new_rva);
-    if (!classify_pages(&table))
+    if (!pages_classify(&table))
         return false;
-    keep_tables_whole(&table);
+    pages_keep_tables_whole(&table);
     return make_sections(&table) && lay_out_file(&table);
 }

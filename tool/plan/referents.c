@@ -11,9 +11,9 @@
 
 #include <inttypes.h>
 
-enum { LARGEST_DATUM_NBYTES = 512, DATUM_IS_LARGE = 255, STEPS_PER_BYTE = 16 };
+enum { STEPS_PER_BYTE = 16 };
 
-static const char cure_border[] =
+const char referents_cure_border[] =
     "Put the variables into a section of its own that begins and ends at a page, or link "
     "with /ALIGN:0x1000 and without /MERGE.";
 static const char cure_damage[] = "Link the image again; a repair needs tables that name what is there.";
@@ -35,7 +35,7 @@ bool ref_names_end(const struct image *image, const struct ref *ref)
     }
 }
 
-static bool refuse_ref(struct rewrite *rewrite, const struct ref *ref, const char *cure, const char *what)
+bool referents_refuse(struct rewrite *rewrite, const struct ref *ref, const char *cure, const char *what)
 {
     uint32_t place = ref->site_rva;
     if (ref->source == SOURCE_CODE && place != NO_RVA)
@@ -47,7 +47,7 @@ static bool refuse_ref(struct rewrite *rewrite, const struct ref *ref, const cha
 
 /* Headers stay; the address of the image base that code forms by its distance is judged apart (base_judge.c).
  */
-static bool choose_in_headers(struct referents *choice, const struct ref *ref, uint32_t *target)
+bool referents_choose_in_headers(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     const struct layout *layout = choice->rewrite->layout;
     *target = ref->target;
@@ -57,24 +57,26 @@ static bool choose_in_headers(struct referents *choice, const struct ref *ref, u
         /* With an index, an address there means an array behind the headers, which may leave. */
         if (layout_data_leaves(layout) && ref->encoding == REF_VA && !choice->rewrite->image->is_64 &&
             ref->target != 0 && !referents_is_direct(choice, ref))
-            return refuse_ref(choice->rewrite, ref, cure_border,
-                              "has an index whose bounds are not known, and more than one part of the data "
-                              "that moves apart may hold the array");
+            return referents_refuse(
+                choice->rewrite, ref, referents_cure_border,
+                "has an index whose bounds are not known, and more than one part of the data "
+                "that moves apart may hold the array");
         /* Tables of RVAs that code adds to the image base are nobody's references. */
         uint32_t number_rva = NO_RVA;
         if (ref->target == 0 && ref->encoding != REF_PCREL && !rva_numbers_find(choice->rewrite, &number_rva))
             return false;
         if (number_rva == NO_RVA)
             return true;
-        return refuse_ref(choice->rewrite, ref,
-                          "Do not take the address of __ImageBase, or keep variables out of code sections.",
-                          "is the address of the image base, and code may reach from it what has to leave");
+        return referents_refuse(
+            choice->rewrite, ref,
+            "Do not take the address of __ImageBase, or keep variables out of code sections.",
+            "is the address of the image base, and code may reach from it what has to leave");
     }
     if (ref->encoding == REF_PCREL && ref->access == ACCESS_ADDRESS && ref->target == 0) {
         *target = layout->uniform_delta;
         return true;
     }
-    return refuse_ref(
+    return referents_refuse(
         choice->rewrite, ref,
         "Do not take the address of __ImageBase, or link the driver with page-aligned sections.",
         "is the address of the image base or of a header, whose distance to the rest changes");
@@ -84,7 +86,7 @@ static bool choose_table(struct referents *choice, const struct ref *ref, uint32
 {
     const struct layout *layout = choice->rewrite->layout;
     if (ref->state == REF_HEADERS)
-        return choose_in_headers(choice, ref, target);
+        return referents_choose_in_headers(choice, ref, target);
     if (ref->state == REF_OUTSIDE || ref->state == REF_GAP) {
         /* An absolute symbol that the linker has exported: a number that leads nowhere. */
         bool is_number = ref->source == SOURCE_EXPORTS && ref->state == REF_OUTSIDE;
@@ -93,210 +95,11 @@ static bool choose_table(struct referents *choice, const struct ref *ref, uint32
             *target = ref->target;
             return true;
         }
-        return refuse_ref(choice->rewrite, ref, cure_damage, "leads to no section");
+        return referents_refuse(choice->rewrite, ref, cure_damage, "leads to no section");
     }
     bool is_end =
         (ref->state == REF_SECTION_END || ref_names_end(choice->rewrite->image, ref)) && ref->target != 0;
     *target = is_end ? layout_map_rva(layout, ref->target - 1) + 1 : layout_map_rva(layout, ref->target);
-    return true;
-}
-
-static bool is_store(const struct ref *ref)
-{
-    return ref->source == SOURCE_CODE && (ref->access == ACCESS_WRITE || ref->access == ACCESS_READ_WRITE);
-}
-
-/* What leaves is read-only where the loader alone writes it, and nowhere executable. */
-static bool check_rights_of(struct referents *choice, const struct ref *ref, const struct piece *piece)
-{
-    const struct layout *layout = choice->rewrite->layout;
-    if ((ref->flags & REF_FLAG_CODE_TARGET) && ref->source == SOURCE_CODE &&
-        piece_delta(piece) != layout->uniform_delta && piece->kind != PIECE_HEADERS)
-        return refuse_ref(choice->rewrite, ref, "Keep code out of data sections.",
-                          "is a branch to what must not be executable");
-    bool is_slot = piece->kind == PIECE_IAT || piece->kind == PIECE_SLOTS;
-    bool is_taken = is_slot && ref->source == SOURCE_CODE && ref->access == ACCESS_ADDRESS &&
-                    !(ref->flags & REF_FLAG_CODE_TARGET);
-    if ((is_slot && is_store(ref)) || (is_taken && referents_uses_of(choice, ref).is_written))
-        return refuse_ref(choice->rewrite, ref, "Do not change import slots or guard slots at run time.",
-                          "stores into what must be read-only after load");
-    return true;
-}
-
-static bool check_rights(struct referents *choice, const struct ref *ref)
-{
-    return check_rights_of(choice, ref, layout_piece_at(choice->rewrite->layout, ref->target));
-}
-
-/* The datum of a direct access lies in one piece. */
-static bool lies_in_one(const struct layout *layout, const struct ref *ref)
-{
-    uint32_t nbytes = ref->detail >> CODE_REF_NBYTES_SHIFT;
-    if (nbytes == DATUM_IS_LARGE)
-        nbytes = LARGEST_DATUM_NBYTES;
-    if (nbytes == 0 || (ref->flags & REF_FLAG_CODE_TARGET))
-        return true;
-    const struct piece *piece = layout_piece_at(layout, ref->target);
-    uint32_t last = ref->target + nbytes - 1;
-    return last >= ref->target && piece_delta(layout_piece_at(layout, last)) == piece_delta(piece);
-}
-
-/* A1 in front of an address is `mov eax, [address]`, unless it is the ModRM byte of [ecx + address] with
- * register 4 in an instruction that compilers make: arithmetic of a group, jumps, shifts, bytes in AH,
- * floating point, the 0F map. */
-static bool is_plain_load_of_eax(const uint8_t before[3])
-{
-    static const uint8_t takes_modrm[] = {0x80, 0x81, 0x83, 0xF6, 0xF7, 0xFE, 0xFF, 0xC0,
-                                          0xC1, 0xD0, 0xD1, 0xD2, 0xD3, 0x88, 0x8A, 0x89,
-                                          0x8B, 0x8D, 0x69, 0x6B, 0x62, 0x63, 0x38, 0x3A};
-    for (size_t i = 0; i < sizeof takes_modrm; i++)
-        if (before[2] == takes_modrm[i])
-            return false;
-    return (before[2] & 0xF8) != 0xD8 && before[1] != 0x0F && before[0] != 0x0F;
-}
-
-/* A call or jump through a field that is not decoded, or a load: FF 15, FF 25, 8B with a plain address, or
- * A1, before the address of an import slot. That of the first slot may be the end of what lies before. */
-static bool is_plain_import_use(const struct referents *choice, const struct ref *ref)
-{
-    enum { BEFORE_NBYTES = 4 };
-    struct span bytes;
-    const struct piece *piece = layout_piece_at(choice->rewrite->layout, ref->target);
-    if (ref->source != SOURCE_RELOCATED || choice->rewrite->image->is_64 || piece->kind != PIECE_IAT ||
-        ref->site_rva < BEFORE_NBYTES ||
-        !image_bytes_at_rva(choice->rewrite->image, ref->site_rva - BEFORE_NBYTES, BEFORE_NBYTES, &bytes) ||
-        !code_section_at(choice->rewrite->code, ref->site_rva))
-        return false;
-    const uint8_t *opcode = bytes.bytes + BEFORE_NBYTES - 2;
-    bool is_call = opcode[0] == 0xFF && (opcode[1] == 0x15 || opcode[1] == 0x25);
-    bool is_load = (opcode[0] == 0x8B && (opcode[1] & 0xC7) == 0x05) ||
-                   (opcode[1] == 0xA1 && is_plain_load_of_eax(bytes.bytes));
-    return (is_call || (is_load && ref->target != piece->old_rva)) &&
-           (ref->target - piece->old_rva) % image_pointer_nbytes(choice->rewrite->image) == 0;
-}
-
-/* All bytes that are accessed through the address lie in the piece that it lies in. */
-static bool is_within_own(const struct layout *layout, uint32_t t, const struct address_uses *uses)
-{
-    const struct piece *own = layout_piece_at(layout, t);
-    int64_t first = (int64_t)t + uses->first, end = (int64_t)t + uses->end;
-    return first >= own->old_rva && end <= (int64_t)own->old_rva + own->nbytes;
-}
-
-/* Something is added to the address. */
-static bool is_indexed(struct referents *choice, const struct ref *ref)
-{
-    if (ref->source != SOURCE_CODE || (ref->flags & REF_FLAG_CODE_TARGET) || referents_is_direct(choice, ref))
-        return false;
-    if (ref->access != ACCESS_ADDRESS)
-        return true;
-    struct address_uses uses = referents_uses_of(choice, ref);
-    return !uses.is_as_is && !uses.is_compared;
-}
-
-/* Nothing lies out there: with an index it is an array's, and all of them may move alike. Past the image's
- * end one may mean the end of what comes last. */
-static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
-{
-    const struct layout *layout = choice->rewrite->layout;
-    if (choice->rewrite->keeps_distances && is_indexed(choice, ref) && referents_only_data(choice)) {
-        *target = ref->target + piece_delta(referents_only_data(choice));
-        return true;
-    }
-    for (size_t i = 1; i < layout->piece_count; i++)
-        if (piece_delta(&layout->pieces[i]) != layout->uniform_delta &&
-            layout->pieces[i].kind != PIECE_RELOCATIONS)
-            return refuse_ref(choice->rewrite, ref, cure_border,
-                              "leads out of the image, and what it is meant to reach is not known");
-    *target = ref->target + layout->uniform_delta;
-    return true;
-}
-
-static bool choose_address(struct referents *choice, const struct ref *ref, uint32_t *target)
-{
-    struct rewrite *rewrite = choice->rewrite;
-    const struct layout *layout = rewrite->layout;
-    /* Labels in jump tables mean code. */
-    if (ref->source == SOURCE_RELOCATED && ref->state == REF_RESOLVED &&
-        extent_index_at(&choice->jump_tables, ref->site_rva)) {
-        *target = layout_map_rva(layout, ref->target);
-        return true;
-    }
-    if (ref->state == REF_RESOLVED && referents_is_pointer_to_no_label(choice, ref))
-        return refuse_ref(rewrite, ref, cure_border,
-                          "leads among instructions, but to no label, so it means an array elsewhere; which "
-                          "one is not known");
-    if (choice->parts_move && ref->source == SOURCE_RELOCATED &&
-        site_set_has(&rewrite->data_pointers, ref->site_foff))
-        return refuse_ref(rewrite, ref, cure_border,
-                          "leads to code, but memory is accessed through it, so it means an array elsewhere; "
-                          "which one is not known");
-    const struct piece *indexed = referents_indexed_piece(choice, ref);
-    if (indexed) {
-        *target = ref->target + piece_delta(indexed);
-        return check_rights_of(choice, ref, indexed);
-    }
-    if (ref->state == REF_HEADERS)
-        return choose_in_headers(choice, ref, target);
-    if (ref->state == REF_OUTSIDE)
-        return choose_outside(choice, ref, target);
-    *target = layout_map_rva(layout, ref->target);
-    /* Base relocations change the code of x86 with every load; nobody sums that up. */
-    if (choice->operands_change && ref->source == SOURCE_CODE && ref->encoding == REF_PCREL &&
-        ref->access == ACCESS_ADDRESS && code_class_at(rewrite->code, ref->target) == BYTE_INSTRUCTION &&
-        address_is_read_through(rewrite->image, rewrite->code, choice->decoder, ref->site_rva,
-                                &choice->steps_left))
-        return refuse_ref(rewrite, ref, "Do not read the bytes of functions.",
-                          "is the address of code that is read as data, and operands in code change");
-    bool is_folded = referents_is_folded_into_code(choice, ref),
-         may_be_far = !is_folded && referents_may_mean_far_data(choice, ref);
-    if (is_folded || may_be_far ||
-        (edges_matter(choice->edges, ref->target) && !referents_is_direct(choice, ref))) {
-        const struct piece *accessed = referents_accessed_piece(choice, ref);
-        if (accessed) {
-            *target = ref->target + piece_delta(accessed);
-            return check_rights_of(choice, ref, accessed);
-        }
-    }
-    if (is_folded && !referents_may_be_place_in_code(choice, ref) && referents_only_data(choice)) {
-        *target = ref->target + piece_delta(referents_only_data(choice));
-        return true;
-    }
-    if (is_folded)
-        return refuse_ref(
-            rewrite, ref, cure_border,
-            "is computed with and lies among code, so it means an array elsewhere; which one is "
-            "not known");
-    if (may_be_far)
-        return refuse_ref(rewrite, ref, cure_border,
-                          "has an index whose bounds are not known, and more than one part of the data that "
-                          "moves apart may hold the array");
-    if (!check_rights(choice, ref))
-        return false;
-    if (!edges_matter(choice->edges, ref->target)) {
-        if (layout->uniform_delta != 0 && layout_piece_at(layout, ref->target)->kind == PIECE_HEADERS)
-            return refuse_ref(rewrite, ref, cure_border, "leads between the headers and the first section");
-        return true;
-    }
-    if (referents_is_direct(choice, ref) || is_plain_import_use(choice, ref)) {
-        if (lies_in_one(layout, ref))
-            return true;
-        return refuse_ref(rewrite, ref, cure_border, "is an access across a border where the image is cut");
-    }
-    struct address_uses uses = referents_uses_of(choice, ref);
-    if (uses.is_decided && is_within_own(layout, ref->target, &uses))
-        return true;
-    enum address_use use = uses.is_as_is                          ? USE_AS_IS
-                           : uses.is_compared                     ? USE_COMPARED
-                           : referents_index_is_wide(choice, ref) ? USE_INDEXED_WIDE
-                                                                  : USE_COMPUTED;
-    const struct piece *piece = edges_decide(choice->edges, ref->target, use);
-    if (!piece)
-        return refuse_ref(
-            rewrite, ref, cure_border,
-            "is an address so near to a border where the image has to be cut that it may mean what "
-            "lies on either side");
-    *target = ref->target + piece_delta(piece);
     return true;
 }
 
@@ -327,16 +130,16 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
         *target = 0; /* what it names is not carried over; for header fields that is meant */
         return !is_debug_pointer(ref) ||
                debug_entry_is_dropped(rewrite->image, ref->site_foff - DEBUG_POINTER_TO_RAW_DATA) ||
-               refuse_ref(rewrite, ref, cure_damage, "names debug data that cannot be carried over");
+               referents_refuse(rewrite, ref, cure_damage, "names debug data that cannot be carried over");
     case REF_ARM64_INSTRUCTION:
-        return refuse_ref(rewrite, ref, cure_damage,
-                          "is an ARM64 operand, which cannot be encoded anew here");
+        return referents_refuse(rewrite, ref, cure_damage,
+                                "is an ARM64 operand, which cannot be encoded anew here");
     default:
         break;
     }
     if (ref_is_in_table(ref))
         return choose_table(choice, ref, target);
-    if (!choose_address(choice, ref, target))
+    if (!referents_choose_address(choice, ref, target))
         return false;
     if (ref_is_used_with_base(ref) && ref->state != REF_HEADERS)
         *target -= layout->uniform_delta;

@@ -1,6 +1,7 @@
 /* referents.h - what referents.c and its questions about operands share.
  * Takes: pieces with their new places.  Gives: answers about one reference.  Must not: place anything.
- * Private to tool/plan: referents.c has the story, referents_uses.c, _indexed.c and _labels.c the questions.
+ * Private to tool/plan: referents.c has the story, referents_address.c that of one address, referents_uses.c,
+ * _indexed.c and _labels.c its questions.
  */
 #ifndef HVCIFIX_PLAN_REFERENTS_H
 #define HVCIFIX_PLAN_REFERENTS_H
@@ -18,6 +19,16 @@ struct referents {
     bool operands_change; /* x64: some piece moves otherwise than code, so code has other bytes */
     struct extent_index jump_tables;
 };
+
+/* referents.c */
+extern const char referents_cure_border[];
+/* Refuses for the field that holds the reference; false. */
+bool referents_refuse(struct rewrite *rewrite, const struct ref *ref, const char *cure, const char *what);
+/* The new target of a reference of state REF_HEADERS, or the refusal. */
+bool referents_choose_in_headers(struct referents *choice, const struct ref *ref, uint32_t *target);
+
+/* referents_address.c: the same for an address in code, or one that is relocated. */
+bool referents_choose_address(struct referents *choice, const struct ref *ref, uint32_t *target);
 
 /* referents_uses.c */
 /* An operand that reads, writes or calls through a fixed address: it means the datum there. */
