@@ -1,11 +1,10 @@
 /* address_uses.c - following an address through registers, along all paths.
  * Each instruction is looked at with the registers that may hold the address before it, and again when there
  * are more of them. Must not: follow what was computed from the address. */
-#include "code/address_uses.h"
-
+#include "code/address_uses_internal.h"
 #include "code/index_range.h"
 
-enum { MOST_INSTRUCTIONS = 1024, HASH_COUNT = 4096, STEPS_TO_BEGIN = 256 };
+enum { STEPS_TO_BEGIN = 256 };
 
 enum { RAX = 0, RSI = 6, RDI = 7 };
 
@@ -14,31 +13,7 @@ enum { RAX = 0, RSI = 6, RDI = 7 };
 /* RAX, RCX, RDX, R8 to R11. */
 #define VOLATILE_REGISTERS UINT32_C(0x0F07)
 
-struct visit {
-    uint32_t rva, held; /* registers, one bit each */
-    bool is_waiting;
-};
-
-struct follower {
-    const struct image *image;
-    const struct code_map *code;
-    struct decoder *decoder;
-    uint64_t *steps_left;
-    struct address_uses uses;
-    bool is_given_up, has_access;
-    bool is_lost;                 /* out of sight: passed, stored or returned */
-    bool is_kept;                 /* in some register when the function returns: most likely stale */
-    const struct site_set *joins; /* not NULL: paths end at the first access, which may have an index */
-    bool spreads, is_read; /* what is computed from the address is followed too, up to a read through it */
-    bool is_loaded;        /* the address is the one that is loaded from the field's; stores are reads, too */
-    uint32_t origin_rva;   /* of the instruction that takes the address */
-    int64_t origin_low, origin_high; /* what that adds to it: an index of known bounds, scaled */
-    struct visit visits[MOST_INSTRUCTIONS];
-    uint16_t hash[HASH_COUNT]; /* 1 + index */
-    uint32_t visit_count, waiting[MOST_INSTRUCTIONS], waiting_count;
-};
-
-static void give_up(struct follower *follower)
+void follower_give_up(struct follower *follower)
 {
     follower->is_given_up = true;
 }
@@ -52,7 +27,7 @@ static void arrive(struct follower *follower, uint32_t rva, uint32_t held)
         slot = (slot + 1) % HASH_COUNT;
     if (follower->hash[slot] == 0) {
         if (follower->visit_count == MOST_INSTRUCTIONS) {
-            give_up(follower);
+            follower_give_up(follower);
             return;
         }
         follower->visits[follower->visit_count] = (struct visit){.rva = rva};
@@ -68,7 +43,7 @@ static void arrive(struct follower *follower, uint32_t rva, uint32_t held)
     visit->is_waiting = true;
 }
 
-static bool decode_at(const struct follower *follower, uint32_t rva, struct instruction *instruction)
+bool follower_decode(const struct follower *follower, uint32_t rva, struct instruction *instruction)
 {
     const struct code_section *section = code_section_at(follower->code, rva);
     if (!section || section->classes[rva - section->rva] != BYTE_INSTRUCTION)
@@ -78,7 +53,7 @@ static bool decode_at(const struct follower *follower, uint32_t rva, struct inst
                   rva, instruction);
 }
 
-static void access_bytes(struct follower *follower, int64_t first, unsigned nbytes)
+void follower_access(struct follower *follower, int64_t first, unsigned nbytes)
 {
     int64_t end = first + (nbytes == 0 ? 1 : (int64_t)nbytes) + follower->origin_high;
     first += follower->origin_low;
@@ -137,8 +112,8 @@ static bool take_indexed(struct follower *follower, const struct instruction *in
         !holds_from_origin(follower, instruction, &bounds))
         return false;
     follower->uses.is_written |= memory->access == ACCESS_WRITE || memory->access == ACCESS_READ_WRITE;
-    access_bytes(follower, instruction->disp + bounds.low * scale,
-                 (unsigned)((bounds.high - bounds.low) * scale) + (memory->nbytes ? memory->nbytes : 1U));
+    follower_access(follower, instruction->disp + bounds.low * scale,
+                    (unsigned)((bounds.high - bounds.low) * scale) + (memory->nbytes ? memory->nbytes : 1U));
     return true;
 }
 
@@ -154,7 +129,7 @@ static bool take_memory(struct follower *follower, const struct instruction *ins
     if (memory.access == ACCESS_ADDRESS || memory.base == NO_REGISTER || !(held >> memory.base & 1))
         return false;
     follower->uses.is_written |= memory.access == ACCESS_WRITE || memory.access == ACCESS_READ_WRITE;
-    access_bytes(follower, instruction->disp, memory.nbytes);
+    follower_access(follower, instruction->disp, memory.nbytes);
     return true;
 }
 
@@ -174,13 +149,13 @@ static uint32_t spread(struct follower *follower, const struct instruction *inst
     if (instruction->operation == OP_NOP)
         return held;
     if (!decode_registers(follower->decoder, &use) || !decode_effects(follower->decoder, &effects))
-        return give_up(follower), 0;
+        return follower_give_up(follower), 0;
     bool reads = (use.addresses & held) != 0 && decode_memory(follower->decoder, &memory) &&
                  (memory.access == ACCESS_READ || memory.access == ACCESS_READ_WRITE ||
                   (follower->is_loaded && memory.access == ACCESS_WRITE));
     if (reads || strings != 0) {
         follower->is_read = true;
-        return give_up(follower), 0;
+        return follower_give_up(follower), 0;
     }
     uint32_t after = held & ~effects.overwritten;
     for (int i = 0; i < 2; i++)
@@ -200,25 +175,25 @@ static uint32_t step(struct follower *follower, const struct instruction *instru
     if (instruction->operation == OP_NOP)
         return held;
     if (!decode_registers(follower->decoder, &use) || !decode_effects(follower->decoder, &effects)) {
-        give_up(follower);
+        follower_give_up(follower);
         return 0;
     }
     if (strings != 0) {
         bool is_read =
             instruction->opcode >= 0xA6 && (instruction->opcode < 0xAA || instruction->opcode > 0xAB);
         follower->uses.is_written |= !is_read && (strings >> RDI & 1);
-        access_bytes(follower, 0, 1);
+        follower_access(follower, 0, 1);
         return follower->joins ? 0 : held & ~strings & ~effects.overwritten;
     }
     if ((use.addresses & held) != 0) {
         if (!take_memory(follower, instruction, held))
-            give_up(follower);
+            follower_give_up(follower);
         if (follower->is_given_up || follower->joins)
             return 0;
     }
     uint32_t read = use.reads & held;
     if ((effects.computes_with & held) != 0) {
-        give_up(follower);
+        follower_give_up(follower);
         return 0;
     }
     if (read != 0 && instruction->operation == OP_CMP) {
@@ -256,7 +231,7 @@ static void go_on(struct follower *follower, const struct instruction *instructi
     case FLOW_JUMP_INDIRECT:
         follower->is_lost = true;
         if (instruction->index != NO_REGISTER || instruction->has_register_operand)
-            give_up(follower); /* a switch: where it leads is not followed */
+            follower_give_up(follower); /* a switch: where it leads is not followed */
         return;
     case FLOW_RETURN:
         follower->is_lost |= (held >> RAX & 1) != 0;
@@ -271,116 +246,23 @@ static void go_on(struct follower *follower, const struct instruction *instructi
     arrive(follower, next, held);
 }
 
-/* lea r, [index * scale + address] with known bounds; or an access there. */
-static bool take_indexed_origin(struct follower *follower, const struct instruction *instruction)
-{
-    struct index_range range;
-    if (follower->image->is_64 || !index_range_find(follower->image, follower->code, follower->decoder,
-                                                    follower->joins, instruction->rva, &range))
-        return false;
-    follower->origin_low = range.low * range.scale;
-    follower->origin_high = range.high * range.scale;
-    if (instruction->operation != OP_LEA && range.nbytes != 0)
-        access_bytes(follower, 0, range.nbytes);
-    return instruction->operation == OP_LEA || range.nbytes != 0;
-}
-
-/* mov register, [address]: the register. */
-static uint32_t take_loaded(struct follower *follower, const struct instruction *instruction)
-{
-    struct register_sets use;
-    struct memory_operand memory;
-    bool is_plain = instruction->is_rip_relative ||
-                    (instruction->base == NO_REGISTER && instruction->index == NO_REGISTER);
-    if (instruction->operation != OP_MOV || !is_plain || !decode_memory(follower->decoder, &memory) ||
-        memory.access != ACCESS_READ || !decode_registers(follower->decoder, &use))
-        return give_up(follower), 0;
-    return use.writes;
-}
-
-/* What the instruction that has the field makes of the address: the registers that hold it then. */
-static uint32_t take_origin(struct follower *follower, const struct instruction *instruction,
-                            uint32_t site_rva)
-{
-    struct register_sets use;
-    uint32_t offset = site_rva - instruction->rva;
-    bool is_displacement = instruction->disp_nbytes != 0 && instruction->disp_offset == offset;
-    bool is_immediate = instruction->imm_nbytes[0] != 0 && instruction->imm_offset[0] == offset;
-    if (follower->is_loaded)
-        return take_loaded(follower, instruction);
-    if (is_displacement && instruction->operation == OP_LEA && instruction->base == NO_REGISTER &&
-        instruction->index == NO_REGISTER)
-        return 1U << instruction->reg;
-    if (is_displacement && follower->joins && take_indexed_origin(follower, instruction))
-        return instruction->operation == OP_LEA ? 1U << instruction->reg : 0;
-    if (!is_immediate)
-        return give_up(follower), 0;
-    if (instruction->operation == OP_CMP) {
-        follower->uses.is_compared = true;
-        return 0;
-    }
-    if (instruction->operation == OP_PUSH) {
-        follower->is_lost = true;
-        return 0;
-    }
-    if (instruction->operation != OP_MOV || !decode_registers(follower->decoder, &use))
-        return give_up(follower), 0;
-    if (use.writes == 0) /* to memory */
-        follower->is_lost = true;
-    return use.writes;
-}
-
-/* A constant is added to that register. */
-static bool adds_constant(const struct instruction *instruction, uint32_t held, int64_t *constant)
-{
-    bool is_add = instruction->operation == OP_ADD, is_sum = is_add || instruction->operation == OP_SUB;
-    if (is_sum && instruction->is_one_byte_map && instruction->has_register_operand &&
-        held == 1U << instruction->rm && (instruction->opcode == 0x81 || instruction->opcode == 0x83)) {
-        int64_t value = (int32_t)(uint32_t)instruction->imm;
-        *constant = is_add ? value : -value;
-        return true;
-    }
-    if (instruction->operation == OP_LEA && instruction->base != NO_REGISTER &&
-        instruction->index == NO_REGISTER && held == 1U << instruction->base &&
-        instruction->reg == instruction->base && !instruction->is_rip_relative) {
-        *constant = instruction->disp_nbytes != 0 ? instruction->disp : 0;
-        return true;
-    }
-    return false;
-}
-
-/* Constants that are added right behind the origin belong to what it adds. Returns where it goes on. */
-static uint32_t add_constants(struct follower *follower, uint32_t rva, uint32_t held)
-{
-    enum { MOST_CONSTANTS = 4 };
-    struct instruction instruction;
-    int64_t constant;
-    for (int i = 0; i < MOST_CONSTANTS && follower->joins && decode_at(follower, rva, &instruction) &&
-                    adds_constant(&instruction, held, &constant);
-         i++) {
-        follower->origin_low += constant;
-        follower->origin_high += constant;
-        rva = instruction_end_rva(&instruction);
-    }
-    return rva;
-}
-
 /* From the instruction around site_rva on. False when there is none, or too much was looked at before. */
 static bool follow(struct follower *follower, uint32_t site_rva)
 {
     struct instruction instruction;
     follower->origin_rva = code_instruction_begin(follower->code, site_rva);
-    if (*follower->steps_left < STEPS_TO_BEGIN || !decode_at(follower, follower->origin_rva, &instruction))
+    if (*follower->steps_left < STEPS_TO_BEGIN ||
+        !follower_decode(follower, follower->origin_rva, &instruction))
         return false;
     *follower->steps_left -= STEPS_TO_BEGIN;
     uint32_t next_rva = instruction_end_rva(&instruction);
-    uint32_t held = take_origin(follower, &instruction, site_rva);
-    arrive(follower, add_constants(follower, next_rva, held), held);
+    uint32_t held = follower_take_origin(follower, &instruction, site_rva);
+    arrive(follower, follower_add_constants(follower, next_rva, held), held);
     while (follower->waiting_count != 0 && !follower->is_given_up) {
         struct visit *visit = &follower->visits[follower->waiting[--follower->waiting_count]];
         visit->is_waiting = false;
-        if (*follower->steps_left == 0 || !decode_at(follower, visit->rva, &instruction)) {
-            give_up(follower);
+        if (*follower->steps_left == 0 || !follower_decode(follower, visit->rva, &instruction)) {
+            follower_give_up(follower);
             break;
         }
         --*follower->steps_left;

@@ -6,6 +6,7 @@
  *     code_roots.c      where else code begins, as the inventory tells it
  *     code_descent.c    recursive descent from those roots
  *     code_speculate.c  may these bytes be code? asked before a candidate is believed
+ *     code_evidence.c   does a candidate that only a pointer names look like a function?
  *     code_operands.c   instruction -> references
  *     code_track.c      what registers hold, as far as jump tables and the image base need it
  *     code_tables.c     jump tables
