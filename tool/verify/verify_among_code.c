@@ -1,7 +1,7 @@
 /* verify_among_code.c - decides what an address among instructions means.
  * Takes: see the header.  Gives: verify_among_code_meaning().
  * Must not: let a folded address mean the instruction that it falls on by chance. */
-#include "verify/verify_among_code.h"
+#include "verify/verify_around_head.h"
 #include "verify/verify_ways.h"
 
 enum {
@@ -101,7 +101,11 @@ enum verify_meaning verify_among_code_meaning(struct verify_moves *moves,
                                               int64_t *delta)
 {
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
-    if (own && (is_label(moves, rva) || is_near_label(moves, field, rva) || is_returned(moves, field, rva))) {
+    uint64_t field_rva = field->section->rva + (uint64_t)field->at;
+    /* A branch alone says nothing about an address that may be the one around the head of a list. */
+    bool may_be_label = !verify_has_head_behind(moves, rva) || verify_is_ahead(moves, field_rva, rva);
+    if (own && ((may_be_label && is_label(moves, rva)) || is_near_label(moves, field, rva) ||
+                is_returned(moves, field, rva))) {
         *delta = own->delta;
         return MEANING_INFERRED;
     }

@@ -2,6 +2,7 @@
  * Takes: a field in code.  Gives: verify_operand_meaning().
  * Must not: decide by the place the address falls in when something is added to it. */
 #include "verify/verify_among_code.h"
+#include "verify/verify_around_head.h"
 #include "verify/verify_bounded.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_follow.h"
@@ -178,6 +179,8 @@ enum verify_meaning verify_operand_meaning(struct verify_moves *moves,
     struct verify_full full;
     if (field->kind == FIELD_BRANCH || field->kind == FIELD_CALL)
         return verify_meaning(moves, rva, ADDRESS_DIRECT, delta);
+    if ((uses->uses & USE_ADDRESS) && verify_may_be_around_head(moves, field, uses->operand_at, rva))
+        return MEANING_OPEN;
     if (!verify_is_near_edge(moves, rva) && !verify_array_may_be_far(moves, rva))
         return verify_meaning(moves, rva, ADDRESS_TAKEN, delta);
     if (!verify_code_decode(&moves->code, field->section, uses->operand_at, &instruction) ||

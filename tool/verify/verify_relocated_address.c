@@ -1,6 +1,7 @@
 /* verify_relocated_address.c - what one relocated address means, and what it has to be in the new image.
  * Takes: a relocation of the old image.  Gives: verify_relocated_address().
  * Must not: take what code does with the address for the reading of bytes that may be data. */
+#include "verify/verify_around_head.h"
 #include "verify/verify_follow.h"
 #include "verify/verify_read_through.h"
 #include "verify/verify_relocated.h"
@@ -75,7 +76,8 @@ static bool judge_in_code(struct verify_moves *moves, const struct verify_code_s
     struct verify_field_in_code field = {section, address->field_rva - section->rva, address->nbytes,
                                          FIELD_ABSOLUTE, 0};
     struct verify_uses uses = verify_uses_possible(&moves->code, &field);
-    bool is_near = verify_is_near_edge(moves, address->rva) || verify_array_may_be_far(moves, address->rva);
+    bool is_near = verify_is_near_edge(moves, address->rva) || verify_array_may_be_far(moves, address->rva) ||
+                   verify_has_head_behind(moves, address->rva);
     address->meaning = verify_meaning(moves, address->rva, ADDRESS_TAKEN, &address->delta);
     if (verify_reads_what_changed(moves, &field, address->rva)) {
         address->meaning = MEANING_OPEN;
