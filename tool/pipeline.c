@@ -250,6 +250,9 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
     struct plan_options plan_options = {.drop_signature = options->drop_signature,
                                         .only = options->only,
                                         .only_count = options->only_count,
+                                        .kept = options->kept,
+                                        .kept_count = options->kept_count,
+                                        .by_policy = options->by_policy,
                                         .target = options->target};
     if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
                    &outcome->plan))
@@ -318,6 +321,19 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
     return end_with(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
 }
 
+/* An image of which an error would be left on purpose is not changed at all. */
+static bool may_be_repaired(const struct outcome *outcome, const struct pipeline_options *options)
+{
+    if (options->by_policy && outcome->image.role != ROLE_KERNEL)
+        return false;
+    for (size_t i = 0; i < outcome->findings.count; i++)
+        for (size_t k = 0; k < options->kept_count; k++)
+            if (outcome->findings.items[i].level == LEVEL_ERROR &&
+                outcome->findings.items[i].code == options->kept[k])
+                return false;
+    return true;
+}
+
 /* The stages in their order. The return value only ends the sequence; outcome says all. */
 static bool run(struct outcome *outcome, const struct pipeline_options *options)
 {
@@ -362,12 +378,12 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
 
     if (outcome->problems.count != 0 && options->goal != GOAL_SHOW)
         return end_with(outcome, STATUS_ERROR, EXIT_INPUT);
-    if (options->goal == GOAL_FIX)
+    if (options->goal == GOAL_FIX && may_be_repaired(outcome, options))
         return repair(outcome, options);
     bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
     bool is_clean = outcome->findings.count == 0 && outcome->problems.count == 0;
     return end_with(outcome, is_clean ? STATUS_CLEAN : STATUS_FINDINGS,
-                    has_errors && options->goal == GOAL_CHECK ? EXIT_FINDINGS : EXIT_CLEAN);
+                    has_errors && options->goal != GOAL_SHOW ? EXIT_FINDINGS : EXIT_CLEAN);
 }
 
 void pipeline_run(const char *path, const struct pipeline_options *options, struct outcome *outcome)

@@ -28,6 +28,10 @@ struct pipeline_options {
     bool drop_signature;
     const enum finding_code *only;
     size_t only_count;
+    /* GOAL_FIX: rules whose findings are not to be repaired; an error of theirs keeps the image as it is. */
+    const enum finding_code *kept;
+    size_t kept_count;
+    bool by_policy; /* GOAL_FIX: only kernel images, and of what is no error only INIT, are repaired */
     const struct allocator *allocator; /* NULL: malloc */
     struct arena_stock *stock;         /* with malloc: memory kept from one image to the next, or NULL */
 };
@@ -43,6 +47,17 @@ enum exit_code {
     EXIT_INPUT = 3,
     EXIT_WRITE = 4,
     EXIT_DEFECT = 6
+};
+
+/* What a policy made of the image (enforce.h); WOULD_*: what it would have made of it. */
+enum enforce_result {
+    NOT_ENFORCED,
+    ENFORCE_PASSED,
+    ENFORCE_REPAIRED,
+    ENFORCE_REJECTED,
+    WOULD_PASS,
+    WOULD_REPAIR,
+    WOULD_REJECT
 };
 
 struct outcome {
@@ -65,7 +80,10 @@ struct outcome {
     struct output output;
     struct verify_verdict verdict;
     struct finding_list remaining; /* the rules' findings about the new bytes, after a repair */
-    const char *remark;            /* e.g. why a signed image was left alone; NULL when there is none */
+    enum enforce_result enforced;
+    const char *rejected_path; /* where a rejected image is now; NULL: where it was, or removed */
+    bool was_removed;
+    const char *remark; /* e.g. why a signed image was left alone; NULL when there is none */
     enum outcome_status status;
     enum exit_code exit_code;
 };

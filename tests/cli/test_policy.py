@@ -97,7 +97,7 @@ class Files(Policies):
 
     def test_rules_shows_what_holds_and_who_says_so(self):
         self.write("[policy]\ntarget = 11\nname = Contoso\n[rules]\nHVCI2102 = error\n", "base.ini")
-        path = self.write("[policy]\ninclude = base.ini\npreset = audit\ntarget = 1607\n")
+        path = self.write("[policy]\ninclude = base.ini\npreset = audit\ntarget = 1607\n[fix]\n2005 = never\n")
         done = self.run_tool("rules", "--policy", path)
         self.assertEqual(done.returncode, 0)
         lines = {line.split()[0]: line.replace("\\", "/") for line in done.stdout.decode("utf-8").splitlines() if line}
@@ -105,8 +105,8 @@ class Files(Policies):
         self.assertRegex(lines["name"], r" Contoso .*/base\.ini\(3,1\)$")
         self.assertRegex(lines["mode"], r" audit .*preset audit\(2,1\)$")
         self.assertRegex(lines["drop-signature"], r" no .*built in$")
-        self.assertRegex(lines["HVCI2102"], r"error, .*/base\.ini\(5,1\); repair never, preset audit")
-        self.assertRegex(lines["HVCI2005"], r"error, built in; repair never")
+        self.assertRegex(lines["HVCI2102"], r"error, .*/base\.ini\(5,1\); repair enforce, built in$")
+        self.assertRegex(lines["HVCI2005"], r"error, built in; repair never, .*/policy\.ini\(6,1\)$")
 
 
 class Judging(Policies):

@@ -57,6 +57,8 @@ def files_of(arguments, cwd):
             found.update((os.path.join(folder, name), None) for name in names)
         if value and not os.path.isdir(path):
             found[path] = None
+            if next(iter(arguments)) == "enforce":
+                found[path + ".rejected"] = None
     for path in found:
         if os.path.isfile(path):
             with open(path, "rb") as file:

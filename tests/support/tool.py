@@ -30,6 +30,12 @@ def command(*arguments):
     return both.programs().command(TOOL, *arguments) if IS_WINDOWS else [TOOL, *map(str, arguments)]
 
 
+def start(*arguments):
+    """A running call, for tests that have several at a time; its output goes together."""
+    return subprocess.Popen(command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, env=both.programs().environment if IS_WINDOWS else None)
+
+
 def not_on_windows(reason):
     """A decorator: this test, or class of tests, is not one of the Windows program's, for a reason of the systems."""
     assert reason

@@ -100,6 +100,18 @@ static bool parse_color(struct parser *parser, const char *word)
     return true;
 }
 
+static bool parse_on_fail(struct parser *parser, const char *word)
+{
+    static const char *const words[] = {
+        [ON_FAIL_RENAME] = "rename", [ON_FAIL_DELETE] = "delete", [ON_FAIL_KEEP] = "keep"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(word, words[i]) == 0) {
+            parser->options->on_fail = (enum on_fail)i;
+            return true;
+        }
+    return fail(parser, "\"%s\" is no choice for --on-fail: rename, delete or keep.", word);
+}
+
 static bool parse_jobs(struct parser *parser, const char *word)
 {
     unsigned jobs = 0;
@@ -144,6 +156,8 @@ static bool apply_option(struct parser *parser, const struct option_row *row, co
     case OPTION_PRESET:
         options->preset = value;
         return true;
+    case OPTION_ON_FAIL:
+        return parse_on_fail(parser, value);
     case OPTION_FORMAT:
         return parse_format(parser, value);
     case OPTION_OUTPUT:
@@ -207,6 +221,12 @@ static bool check_whole(struct parser *parser)
         if (options->after_path &&
             (options->path_count != 1 || options->format != FORMAT_TEXT || options->show != SHOW_PAGES))
             return fail(parser, "%s --after draws the pages of one image as text.", name);
+        return true;
+    case VERB_ENFORCE:
+        if (options->path_count == 0)
+            return fail(parser, "%s needs at least one image.", name);
+        if (!options->policy_path)
+            return fail(parser, "%s needs a policy: --policy FILE.", name);
         return true;
     case VERB_FIX:
         if (options->path_count == 0)
@@ -306,7 +326,8 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
     if (!options->paths) {
         fail(&parser, "There was not enough memory for the command line%s.", "");
     } else if (argc <= 1) {
-        fail(&parser, "A verb is missing: %s.", "check, fix, verify, show, explain, rules or policy");
+        fail(&parser, "A verb is missing: %s.",
+             "check, fix, verify, show, explain, rules, policy or enforce");
     } else if (verb) {
         *verb_given = true;
         options->verb = verb->verb;
@@ -323,7 +344,8 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
         done = parse_arguments(&parser, argc, argv, 1) &&
                (options->help || options->version || fail(&parser, "%s", "A verb must come first."));
     } else {
-        fail(&parser, "\"%s\" is no verb: check, fix, verify, show, explain, rules or policy.", argv[1]);
+        fail(&parser, "\"%s\" is no verb: check, fix, verify, show, explain, rules, policy or enforce.",
+             argv[1]);
     }
     *message = parser.message;
     return done;

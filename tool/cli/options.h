@@ -5,10 +5,20 @@
 #ifndef HVCIFIX_CLI_OPTIONS_H
 #define HVCIFIX_CLI_OPTIONS_H
 
-#include "pipeline.h"
+#include "enforce.h"
 #include "report/report.h"
 
-enum verb { VERB_CHECK, VERB_FIX, VERB_VERIFY, VERB_SHOW, VERB_EXPLAIN, VERB_RULES, VERB_POLICY, VERB_COUNT };
+enum verb {
+    VERB_CHECK,
+    VERB_FIX,
+    VERB_VERIFY,
+    VERB_SHOW,
+    VERB_EXPLAIN,
+    VERB_RULES,
+    VERB_POLICY,
+    VERB_ENFORCE,
+    VERB_COUNT
+};
 #define VERB_BIT(verb) (1u << (verb))
 
 /* The word behind `policy`. */
@@ -21,6 +31,7 @@ enum option_id {
     OPTION_TARGET,
     OPTION_POLICY,
     OPTION_PRESET,
+    OPTION_ON_FAIL,
     OPTION_FORMAT,
     OPTION_OUTPUT,
     OPTION_QUIET,
@@ -71,6 +82,7 @@ struct cli_options {
     enum policy_task policy_task;
     const char *policy_path; /* --policy */
     const char *preset;      /* --preset */
+    enum on_fail on_fail;    /* --on-fail */
     bool has_target;         /* --target was given */
     enum windows_target target;
     enum output_format format;

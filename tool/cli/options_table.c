@@ -3,7 +3,7 @@
 #include "cli/options.h"
 
 enum {
-    ON_IMAGES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_SHOW),
+    ON_IMAGES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_SHOW) | VERB_BIT(VERB_ENFORCE),
     ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY),
     ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_POLICY)
 };
@@ -13,7 +13,10 @@ const struct option_row option_rows[] = {
      "the oldest Windows that must load the image: 7, 8.1, 1607, 1703 (default), 11, server-2019, ...",
      ON_IMAGES},
     {OPTION_POLICY, "--policy", NULL, "FILE", "levels, waivers and target as this policy file says",
-     VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_RULES)},
+     VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_ENFORCE)},
+    {OPTION_ON_FAIL, "--on-fail", NULL, "WHAT",
+     "what becomes of a rejected image: rename (default, to IMAGE.rejected), delete, keep",
+     VERB_BIT(VERB_ENFORCE)},
     {OPTION_PRESET, "--preset", NULL, "NAME", "begin with windows-11, windows-10-1507, whcp or audit",
      VERB_BIT(VERB_POLICY)},
     {OPTION_NO_CODE, "--no-code", NULL, NULL, "do not read instructions",
@@ -89,4 +92,12 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "with 2.",
      "hvcifix policy init --preset windows-11 --output hvcifix.ini\n"
      "  hvcifix policy check hvcifix.ini"},
+    {VERB_ENFORCE, "enforce", "IMAGE|FOLDER... --policy FILE", "the step behind the linker",
+     "Judges each image by the policy, repairs and verifies in place what the policy lets it repair, and "
+     "rejects the\n"
+     "rest: a rejected image is renamed to IMAGE.rejected, so that no later step signs or ships it. Images "
+     "that need\n"
+     "no repair are not written to. In mode audit it changes nothing, says what would happen, and ends "
+     "with 0.",
+     "hvcifix enforce --policy hvcifix.ini x64/Release/mydriver.sys"},
 };

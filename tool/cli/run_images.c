@@ -1,4 +1,4 @@
-/* run_images.c - check, fix and show over many images.
+/* run_images.c - check, fix, show and enforce over many images.
  * Takes: parsed options.  Gives: reports on the stream in the order of the command line, folders sorted by
  * name, and the most serious exit code. Must not: let one bad image stop the others, or keep more of an image
  * that is done than its report. */
@@ -23,8 +23,9 @@ struct run {
     const struct report_style *style;
     const struct work_list *list;
     struct pipeline_options pipeline;
-    const struct outcome *after; /* show --after: the image that the other is compared with */
-    const struct policy *policy; /* or NULL */
+    struct enforce_options enforce; /* VERB_ENFORCE */
+    const struct outcome *after;    /* show --after: the image that the other is compared with */
+    const struct policy *policy;    /* or NULL */
     /* Raised by jobs, in any order: the most that any image has made of each waiver (enum waiver_use). */
     atomic_uchar *waiver_uses;
     /* Only for who delivers. */
@@ -156,7 +157,11 @@ static void run_item(void *context, size_t number, struct ordered *ordered, stru
     const struct run *run = context;
     const struct work_item *item = &run->list->items[number];
     struct image_report report = {0};
-    if (item->kind != WORK_IMAGE && item->kind != WORK_FOUND) {
+    bool enforces = run->options->verb == VERB_ENFORCE;
+    /* What was rejected in an earlier run is not ours to judge again. */
+    bool is_rejected =
+        enforces && item->kind == WORK_FOUND && path_has_suffix(item->path, ENFORCE_REJECTED_SUFFIX);
+    if ((item->kind != WORK_IMAGE && item->kind != WORK_FOUND) || is_rejected) {
         ordered_hand_over(ordered, number, &report);
         return;
     }
@@ -167,10 +172,16 @@ static void run_item(void *context, size_t number, struct ordered *ordered, stru
     pipeline.stock = stock;
     struct outcome outcome;
     char room[REPORT_SCARCE_NBYTES];
-    pipeline_run(item->path, &pipeline, &outcome);
+    if (enforces)
+        enforce_run(item->path, &run->enforce, stock, &outcome);
+    else
+        pipeline_run(item->path, &pipeline, &outcome);
     note_waivers(run, &outcome);
-    if (item->kind == WORK_IMAGE || !is_passed_over(&outcome))
+    if (item->kind == WORK_IMAGE || !is_passed_over(&outcome)) {
+        if (enforces)
+            enforce_reject(&run->enforce, &outcome);
         report = make_report(run, &outcome, room);
+    }
     ordered_hand_over(ordered, number, &report);
     pipeline_release(&outcome);
 }
@@ -195,7 +206,7 @@ static bool deliver(void *context, size_t number, const struct image_report *rep
     if (is_last && number + 1 < run->list->count)
         fflush(run->stream);
     /* Without a reader there is no sense in judging on. Repairs go on: they are wanted for themselves. */
-    return run->options->verb == VERB_FIX || !ferror(run->stream);
+    return run->options->verb == VERB_FIX || run->options->verb == VERB_ENFORCE || !ferror(run->stream);
 }
 
 /* show --after: the other image. When it cannot be shown, the report says why, and the first is shown alone.
@@ -284,6 +295,12 @@ static enum exit_code run_with(const struct cli_options *options, const struct r
             },
         .stream = stream,
     };
+    run.enforce = (struct enforce_options){
+        .policy = policy, .target = run.pipeline.target, .on_fail = options->on_fail};
+    if (policy && !enforce_prepare(&run.enforce, arena)) {
+        console_complain("hvcifix : error HVCI9008: There was not enough memory for the policy.\n");
+        return EXIT_INPUT;
+    }
     char room[SUMMARY_NBYTES]; /* neither needs more, so neither fails for memory */
     struct text text = {.arena = arena, .chars = room, .capacity = sizeof room};
     if (options->format == FORMAT_JSON)

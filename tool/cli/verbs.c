@@ -98,6 +98,7 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
     case VERB_CHECK:
     case VERB_FIX:
     case VERB_SHOW:
+    case VERB_ENFORCE:
         return run_images(options, style, stream);
     case VERB_VERIFY:
         return run_verify(options, style, stream);

@@ -75,6 +75,6 @@ bool work_list_make(const struct cli_options *options, struct arena *arena, stru
     for (size_t i = 0; i < options->path_count; i++)
         if (!add_path(options, options->paths[i], arena, list))
             return false;
-    bool replaces_images = options->verb == VERB_FIX && !options->dry_run;
+    bool replaces_images = (options->verb == VERB_FIX && !options->dry_run) || options->verb == VERB_ENFORCE;
     return list->count < 2 || !replaces_images || find_same_files(arena, list);
 }

@@ -1,7 +1,8 @@
 /* file.h - reading whole files and replacing them safely.
  * Takes: paths in UTF-8.  Gives: bytes, or a finding of HVCI9006 or HVCI9007.
  * Must not: look into the bytes, or ever leave a half-written target.
- * file_posix.c, replace_posix.c, file_windows.c, replace_windows.c, and list_*.c implement it. */
+ * file_posix.c, replace_posix.c, file_windows.c, replace_windows.c, set_aside_*.c and list_*.c
+ * implement it. */
 #ifndef HVCIFIX_IO_FILE_H
 #define HVCIFIX_IO_FILE_H
 
@@ -85,6 +86,12 @@ static inline bool file_is_same(const char *a, const char *b)
         return !file_is_absent(a) && !file_is_absent(b);
     return file_identity_is_equal(&of_a, &of_b);
 }
+
+/* Gives the file another name in its folder, or on its disk; what had that name is replaced. / Takes it away.
+ * Neither follows a symbolic link: it is the name that goes. Both wait a while for who holds the file. False
+ * with *error set (HVCI9007). */
+bool file_rename(const char *path, const char *new_path, struct arena *arena, struct finding *error);
+bool file_remove(const char *path, struct arena *arena, struct finding *error);
 
 /* Lists what is at `path`: the path itself when it is a file; all regular files below it, sorted by name,
  * when it is a folder (links to folders are not followed, and temporary files of file_replace() are passed

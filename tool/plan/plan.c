@@ -16,14 +16,24 @@ bool plan_add_change(struct plan *plan, struct arena *arena, const struct change
     return true;
 }
 
-static bool is_wanted(const struct plan_options *options, enum finding_code code)
+static bool has_code(const enum finding_code *codes, size_t count, enum finding_code code)
 {
-    if (!options->only)
-        return true;
-    for (size_t i = 0; i < options->only_count; i++)
-        if (options->only[i] == code)
+    for (size_t i = 0; i < count; i++)
+        if (codes[i] == code)
             return true;
     return false;
+}
+
+/* What a policy has waived or switched off is not touched. */
+static bool is_wanted(const struct plan_options *options, const struct finding *finding)
+{
+    if (finding->waiver || finding->level == LEVEL_OFF ||
+        has_code(options->kept, options->kept_count, finding->code))
+        return false;
+    if (options->by_policy && finding->level != LEVEL_ERROR &&
+        finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
+        return false;
+    return !options->only || has_code(options->only, options->only_count, finding->code);
 }
 
 /* A finding for which there is no planner. Notes are no reason to refuse. */
@@ -43,7 +53,7 @@ static bool refuse_finding(struct plan_context *context, const struct finding *f
 
 static bool is_asked_for(const struct plan_options *options, const struct finding *finding)
 {
-    return is_wanted(options, finding->code) && (finding->level == LEVEL_ERROR || options->only);
+    return is_wanted(options, finding) && (finding->level == LEVEL_ERROR || options->only);
 }
 
 bool plan_asks_for_layout(const struct plan_options *options, const struct finding *finding)
@@ -94,7 +104,7 @@ static bool plan_moves(struct plan_context *context)
 
 static bool plan_finding(struct plan_context *context, const struct finding *finding)
 {
-    if (!is_wanted(context->options, finding->code))
+    if (!is_wanted(context->options, finding))
         return true;
     if ((context->plan->layout || plan_asks_for_layout(context->options, finding)) &&
         plan_layout_cures(context->image, finding->code))
@@ -115,7 +125,7 @@ static bool has_too_many_sections(struct plan_context *context)
     if (context->image->section_count <= MOST_SECTIONS)
         return false;
     for (size_t i = 0; i < context->findings->count; i++)
-        if (is_wanted(context->options, context->findings->items[i].code))
+        if (is_wanted(context->options, &context->findings->items[i]))
             return true;
     return false;
 }

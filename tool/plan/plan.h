@@ -45,6 +45,9 @@ struct plan_options {
     bool drop_signature;
     const enum finding_code *only; /* repair just these rules; NULL means all */
     size_t only_count;
+    const enum finding_code *kept; /* these rules are not repaired */
+    size_t kept_count;
+    bool by_policy; /* findings that are no errors stay, but for INIT's, which Windows itself repairs */
     enum windows_target target;
     const char *catalog;   /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
     uint32_t first_layout; /* of the layouts that are tried in turn, those before this one are left out */

@@ -31,14 +31,7 @@ static const struct preset presets[] = {
      "HVCI2102 = warning\n"},
     {"audit", "look, but stop no build",
      "[policy]\n"
-     "mode = audit\n"
-     "[fix]\n"
-     "HVCI2003 = never\n"
-     "HVCI2004 = never\n"
-     "HVCI2005 = never\n"
-     "HVCI2006 = never\n"
-     "HVCI2101 = never\n"
-     "HVCI2102 = never\n"},
+     "mode = audit\n"},
 };
 enum { PRESET_COUNT = sizeof presets / sizeof presets[0] };
 

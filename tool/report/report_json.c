@@ -82,6 +82,13 @@ static void add_changes(struct json_writer *json, const struct outcome *outcome)
     json_end_array(json);
 }
 
+static const char *enforced_word(enum enforce_result result)
+{
+    static const char *const words[] = {"",           "passed",       "repaired",    "rejected",
+                                        "would-pass", "would-repair", "would-reject"};
+    return words[result];
+}
+
 void report_json_image(struct text *text, const struct outcome *outcome, bool is_first)
 {
     size_t start_nbytes = text->nbytes;
@@ -94,6 +101,13 @@ void report_json_image(struct text *text, const struct outcome *outcome, bool is
     json_bool(&json, "written", outcome->wrote);
     json_text(&json, "output", outcome->wrote ? outcome->output_path : NULL);
     json_text(&json, "remark", outcome->remark);
+    if (outcome->enforced != NOT_ENFORCED) {
+        json_begin_object(&json, "enforced");
+        json_text(&json, "result", enforced_word(outcome->enforced));
+        json_text(&json, "rejected_to", outcome->rejected_path);
+        json_bool(&json, "deleted", outcome->was_removed);
+        json_end_object(&json);
+    }
     add_rules(&json, outcome);
     json_begin_array(&json, "findings");
     json_all_findings(&json, outcome);

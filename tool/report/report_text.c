@@ -102,6 +102,30 @@ static void add_clean(struct text *text, const struct outcome *outcome, const st
     text_addz(text, ")");
 }
 
+/* What became of the image by the policy; NULL when there is none. */
+static const char *enforced_words(struct text *text, const struct outcome *outcome)
+{
+    switch (outcome->enforced) {
+    case ENFORCE_PASSED:
+        return "passed";
+    case ENFORCE_REPAIRED:
+        return "passed after its repair";
+    case ENFORCE_REJECTED:
+        if (outcome->rejected_path)
+            return arena_printf(text->arena, "rejected; it is %s now", outcome->rejected_path);
+        return outcome->was_removed ? "rejected, and deleted" : "rejected; it is where it was";
+    case WOULD_PASS:
+        return "would pass (audit: nothing was changed)";
+    case WOULD_REPAIR:
+        return "would be repaired, and pass (audit: nothing was changed)";
+    case WOULD_REJECT:
+        return "would be rejected (audit: nothing was changed)";
+    case NOT_ENFORCED:
+        break;
+    }
+    return NULL;
+}
+
 static void add_result(struct text *text, const struct outcome *outcome, const struct report_style *style)
 {
     struct report_totals totals = {0};
@@ -150,6 +174,7 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
                             ? arena_printf(text->arena, "%s, to %s", what, outcome->output_path)
                             : arena_printf(text->arena, "%s, in place", what));
     }
+    layout_labelled(text, "policy", enforced_words(text, outcome));
     layout_labelled(text, "remark", outcome->remark);
 }
 

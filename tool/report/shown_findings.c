@@ -40,7 +40,11 @@ bool shown_next(const struct outcome *outcome, struct shown_cursor *cursor, stru
             bool is_cured = cursor->list == LIST_CURED;
             if (finding->level == LEVEL_OFF || (is_cured && code_remains(outcome, cursor, finding->code)))
                 continue;
-            *shown = (struct shown_finding){finding, is_cured ? LEVEL_NOTE : finding->level, is_cured};
+            enum finding_level level = is_cured ? LEVEL_NOTE : finding->level;
+            /* An audit stops nothing, and MSBuild fails a task that prints an error. */
+            if (level == LEVEL_ERROR && outcome->enforced >= WOULD_PASS)
+                level = LEVEL_WARNING;
+            *shown = (struct shown_finding){finding, level, is_cured};
             return true;
         }
     }
