@@ -331,13 +331,11 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
     } else if (verb) {
         *verb_given = true;
         options->verb = verb->verb;
-        int first = 2;
-        if (verb->verb == VERB_POLICY && argc > 2 && argv[2][0] != '-')
-            done = take_policy_task(&parser, argv[first++]) && parse_arguments(&parser, argc, argv, first);
-        else
-            done = parse_arguments(&parser, argc, argv, first) &&
-                   (verb->verb != VERB_POLICY || options->help || options->version ||
-                    take_policy_task(&parser, ""));
+        bool has_task = verb->verb == VERB_POLICY && argc > 2 && argv[2][0] != '-';
+        done = !has_task || take_policy_task(&parser, argv[2]);
+        done = done && parse_arguments(&parser, argc, argv, has_task ? 3 : 2);
+        if (verb->verb == VERB_POLICY && !has_task && !options->help && !options->version)
+            done = done && take_policy_task(&parser, "");
         done = done && check_whole(&parser);
     } else if (argv[1][0] == '-') {
         options->verb = VERB_RULES; /* takes --help and --version like every verb */
