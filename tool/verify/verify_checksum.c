@@ -3,7 +3,10 @@
  * in a file that was rewritten. */
 #include "verify/verify_checksum.h"
 
-uint32_t verify_checksum_of(const struct verify_image *image)
+/* One's complement sum of the file's little-endian 16-bit words with the four bytes of CheckSum taken as
+ * zero (an odd last byte is the low byte of a word), plus the length of the file: what the kernel's
+ * image loader and imagehlp compare. */
+static uint32_t checksum_of(const struct verify_image *image)
 {
     const uint8_t *bytes = image->file.bytes;
     size_t nbytes = image->file.nbytes;
@@ -24,7 +27,7 @@ uint32_t verify_checksum_of(const struct verify_image *image)
 bool verify_checksum(struct verify_case *judged)
 {
     const struct verify_image *old_image = &judged->old_image, *new_image = &judged->new_image;
-    uint32_t right = verify_checksum_of(new_image);
+    uint32_t right = checksum_of(new_image);
     if (new_image->stored_checksum != right)
         return verify_refute(judged, verify_spot_foff(judged, new_image->checksum_foff),
                              "The header field CheckSum is 0x%X, but the checksum of the new file is 0x%X.",

@@ -22,12 +22,6 @@ static int compare_functions(const void *left, const void *right)
     return a->rva < b->rva ? -1 : a->rva > b->rva;
 }
 
-static int compare_ranges(const void *left, const void *right)
-{
-    const struct verify_range *a = left, *b = right;
-    return a->rva < b->rva ? -1 : a->rva > b->rva;
-}
-
 static bool append_gap(struct gap_search *search, struct gap_list *list, struct verify_function gap)
 {
     struct verify_function *grown = arena_grow(search->arena, list->items, list->count, &list->capacity,
@@ -209,8 +203,7 @@ bool verify_gaps_mark(struct verify_code *code, const struct verify_range_list *
         taken[k++] = inert->items[i];
     for (size_t i = 0; i < typed->count; i++)
         taken[k++] = typed->items[i];
-    if (taken_count > 1)
-        qsort(taken, taken_count, sizeof *taken, compare_ranges);
+    verify_ranges_sort(taken, taken_count);
     for (uint32_t i = 0; i < code->section_count; i++)
         if (!mark_section(&search, taken, taken_count, &code->sections[i], &list))
             return false;

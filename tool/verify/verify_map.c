@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* Questions about one address walk over all of them. */
+enum { PIECE_MAX_COUNT = 4096 };
+
 bool verify_memory_byte(const struct verify_image *image, uint64_t rva, uint8_t *byte)
 {
     const struct verify_section *section = rva > UINT32_MAX ? NULL : verify_section_at(image, (uint32_t)rva);
@@ -18,6 +21,11 @@ bool verify_memory_byte(const struct verify_image *image, uint64_t rva, uint8_t 
 bool map_append(struct map_search *search, struct verify_piece piece)
 {
     struct verify_map *map = search->map;
+    if (map->count == PIECE_MAX_COUNT) {
+        search->judged->verdict->right_not_shown = search->judged->verdict->meaning_not_shown = true;
+        return verify_refute(search->judged, (struct verify_spot){true, UINT64_MAX, piece.rva},
+                             "The old image falls into more than %d parts.", PIECE_MAX_COUNT);
+    }
     struct verify_piece *grown = arena_grow(search->judged->arena, map->pieces, map->count, &map->capacity,
                                             map->count + 1, sizeof *map->pieces);
     if (!grown)

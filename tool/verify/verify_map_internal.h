@@ -49,7 +49,7 @@ struct evidence map_evidence(const struct map_search *search, const struct verif
  * the linker's padding. */
 uint32_t map_content_nbytes(const struct verify_section *section);
 
-/* Appends a piece. False when memory ran out. */
+/* Appends a piece. False when there are too many (then right_not_shown is set) or memory ran out. */
 bool map_append(struct map_search *search, struct verify_piece piece);
 
 /* "It could not be found where ... went": not shown. Always false. */

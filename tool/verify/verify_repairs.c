@@ -147,20 +147,12 @@ bool verify_repairs_sites(struct verify_moves *moves, struct verify_site **sites
     return true;
 }
 
-static int compare_ranges(const void *left, const void *right)
-{
-    const struct verify_range *a = left, *b = right;
-    if (a->rva != b->rva)
-        return a->rva < b->rva ? -1 : 1;
-    return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
-}
-
 /* No two parts of the repair share a byte. */
 static bool check_overlaps(struct verify_moves *moves)
 {
     struct verify_range_list *made = &moves->repairs.made;
     if (made->count > 1)
-        qsort(made->items, made->count, sizeof *made->items, compare_ranges);
+        verify_ranges_sort(made->items, made->count);
     for (size_t i = 1; i < made->count; i++)
         if (made->items[i].rva < made->items[i - 1].end_rva)
             return verify_refute(moves->judged, verify_spot_rva(moves->judged, (uint32_t)made->items[i].rva),

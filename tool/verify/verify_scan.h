@@ -13,11 +13,8 @@ bool verify_scan_absolute(struct verify_write_search *search);
 bool verify_scan_rip_relative(struct verify_write_search *search);
 
 /* RVAs added to the image base, asked when forms_image_base: in the functions that take it, when each of
- * their uses of it is understood and none lets it out of sight; else as below. */
+ * their uses of it is understood and none lets it out of sight; else at every byte position. */
 bool verify_scan_base(struct verify_write_search *search);
-
-/* Displacements that are RVAs of the sections, at every byte position. */
-bool verify_scan_base_relative(struct verify_write_search *search);
 
 /* Calls in the sections themselves that give code its own address. */
 bool verify_scan_own_address(struct verify_write_search *search);

@@ -132,21 +132,8 @@ static bool scan_function(struct verify_write_search *search, const struct verif
     return true;
 }
 
-bool verify_scan_base(struct verify_write_search *search)
-{
-    const struct verify_function *last = NULL;
-    bool is_lost = search->loses_image_base;
-    for (size_t i = 0; i < search->base_sites.count && !is_lost; i++) {
-        struct verify_function *function = verify_function_at(search->code, search->base_sites.rvas[i]);
-        is_lost = !function || !verify_function_is_clean(search->code, function);
-        if (!is_lost && function != last && !scan_function(search, function, &is_lost))
-            return false;
-        last = function;
-    }
-    return !is_lost || verify_scan_base_relative(search);
-}
-
-bool verify_scan_base_relative(struct verify_write_search *search)
+/* Displacements that are RVAs of the sections, at every byte position. */
+static bool scan_base_relative(struct verify_write_search *search)
 {
     for (uint32_t i = 0; i < search->code->section_count; i++) {
         const struct verify_code_section *section = &search->code->sections[i];
@@ -161,6 +148,20 @@ bool verify_scan_base_relative(struct verify_write_search *search)
         }
     }
     return true;
+}
+
+bool verify_scan_base(struct verify_write_search *search)
+{
+    const struct verify_function *last = NULL;
+    bool is_lost = search->loses_image_base;
+    for (size_t i = 0; i < search->base_sites.count && !is_lost; i++) {
+        struct verify_function *function = verify_function_at(search->code, search->base_sites.rvas[i]);
+        is_lost = !function || !verify_function_is_clean(search->code, function);
+        if (!is_lost && function != last && !scan_function(search, function, &is_lost))
+            return false;
+        last = function;
+    }
+    return !is_lost || scan_base_relative(search);
 }
 
 /* mov r32, [esp]; ret: what a called function needs to hand its return address to its caller. */

@@ -83,11 +83,17 @@ static int compare_ranges(const void *left, const void *right)
     return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
 }
 
+void verify_ranges_sort(struct verify_range *items, size_t count)
+{
+    if (count > 1)
+        qsort(items, count, sizeof *items, compare_ranges);
+}
+
 void verify_ranges_merge(struct verify_range_list *list)
 {
     if (list->count == 0)
         return;
-    qsort(list->items, list->count, sizeof *list->items, compare_ranges);
+    verify_ranges_sort(list->items, list->count);
     size_t kept = 0;
     for (size_t i = 1; i < list->count; i++) {
         if (list->items[i].rva <= list->items[kept].end_rva) {

@@ -31,6 +31,9 @@ struct verify_tables {
 /* Collects both lists. False only when memory ran out. */
 bool verify_tables_read(const struct verify_image *image, struct arena *arena, struct verify_tables *tables);
 
+/* By begin, then by end. */
+void verify_ranges_sort(struct verify_range *items, size_t count);
+
 /* Sorts, and joins what overlaps or touches. */
 void verify_ranges_merge(struct verify_range_list *list);
 

@@ -3,8 +3,6 @@
 #include "verify/verify_tail.h"
 #include "verify/verify_moved_headers.h"
 
-#include <stdlib.h>
-
 enum { SIGNATURE_RSDS = 0x53445352, SIGNATURE_NB10 = 0x3031424E };
 
 static uint64_t sections_end_foff(const struct verify_image *image)
@@ -145,14 +143,6 @@ bool verify_symbol_range(const struct verify_image *image, uint64_t *foff, uint6
     return true;
 }
 
-static int compare_ranges(const void *left, const void *right)
-{
-    const struct verify_range *a = left, *b = right;
-    if (a->rva != b->rva)
-        return a->rva < b->rva ? -1 : 1;
-    return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
-}
-
 /* The first byte in [foff, stop_foff) that no range holds and that is not zero; stop_foff when there is none.
  * Sorts the ranges. */
 static uint64_t first_unknown(struct verify_moves *moves, struct span file, struct verify_range_list *ranges,
@@ -160,7 +150,7 @@ static uint64_t first_unknown(struct verify_moves *moves, struct span file, stru
 {
     size_t i = 0;
     if (ranges->count > 1)
-        qsort(ranges->items, ranges->count, sizeof *ranges->items, compare_ranges);
+        verify_ranges_sort(ranges->items, ranges->count);
     while (foff < stop_foff) {
         while (i < ranges->count && ranges->items[i].end_rva <= foff)
             i++;
