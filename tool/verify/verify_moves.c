@@ -10,11 +10,12 @@
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
+#include "verify/verify_return_address.h"
+#include "verify/verify_slots_taken.h"
 #include "verify/verify_structure.h"
 #include "verify/verify_table_sections.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_unlisted.h"
-#include "verify/verify_slots_taken.h"
 #include "verify/verify_writes.h"
 
 bool verify_is_moved(const struct verify_case *judged)
@@ -257,6 +258,19 @@ static bool explain(struct verify_moves *moves)
     return true;
 }
 
+/* What lies behind a call is no distance to anything else, or nothing but slots has another distance. */
+static bool judge_return_addresses(struct verify_moves *moves)
+{
+    uint32_t rva;
+    return !moves->map.moves_apart || moves->map.moves_slots_only ||
+           !verify_return_address_used(&moves->code, true, &rva) ||
+           verify_moves_unproved(
+               moves, rva,
+               "The instruction at RVA 0x%X computes with a return address; what it reaches is "
+               "not followed.",
+               (unsigned)rva);
+}
+
 bool verify_moved(struct verify_case *judged)
 {
     struct verify_moves moves = {.judged = judged,
@@ -273,7 +287,8 @@ bool verify_moved(struct verify_case *judged)
         inventory(&moves) && verify_mark_tables(&moves) &&
         verify_gaps_mark(&moves.code, &moves.inert, judged->arena) && verify_edges_begin(&moves) &&
         verify_moved_relocations(&moves) && verify_copies_judge(&moves) && verify_moved_code(&moves) &&
-        verify_base_uses(&moves) && judge_unrelocated(&moves) && verify_unlisted(&moves) && verify_slots_taken(&moves) &&
+        verify_base_uses(&moves) && judge_unrelocated(&moves) && verify_unlisted(&moves) &&
+        verify_slots_taken(&moves) && judge_return_addresses(&moves) &&
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
         verify_moved_sections(&moves) && verify_moved_split(&moves) && verify_moved_called(&moves) &&

@@ -1,6 +1,7 @@
 /* verify_scan_code.c - fields in code, at every byte position, that lead into the sections under judgement.
  * Takes: the search.  Gives: every such field to the judge.  Must not: skip a position because something else
  * seems to be there. */
+#include "verify/verify_return_address.h"
 #include "verify/verify_scan.h"
 
 enum { DISP32_NBYTES = 4, CALL_NBYTES = 5 };
@@ -176,6 +177,12 @@ static bool returns_its_caller(struct verify_code *code, int64_t rva)
 
 bool verify_scan_own_address(struct verify_write_search *search)
 {
+    uint32_t rva;
+    if (verify_return_address_used(search->code, false, &rva))
+        return verify_refute(search->judged, verify_spot_rva(search->judged, rva),
+                             "Section %s loses MEM_WRITE, but the instruction at RVA 0x%X stores through a "
+                             "return address, or computes with it.",
+                             search->targets[0].section->name, (unsigned)rva);
     for (uint32_t i = 0; i < search->code->section_count; i++) {
         const struct verify_code_section *section = &search->code->sections[i];
         const struct verify_target *target = verify_target_at(search, section->rva);
