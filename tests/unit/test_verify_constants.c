@@ -68,20 +68,49 @@ static void text_is_assumed_to_be_read(void **state)
 static void arguments_that_are_read_are_accepted(void **state)
 {
     (void)state;
-    static const char init[] = "RtlInitUnicodeString";
+    static const char init[] = "wcscpy";
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "", call_slot), VERIFY_PROVED_WITH_ASSUMPTIONS);
     /* mov rcx, rbx does not touch it */
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "\x48\x8B\xCB", call_slot),
                      VERIFY_PROVED_WITH_ASSUMPTIONS);
     /* the wrong argument, another function, a jump instead of a call */
     assert_int_equal(lea_and_call(raw, init, lea_rcx, "", call_slot), VERIFY_REFUTED);
-    assert_int_equal(lea_and_call(raw, "RtlInitUnicodeStrinG", lea_rdx, "", call_slot), VERIFY_REFUTED);
+    assert_int_equal(lea_and_call(raw, "wcscpY", lea_rdx, "", call_slot), VERIFY_REFUTED);
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "", "\xFF\x25"), VERIFY_REFUTED);
     /* mov [rbx], rdx: stored; mov rbx, rdx: kept; inc edx; jz over nothing: another path has it too */
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "\x48\x89\x13", call_slot), VERIFY_REFUTED);
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "\x48\x8B\xDA", call_slot), VERIFY_REFUTED);
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "\xFF\xC2", call_slot), VERIFY_REFUTED);
     assert_int_equal(lea_and_call(raw, init, lea_rdx, "\x74\x01\x90", call_slot), VERIFY_REFUTED);
+}
+
+/* The structure that is initialised leads to the text from then on: text alone is assumed to be only read,
+ * and not when a character is stored through what was loaded from the stack behind the call. */
+static void strings_lead_to_their_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *call_and_more;
+        enum verify_result wanted;
+    } uses[] = {
+        {"\xFF\x15", VERIFY_PROVED_WITH_ASSUMPTIONS},
+        {"\x48\x8B\x44\x24\x28\x66\xFF\x40\x12", VERIFY_REFUTED}, /* mov rax,[rsp+40]; inc word [rax+18] */
+        {"\x48\x8B\x44\x24\x28\x66\x8B\x40\x12", VERIFY_PROVED_WITH_ASSUMPTIONS}, /* mov ax,[rax+18] */
+        {"\x48\x8B\x44\x24\x38\x66\xFF\x40\x12", VERIFY_PROVED_WITH_ASSUMPTIONS}, /* mov rax,[rsp+56] */
+    };
+    assert_int_equal(lea_and_call(raw, "RtlInitUnicodeString", lea_rdx, "", call_slot), VERIFY_REFUTED);
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        struct driver driver = driver_with(MACHINE_AMD64, wide, "RtlInitUnicodeString");
+        uint32_t rva = driver_put_relative(&driver, DRIVER_SPARE_RVA, lea_rdx, 3, DRIVER_VARIABLE_RVA, 0);
+        driver_put(&driver, rva, "\x48\x8D\x4C\x24\x20", 5); /* lea rcx,[rsp+32] */
+        rva = driver_put_relative(&driver, rva + 5, call_slot, 2, DRIVER_IAT_RVA, 0);
+        if (i > 0) {
+            driver_put(&driver, rva, uses[i].call_and_more, 9);
+            rva += 9;
+        }
+        driver_put(&driver, rva, "\xC3", 1);
+        assert_int_equal(result_of(&driver), uses[i].wanted);
+    }
 }
 
 static void arguments_that_are_written_are_refused_even_when_they_are_text(void **state)
@@ -110,7 +139,7 @@ static enum verify_result push_and_call(const uint8_t *literal, const char *impo
 static void x86_arguments_are_counted_by_pushes(void **state)
 {
     (void)state;
-    static const char init[] = "RtlInitUnicodeString";
+    static const char init[] = "wcscpy";
     assert_int_equal(push_and_call(raw, init, "\x50"), VERIFY_PROVED_WITH_ASSUMPTIONS); /* push eax */
     assert_int_equal(push_and_call(raw, init, "\x8D\x4D\x84\x51"), VERIFY_PROVED_WITH_ASSUMPTIONS);
     assert_int_equal(push_and_call(raw, init, ""), VERIFY_REFUTED);
@@ -125,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_assumed_to_be_read),
         cmocka_unit_test(arguments_that_are_read_are_accepted),
+        cmocka_unit_test(strings_lead_to_their_text),
         cmocka_unit_test(arguments_that_are_written_are_refused_even_when_they_are_text),
         cmocka_unit_test(x86_arguments_are_counted_by_pushes),
     };

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MOST_INSTRUCTIONS = 24 };
+enum { MOST_INSTRUCTIONS = 24, MOST_BEHIND_COUNT = 64, BACK_NBYTES = 32 };
 
 /* Arguments, counted from 1: those that are const or documented as input only, and of which the function
  * keeps nothing to write through; and those that it writes to. Names as in the kernel headers. */
@@ -14,10 +14,6 @@ static const struct {
     const char *name;
     unsigned read, written; /* bits: 1 << number */
 } known_functions[] = {
-    {"RtlInitUnicodeString", 1u << 2, 0},
-    {"RtlInitUnicodeStringEx", 1u << 2, 0},
-    {"RtlInitAnsiString", 1u << 2, 0},
-    {"RtlInitString", 1u << 2, 0},
     {"DbgPrint", 1u << 1, 0},
     {"DbgPrintEx", 1u << 3, 0},
     {"RtlCompareMemory", 1u << 1 | 1u << 2, 0},
@@ -208,4 +204,99 @@ enum verify_argument verify_argument_use(struct verify_code *code, const struct 
                                          size_t at)
 {
     return code->decoder.is_64 ? passed_in_register(code, section, at) : passed_on_stack(code, section, at);
+}
+
+static bool is_on_stack(const struct verify_code *code, const ZydisDecodedOperand *operand)
+{
+    ZydisRegister base = whole_register(code, operand->mem.base);
+    return operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+           (base == ZYDIS_REGISTER_RSP || base == ZYDIS_REGISTER_RBP || base == ZYDIS_REGISTER_ESP ||
+            base == ZYDIS_REGISTER_EBP);
+}
+
+/* A character is stored through a pointer that was loaded from the stack. */
+static bool stores_character(const struct verify_code *code, const struct step *step, uint32_t loaded)
+{
+    for (unsigned i = 0; i < step->decoded.operand_count_visible; i++) {
+        const ZydisDecodedOperand *operand = &step->operands[i];
+        ZyanI8 number = ZydisRegisterGetId(whole_register(code, operand->mem.base));
+        if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->size <= 16 &&
+            !is_on_stack(code, operand) && (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+            operand->mem.base != ZYDIS_REGISTER_NONE && number >= 0 && number < 16 && (loaded >> number & 1))
+            return true;
+    }
+    return false;
+}
+
+/* Where on the stack the structure is, of which lea took the address. */
+struct made_string {
+    bool is_known;
+    ZydisRegister base;
+    int64_t disp;
+};
+
+static void note_structure(const struct verify_code *code, const struct step *step,
+                           struct made_string *string)
+{
+    const ZydisDecodedOperand *from = &step->operands[1];
+    if (step->decoded.mnemonic != ZYDIS_MNEMONIC_LEA || from->mem.index != ZYDIS_REGISTER_NONE)
+        return;
+    ZydisRegister base = whole_register(code, from->mem.base);
+    if (base == ZYDIS_REGISTER_RSP || base == ZYDIS_REGISTER_RBP || base == ZYDIS_REGISTER_ESP ||
+        base == ZYDIS_REGISTER_EBP)
+        *string = (struct made_string){true, base, from->mem.disp.value};
+}
+
+/* mov register, [structure + offset of Buffer]; pushes of arguments may lie between it and the lea. */
+static bool loads_buffer(const struct verify_code *code, const struct step *step,
+                         const struct made_string *string)
+{
+    const ZydisDecodedOperand *from = &step->operands[1];
+    unsigned word_nbytes = code->decoder.is_64 ? 8 : 4;
+    int64_t between = string->disp + word_nbytes - from->mem.disp.value;
+    bool is_near = between == 0 || (string->base == ZYDIS_REGISTER_ESP && (between == 4 || between == 8));
+    return step->decoded.mnemonic == ZYDIS_MNEMONIC_MOV && is_on_stack(code, from) && is_near &&
+           whole_register(code, from->mem.base) == string->base && step->operands[0].size == word_nbytes * 8;
+}
+
+bool verify_is_written_string(struct verify_code *code, const struct verify_code_section *section, size_t at)
+{
+    struct step step;
+    struct made_string string = {0};
+    uint32_t loaded = 0; /* registers, by number */
+    bool is_called = false;
+    char name[VERIFY_IMPORT_NAME_NBYTES];
+    for (size_t back = at > BACK_NBYTES ? at - BACK_NBYTES : 0; back < at; back++)
+        if (verify_bit(section->starts, back) && decode_step(code, section, back, &step))
+            note_structure(code, &step, &string);
+    for (unsigned i = 0; i < MOST_BEHIND_COUNT && decode_step(code, section, at, &step); i++) {
+        uint64_t slot_rva, rva = (uint64_t)section->rva + at;
+        const ZydisDecodedOperand *to = &step.operands[0];
+        bool is_call = step.decoded.meta.category == ZYDIS_CATEGORY_CALL;
+        at += step.decoded.length;
+        if (is_called && stores_character(code, &step, loaded))
+            return true;
+        if (!is_called && !is_call)
+            note_structure(code, &step, &string);
+        if (step.decoded.meta.category == ZYDIS_CATEGORY_RET ||
+            step.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+            (is_call && !is_called &&
+             (!string.is_known || !called_slot(code, &step, rva, &slot_rva) ||
+              !verify_kernel_import_name(code->image, slot_rva, name, &code->step_count) ||
+              strncmp(name, "RtlInit", 7) != 0)))
+            return false;
+        if (is_call) {
+            is_called = true;
+            loaded = 0;
+        }
+        ZyanI8 number = to->type == ZYDIS_OPERAND_TYPE_REGISTER
+                            ? ZydisRegisterGetId(whole_register(code, to->reg.value))
+                            : -1;
+        if (number < 0 || number >= 16 || !(to->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+            continue;
+        loaded &= ~(UINT32_C(1) << number);
+        if (is_called && loads_buffer(code, &step, &string))
+            loaded |= UINT32_C(1) << number;
+    }
+    return false;
 }

@@ -2,10 +2,9 @@
  * do? Takes: the instruction that takes the address.  Gives: reads, writes, or not known.  Must not: follow a
  * branch, or believe a name that is not an import from the kernel.
  *
- * Drivers of all ages give string literals to RtlInitUnicodeString and its like, and the linker puts literals
- * of INIT code into INIT. That the function does not write there is its documented contract (const in the
- * kernel headers); that nobody writes through the string it made is the C language's rule for literals. Both
- * are assumed, not shown. */
+ * That a function does not write where it is documented only to read (const in the kernel headers) is
+ * assumed. RtlInitUnicodeString and its like are none of these: the structure that they fill leads to the
+ * text. */
 #ifndef HVCIFIX_VERIFY_VERIFY_CONSTANT_ARGUMENT_H
 #define HVCIFIX_VERIFY_VERIFY_CONSTANT_ARGUMENT_H
 
@@ -18,5 +17,9 @@ enum verify_argument { ARGUMENT_UNKNOWN, ARGUMENT_READ, ARGUMENT_WRITTEN };
  * as an argument of an import that is known. */
 enum verify_argument verify_argument_use(struct verify_code *code, const struct verify_code_section *section,
                                          size_t at);
+
+/* The address goes to a function RtlInit... with a structure on the stack, and behind the call, on the
+ * straight way, a character is stored through the Buffer that is loaded from there. */
+bool verify_is_written_string(struct verify_code *code, const struct verify_code_section *section, size_t at);
 
 #endif

@@ -77,7 +77,8 @@ static bool is_assumed_read(struct verify_write_search *search, const struct ver
     enum verify_argument argument = ARGUMENT_UNKNOWN;
     if (uses->is_operand)
         argument = verify_argument_use(search->code, field->section, uses->operand_at);
-    if (argument == ARGUMENT_WRITTEN)
+    if (argument == ARGUMENT_WRITTEN ||
+        (uses->is_operand && verify_is_written_string(search->code, field->section, uses->operand_at)))
         return false;
     if (argument == ARGUMENT_READ && uses->is_unanimous) {
         search->constant_argument_count++;
