@@ -239,12 +239,14 @@ static void note_structure(const struct verify_code *code, const struct step *st
                            struct made_string *string)
 {
     const ZydisDecodedOperand *from = &step->operands[1];
-    if (step->decoded.mnemonic != ZYDIS_MNEMONIC_LEA || from->mem.index != ZYDIS_REGISTER_NONE)
+    bool is_lea = step->decoded.mnemonic == ZYDIS_MNEMONIC_LEA && from->mem.index == ZYDIS_REGISTER_NONE;
+    bool is_copy = step->decoded.mnemonic == ZYDIS_MNEMONIC_MOV && from->type == ZYDIS_OPERAND_TYPE_REGISTER;
+    if (!is_lea && !is_copy)
         return;
-    ZydisRegister base = whole_register(code, from->mem.base);
+    ZydisRegister base = whole_register(code, is_lea ? from->mem.base : from->reg.value);
     if (base == ZYDIS_REGISTER_RSP || base == ZYDIS_REGISTER_RBP || base == ZYDIS_REGISTER_ESP ||
         base == ZYDIS_REGISTER_EBP)
-        *string = (struct made_string){true, base, from->mem.disp.value};
+        *string = (struct made_string){true, base, is_lea ? from->mem.disp.value : 0};
 }
 
 /* mov register, [structure + offset of Buffer]; pushes of arguments may lie between it and the lea. */

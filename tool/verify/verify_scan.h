@@ -16,6 +16,9 @@ bool verify_scan_rip_relative(struct verify_write_search *search);
  * their uses of it is understood and none lets it out of sight; else at every byte position. */
 bool verify_scan_base(struct verify_write_search *search);
 
+/* Numbers in code and data that are RVAs of the sections, for when the base is out of sight. */
+bool verify_scan_numbers(struct verify_write_search *search);
+
 /* Calls in the sections themselves that give code its own address. */
 bool verify_scan_own_address(struct verify_write_search *search);
 

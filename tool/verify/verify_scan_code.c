@@ -162,7 +162,7 @@ bool verify_scan_base(struct verify_write_search *search)
             return false;
         last = function;
     }
-    return !is_lost || scan_base_relative(search);
+    return !is_lost || (scan_base_relative(search) && verify_scan_numbers(search));
 }
 
 /* mov r32, [esp]; ret: what a called function needs to hand its return address to its caller. */
