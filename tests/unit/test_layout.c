@@ -113,6 +113,21 @@ static void test_ambiguous_address_keeps_distances(void **state)
     low_end(&driver);
 }
 
+/* The end of what lies before .reloc is an address of its begin; it stays discardable all the same. */
+static void test_end_before_relocations(void **state)
+{
+    (void)state;
+    struct low_case driver;
+    low_begin(&driver, MACHINE_I386);
+    LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+    low_put_va(&driver, LOW_DATA_RVA + 0x10, LOW_RELOC_RVA);
+    low_rewrite(&driver);
+    low_expect_moved(&driver);
+    const uint8_t *directory = driver.done.output.bytes + made_directory_foff(&driver.made, DIR_BASERELOC);
+    assert_int_equal(low_new_characteristics(&driver, load_u32(directory)), 0x42000040);
+    low_end(&driver);
+}
+
 /* A pointer to the byte behind .data, where a function begins at once: &array[N] or the function? */
 static void test_end_of_array_or_function(void **state)
 {
@@ -512,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_folded_address_means_the_data),
         cmocka_unit_test(test_ambiguous_address_keeps_distances),
+        cmocka_unit_test(test_end_before_relocations),
         cmocka_unit_test(test_end_of_array_or_function),
         cmocka_unit_test(test_first_access_decides),
         cmocka_unit_test(test_words_are_no_text),

@@ -68,7 +68,11 @@ static bool holds_only_relocations(const struct rewrite *rewrite, const struct s
                           ref->encoding != REF_SIZE && ref->state == REF_RESOLVED;
         bool is_own = ref->source == SOURCE_SECTION_HEADERS || ref->source == SOURCE_COFF_SYMBOLS ||
                       (ref->source == SOURCE_DIRECTORIES && ref->detail == DIR_BASERELOC);
-        if (is_address && !is_own && ref->target - section->rva < section->memory_nbytes)
+        /* The end of an array that fills the section before it. */
+        bool is_end = ref->target == section->rva &&
+                      (ref->access == ACCESS_ADDRESS || ref->access == ACCESS_NONE) &&
+                      (ref->source == SOURCE_CODE || ref->source == SOURCE_RELOCATED);
+        if (is_address && !is_own && !is_end && ref->target - section->rva < section->memory_nbytes)
             return false;
     }
     return true;
