@@ -74,6 +74,22 @@ void map_sort(struct verify_map *map)
     map->count = map->count ? kept + 1 : 0;
 }
 
+/* The headers of both images say where the IAT went; the import descriptors, from which its place was taken,
+ * may name no array in some part of it. */
+static bool agrees_with_iat(const struct verify_case *judged, const struct verify_map *map)
+{
+    const struct verify_image *a = &judged->old_image, *b = &judged->new_image;
+    if (a->directory_count <= DIR_IAT || b->directory_count <= DIR_IAT || b->directories[DIR_IAT].rva == 0)
+        return true;
+    struct verify_directory iat = a->directories[DIR_IAT];
+    int64_t delta = (int64_t)b->directories[DIR_IAT].rva - iat.rva;
+    for (size_t i = 0; i < map->count && iat.rva != 0; i++)
+        if (map->pieces[i].rva < (uint64_t)iat.rva + iat.nbytes && map->pieces[i].end_rva > iat.rva &&
+            map->pieces[i].delta != delta)
+            return false;
+    return true;
+}
+
 bool verify_map_find(struct verify_case *judged, const struct verify_tables *old_tables,
                      const struct verify_tables *new_tables, struct verify_map *map)
 {
@@ -99,6 +115,7 @@ bool verify_map_find(struct verify_case *judged, const struct verify_tables *old
         return false;
     for (uint32_t i = 0; i < judged->old_image.section_count; i++)
         map->is_certain = map->is_certain && !search->is_doubtful[i];
+    map->is_certain = map->is_certain && agrees_with_iat(judged, map);
     map->moves_slots_only = true;
     for (size_t i = 0; i < map->count; i++) {
         map->moves_slots_only =

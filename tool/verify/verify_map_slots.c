@@ -48,6 +48,17 @@ static bool went_with_section(const struct verify_map *map, uint64_t rva, int64_
     return piece && piece->delta == delta;
 }
 
+/* The zero behind the last slot is counted with them, though nobody needs it. Where another byte stands
+ * instead, it is not known whose it is. */
+static bool has_its_end(const struct map_search *search, const struct verify_range *slots)
+{
+    const struct verify_image *image = &search->judged->old_image;
+    unsigned width_nbytes = image->is_64 ? 8 : 4;
+    uint64_t last = 0;
+    return !strstr(slots->what, "FirstThunk") || slots->end_rva - slots->rva < width_nbytes ||
+           !verify_read_at(image, slots->end_rva - width_nbytes, width_nbytes, &last) || last == 0;
+}
+
 /* Both lists come from the same walk over the same tables, so their entries pair off. */
 bool map_place_slots(struct map_search *search)
 {
@@ -64,6 +75,9 @@ bool map_place_slots(struct map_search *search)
                                  "%s at RVA 0x%llX of the old image is not the same in the new one, at RVA "
                                  "0x%llX.",
                                  a->what, (unsigned long long)a->rva, (unsigned long long)b->rva);
+        const struct verify_piece *piece = verify_piece_at(search->map, a->rva);
+        if (piece && piece->delta != delta && !has_its_end(search, a))
+            return map_not_found(search, (uint32_t)a->rva, piece->section->name);
         if (!cut_out(search, a->rva, a->end_rva, delta))
             return false;
     }

@@ -52,18 +52,37 @@ static bool append_run(struct map_search *search, struct run_list *list, struct 
     return true;
 }
 
+/* The byte at which a jump of five bytes would begin that ends where the run begins, in both images. */
+static void bytes_at_jump(const struct map_search *search, const struct verify_piece *piece,
+                          const struct run *run, uint8_t *old_byte, uint8_t *byte)
+{
+    enum { JUMP_NBYTES = 5 };
+    *old_byte = *byte = 0;
+    if (run->rva < JUMP_NBYTES)
+        return;
+    verify_memory_byte(&search->judged->old_image, run->rva - JUMP_NBYTES, old_byte);
+    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - JUMP_NBYTES + piece->delta),
+                       byte);
+}
+
 /* Behind a jump that stands in the place of a longer instruction: filling, but nothing left. */
 static bool is_rest_of_copied(const struct map_search *search, const struct verify_piece *piece,
                               const struct run *run)
 {
-    enum { JUMP = 0xE9, JUMP_NBYTES = 5 };
-    uint8_t old_byte = 0, byte = 0;
-    if (search->judged->old_image.is_64 || run->end_rva - run->rva > 15 || run->rva < JUMP_NBYTES)
+    enum { JUMP = 0xE9 };
+    uint8_t old_byte, byte;
+    if (search->judged->old_image.is_64 || run->end_rva - run->rva > 15)
         return false;
-    verify_memory_byte(&search->judged->old_image, run->rva - JUMP_NBYTES, &old_byte);
-    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - JUMP_NBYTES + piece->delta),
-                       &byte);
+    bytes_at_jump(search, piece, run, &old_byte, &byte);
     return byte == JUMP && old_byte != JUMP;
+}
+
+/* A few bytes that are gone, and nothing in front of them changed: too few to say where they went. */
+static bool is_lost(const struct map_search *search, const struct verify_piece *piece, const struct run *run)
+{
+    uint8_t old_byte, byte;
+    bytes_at_jump(search, piece, run, &old_byte, &byte);
+    return search->judged->old_image.is_64 || old_byte == byte;
 }
 
 static bool find_runs(struct map_search *search, const struct verify_piece *piece, struct run_list *list)
@@ -81,9 +100,11 @@ static bool find_runs(struct map_search *search, const struct verify_piece *piec
                 run.rva = rva;
             run.end_rva = rva + 1;
         }
-        if (gone_count >= RUN_MIN_NBYTES && !is_rest_of_copied(search, piece, &run) &&
-            !append_run(search, list, run))
+        bool has_left = gone_count != 0 && !is_rest_of_copied(search, piece, &run);
+        if (has_left && gone_count >= RUN_MIN_NBYTES && !append_run(search, list, run))
             return false;
+        if (has_left && gone_count < RUN_MIN_NBYTES && is_lost(search, piece, &run))
+            search->is_doubtful[piece->section->index] = true;
         search->judged->verdict->step_count++;
         rva++;
     }
@@ -256,7 +277,8 @@ static void place_runs(const struct map_search *search, const struct verify_map 
             cost = slots_cost;
         }
         run->is_found = cost <= sample_count / 2;
-        if (run->is_found && run->delta == delta && is_doubtful)
+        bool is_missing = !run->is_found && is_lost(search, run->piece, run);
+        if (is_missing || (run->is_found && run->delta == delta && is_doubtful))
             search->is_doubtful[run->piece->section->index] = true;
         if (run->is_found)
             widen(search, run->piece, run);

@@ -79,6 +79,26 @@ static bool is_in_relocations(const struct verify_image *image, uint64_t rva)
     return rva >= directory.rva && rva - directory.rva < directory.nbytes;
 }
 
+/* The byte is in a number of code that followed what it means as an RVA. Where code takes the image base, it
+ * may be added to that. */
+static bool may_be_rva_number(const struct verify_moves *moves, const struct verify_piece *piece,
+                              uint64_t rva)
+{
+    enum { NUMBER_NBYTES = 4 };
+    if (!piece->is_code || !moves->judged->old_image.is_64 || moves->base_sites.count == 0)
+        return false;
+    for (uint64_t before = 0; before < NUMBER_NBYTES && rva - before >= piece->rva; before++) {
+        uint64_t at_rva = rva - before;
+        uint64_t old_value = read_memory(&moves->judged->old_image, at_rva, NUMBER_NBYTES);
+        uint64_t new_value =
+            read_memory(&moves->judged->new_image, (uint64_t)((int64_t)at_rva + piece->delta), NUMBER_NBYTES);
+        const struct verify_piece *target = verify_piece_at(&moves->map, old_value);
+        if (target && new_value != old_value && new_value == (uint64_t)((int64_t)old_value + target->delta))
+            return true;
+    }
+    return false;
+}
+
 static bool check_byte(struct verify_moves *moves, const struct verify_piece *piece, uint64_t rva)
 {
     struct verify_case *judged = moves->judged;
@@ -105,6 +125,11 @@ static bool check_byte(struct verify_moves *moves, const struct verify_piece *pi
         return verify_moves_unproved(moves, (uint32_t)rva,
                                      "The byte at RVA 0x%llX (RVA 0x%llX of the old image) has become fill; "
                                      "it is not shown where it went.",
+                                     (unsigned long long)new_rva, (unsigned long long)rva);
+    if (old_byte != new_byte && !is_spill && may_be_rva_number(moves, piece, rva))
+        return verify_moves_unproved(moves, (uint32_t)rva,
+                                     "The number at RVA 0x%llX (RVA 0x%llX of the old image) changed like an "
+                                     "RVA; it is not shown that it is added to the image base.",
                                      (unsigned long long)new_rva, (unsigned long long)rva);
     if (old_byte != new_byte && !is_spill)
         return verify_refute(

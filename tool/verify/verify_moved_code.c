@@ -124,6 +124,39 @@ static bool is_no_branch(struct verify_moves *moves, const struct verify_piece *
            (!function || (function->is_gap && !verify_function_is_clean(&moves->code, function)));
 }
 
+/* An instruction that begins before the function between tables that holds the field, and reaches into it: it
+ * is decoded where a branch leads into the midst of another instruction. False when the field is its operand.
+ */
+static bool is_apart_from_before(struct verify_moves *moves, const struct verify_field_in_code *field,
+                                 const struct verify_uses *possible)
+{
+    struct verify_function *function =
+        verify_function_at(&moves->code, field->section->rva + (uint32_t)field->at);
+    uint64_t operand_rva = (uint64_t)field->section->rva + possible->operand_at;
+    if (!function || !function->is_gap || !possible->is_operand || operand_rva >= function->rva)
+        return true;
+    struct verify_function *before = verify_function_at(&moves->code, (uint32_t)operand_rva);
+    return before && verify_function_is_clean(&moves->code, before);
+}
+
+/* Decoding may have come to the operand through what left as data: from the first byte behind that it has to
+ * come to it too. */
+static bool is_read_behind_data(const struct code_scan *scan, const struct verify_field_in_code *field,
+                                size_t operand_at)
+{
+    enum { FAR_FROM_DATA_NBYTES = 64 };
+    struct verify_instruction instruction;
+    size_t at = scan->site->rva > field->section->rva ? scan->site->rva - field->section->rva : 0;
+    const struct verify_piece *before =
+        at != 0 ? verify_piece_at(&scan->moves->map, scan->site->rva - 1) : NULL;
+    if (!before || !before->is_data_run || operand_at < at || operand_at - at > FAR_FROM_DATA_NBYTES)
+        return true;
+    for (; at < operand_at; at += instruction.nbytes)
+        if (!verify_code_decode(&scan->moves->code, field->section, at, &instruction))
+            return false;
+    return at == operand_at;
+}
+
 static bool judge_field(struct code_scan *scan, const struct verify_field_in_code *field, uint64_t target_rva,
                         const char *what)
 {
@@ -154,8 +187,15 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     if (!uses.is_operand || (!is_apart && !(uses.uses & USE_WRITE)) ||
         verify_is_typed(&moves->old_tables, field_rva, (uint64_t)field_rva + field->nbytes))
         return true;
+    struct verify_uses possible = uses;
     uses = verify_uses_resolved(&moves->code, field);
     moves->looked_at_count++;
+    if (!uses.is_operand && is_apart && !is_apart_from_before(moves, field, &possible))
+        return verify_moves_unproved(moves, field_rva,
+                                     "The bytes at RVA 0x%X belong to two instructions that overlap; it is "
+                                     "not shown that they are not "
+                                     "%s to RVA 0x%llX, which moved apart.",
+                                     (unsigned)field_rva, what, (unsigned long long)target_rva);
     if (!uses.is_operand || (is_branch && is_no_branch(moves, target, field_rva)))
         return true;
     if (!uses.is_unanimous && !verify_function_at(&moves->code, field_rva) &&
@@ -172,7 +212,8 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     if (!is_apart)
         return true;
     struct verify_function *function = verify_function_at(&moves->code, field_rva);
-    bool is_certain = uses.is_unanimous || (function && verify_function_is_clean(&moves->code, function));
+    bool is_certain = (uses.is_unanimous && is_read_behind_data(scan, field, uses.operand_at)) ||
+                      (function && verify_function_is_clean(&moves->code, function));
     const struct verify_piece *last = &moves->map.pieces[moves->map.count - 1];
     uint64_t far_rva = (uint64_t)last->end_rva + (is_certain ? FAR_NBYTES : EDGE_NBYTES);
     if (!target && target_rva >= far_rva)
@@ -184,6 +225,12 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
         delta != scan->site->delta &&
         !verify_label_table(moves, scan->section, uses.operand_at, (uint32_t)target_rva))
         return false;
+    if (is_branch && target && target->is_data_run)
+        return verify_moves_unproved(moves, field_rva,
+                                     "The bytes at RVA 0x%X look like a branch to RVA 0x%llX, which left as "
+                                     "data; it is not shown that "
+                                     "either is none.",
+                                     (unsigned)field_rva, (unsigned long long)target_rva);
     if (is_certain && is_decided)
         return add_reference(scan, field->at, field->nbytes, delta, what, meaning == MEANING_INFERRED);
     if (is_decided && delta == scan->site->delta)
