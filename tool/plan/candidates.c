@@ -63,7 +63,7 @@ static bool try_candidate(struct rewrite *rewrite)
                                                          : place_append(rewrite);
     if (!is_placed || !(is_low ? new_sections_low(rewrite) : new_sections_append(rewrite)))
         return false;
-    if (!import_range_choose(rewrite) || !rva_types_judge(rewrite))
+    if (!layout_tables_are_whole(rewrite) || !import_range_choose(rewrite) || !rva_types_judge(rewrite))
         return false;
     rewrite->edges = edges_new(rewrite);
     if (!rewrite->edges || !referents_choose(rewrite) || !split_writes_judge(rewrite) ||

@@ -178,6 +178,16 @@ static bool may_be_slot_loop(const struct piece *piece, uint32_t t, enum address
     return use != USE_AS_IS && piece->old_rva - t <= NEAR_NBYTES;
 }
 
+/* The loader writes there, in a run of data that leaves with its slots. */
+static bool is_in_slot(const struct edges *edges, uint32_t t)
+{
+    const struct rewrite *rewrite = edges->rewrite;
+    for (size_t i = 0; i < rewrite->slot_count; i++)
+        if (t - rewrite->slots[i].rva < rewrite->slots[i].nbytes)
+            return true;
+    return false;
+}
+
 /* Does the piece have data so near to t that t can be an address in or beside it? */
 static bool may_mean(const struct edges *edges, size_t index, uint32_t t, enum address_use use,
                      bool but_literals)
@@ -188,6 +198,8 @@ static bool may_mean(const struct edges *edges, size_t index, uint32_t t, enum a
     if (is_slots && may_be_slot_loop(piece, t, use))
         return t != piece_end_rva(piece) || use != USE_AS_IS ||
                !(is_known_begin(edges, t, use) || is_text_begin(edges, t));
+    if (t - piece->old_rva < piece->nbytes && is_in_slot(edges, t))
+        return true;
     if (!zone->has_data)
         return false;
     if (t < zone->first_rva)

@@ -18,6 +18,40 @@ static bool check_directories(struct rewrite *rewrite)
     return true;
 }
 
+/* Loaders walk the import descriptors, and write into the IAT: they are not the same bytes. */
+static bool check_iat(struct rewrite *rewrite)
+{
+    const struct directory *iat = image_directory(rewrite->image, DIR_IAT);
+    for (size_t i = 0; iat && i < rewrite->refs->extent_count; i++) {
+        const struct extent *extent = &rewrite->refs->extents[i];
+        if (extent->kind == EXTENT_IMPORT_DESCRIPTORS &&
+            ranges_overlap(extent->rva, extent->nbytes, iat->rva, iat->nbytes))
+            return rewrite_refuse(
+                rewrite, iat->rva, iat->entry_foff, "Link the image again.",
+                "The import address table (data directory 12) covers import descriptors, at "
+                "RVA 0x%X.",
+                extent->rva);
+    }
+    return true;
+}
+
+/* Tables that are read from their begin to their end have all of it in one piece. */
+bool layout_tables_are_whole(struct rewrite *rewrite)
+{
+    static const unsigned numbers[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_DEBUG};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const struct directory *directory = image_directory(rewrite->image, numbers[i]);
+        uint32_t last_rva = directory ? directory->rva + directory->nbytes - 1 : 0;
+        if (directory && directory->nbytes != 0 && last_rva >= directory->rva &&
+            piece_delta(layout_piece_at(rewrite->layout, directory->rva)) !=
+                piece_delta(layout_piece_at(rewrite->layout, last_rva)))
+            return rewrite_refuse(rewrite, directory->rva, directory->entry_foff, "Link the image again.",
+                                  "Data directory %u reaches over a border where the image has to be cut.",
+                                  numbers[i]);
+    }
+    return true;
+}
+
 /* The slots hold what the lookup table does. *budget_count: how many may still be looked at. */
 static bool slots_agree(const struct image *image, const struct binding *binding, uint64_t *budget_count)
 {
@@ -67,7 +101,12 @@ static bool check_tables_in_headers(struct rewrite *rewrite)
     const struct image *image = rewrite->image;
     for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
         const struct ref *ref = &rewrite->refs->refs[i];
-        if (ref->site_rva < image->headers_nbytes && ref->state == REF_RESOLVED &&
+        bool is_import = ref->source == SOURCE_IMPORTS || ref->source == SOURCE_DELAY_IMPORTS;
+        if (is_import && ref->state == REF_HEADERS)
+            return rewrite_refuse(rewrite, ref->site_rva, ref->site_foff, "Link the image again.",
+                                  "The import tables name something in the headers, at RVA 0x%X.",
+                                  ref->target);
+        if (ref->site_rva < image->headers_nbytes && ref->state != REF_NULL && ref->state != REF_CONSTANT &&
             !(SOURCE_BIT(ref->source) & OF_HEADERS) && !image_section_at_rva(image, ref->site_rva))
             return rewrite_refuse(rewrite, ref->site_rva, ref->site_foff, "Link the image again.",
                                   "The headers hold a field of a table (%s) at RVA 0x%X.",
@@ -94,8 +133,36 @@ static bool check_debug_data(struct rewrite *rewrite)
     return true;
 }
 
+/* Windows finds functions by bisection: those of x64 ascend and do not overlap, or it cannot be told where
+ * the instructions begin. */
+static bool check_functions(struct rewrite *rewrite)
+{
+    const struct image *image = rewrite->image;
+    const struct directory *directory = image_directory(image, DIR_EXCEPTION);
+    struct span table = directory ? image_run_at_rva(image, directory->rva) : (struct span){NULL, 0};
+    uint32_t free_rva = 0;
+    if (image->machine != MACHINE_AMD64)
+        return true;
+    for (size_t at = 0; directory && range_fits(directory->nbytes, at, RUNTIME_FUNCTION_NBYTES) &&
+                        range_fits(table.nbytes, at, RUNTIME_FUNCTION_NBYTES);
+         at += RUNTIME_FUNCTION_NBYTES) {
+        uint32_t begin_rva = load_u32(table.bytes + at + RUNTIME_FUNCTION_BEGIN);
+        uint32_t end_rva = load_u32(table.bytes + at + RUNTIME_FUNCTION_END);
+        if (begin_rva == 0 && end_rva == 0)
+            continue;
+        if (begin_rva < free_rva)
+            return rewrite_refuse(
+                rewrite, begin_rva, NO_FILE_OFFSET, "Link the image again.",
+                "The exception table says that a function begins at RVA 0x%X, before the end "
+                "of the one that it names before (RVA 0x%X).",
+                begin_rva, free_rva);
+        free_rva = end_rva;
+    }
+    return true;
+}
+
 bool layout_tables_can_follow(struct rewrite *rewrite)
 {
-    return check_directories(rewrite) && check_imports(rewrite) && check_tables_in_headers(rewrite) &&
-           check_debug_data(rewrite);
+    return check_directories(rewrite) && check_iat(rewrite) && check_imports(rewrite) &&
+           check_tables_in_headers(rewrite) && check_debug_data(rewrite) && check_functions(rewrite);
 }

@@ -180,6 +180,21 @@ static bool lay_out_file(struct page_table *table)
     return true;
 }
 
+/* Who reads the base relocations from the file looks for them in one section. */
+static bool check_relocations(const struct page_table *table)
+{
+    struct rewrite *rewrite = table->rewrite;
+    const struct layout *layout = rewrite->layout;
+    const struct directory *directory = image_directory(rewrite->image, DIR_BASERELOC);
+    if (!directory || layout->relocations_nbytes == 0 ||
+        layout_section_at(layout, layout->relocations_rva) ==
+            layout_section_at(layout, layout->relocations_rva + layout->relocations_nbytes - 1))
+        return true;
+    return rewrite_refuse(rewrite, directory->rva, directory->entry_foff,
+                          "Let the linker put base relocations into a section of their own (.reloc).",
+                          "Other things lie beside the base relocation table, and it would be cut in two.");
+}
+
 bool new_sections_low(struct rewrite *rewrite)
 {
     struct layout *layout = rewrite->layout;
@@ -199,5 +214,5 @@ bool new_sections_low(struct rewrite *rewrite)
     if (!pages_classify(&table))
         return false;
     pages_keep_tables_whole(&table);
-    return make_sections(&table) && lay_out_file(&table);
+    return make_sections(&table) && check_relocations(&table) && lay_out_file(&table);
 }

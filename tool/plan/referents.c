@@ -82,6 +82,19 @@ bool referents_choose_in_headers(struct referents *choice, const struct ref *ref
         "is the address of the image base or of a header, whose distance to the rest changes");
 }
 
+/* The entry point, or the begin of a function that unwind data name, in what is not executable any more. */
+static bool is_code_that_left(const struct referents *choice, const struct ref *ref, uint32_t new_rva)
+{
+    bool is_executed = (ref->source == SOURCE_HEADERS && ref->detail == DETAIL_ENTRY_POINT) ||
+                       (ref->source == SOURCE_EXCEPTION && ref->detail == DETAIL_FUNCTION_BEGIN);
+    if (!is_executed || ref->state != REF_RESOLVED)
+        return false;
+    const struct section *old_section = image_section_at_rva(choice->rewrite->image, ref->target);
+    const struct new_section *section = layout_section_at(choice->rewrite->layout, new_rva);
+    return old_section && section && (old_section->characteristics & SCN_MEM_EXECUTE) &&
+           !(section->characteristics & SCN_MEM_EXECUTE);
+}
+
 static bool choose_table(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     const struct layout *layout = choice->rewrite->layout;
@@ -100,6 +113,9 @@ static bool choose_table(struct referents *choice, const struct ref *ref, uint32
     bool is_end =
         (ref->state == REF_SECTION_END || ref_names_end(choice->rewrite->image, ref)) && ref->target != 0;
     *target = is_end ? layout_map_rva(layout, ref->target - 1) + 1 : layout_map_rva(layout, ref->target);
+    if (is_code_that_left(choice, ref, *target))
+        return referents_refuse(choice->rewrite, ref, cure_damage,
+                                "says that code begins in what looks like data");
     return true;
 }
 

@@ -102,12 +102,20 @@ static bool is_indexed(struct referents *choice, const struct ref *ref)
     return !uses.is_as_is && !uses.is_compared;
 }
 
+/* So far out that no index leads back: 64 KiB behind the image, or before it. */
+static bool is_beyond_reach(const struct image *image, const struct ref *ref)
+{
+    enum { REACH_NBYTES = 0x10000 };
+    return ref->encoding == REF_PCREL && ref->target >= (uint64_t)image->image_nbytes + REACH_NBYTES;
+}
+
 /* Nothing lies out there: with an index it is an array's, and all of them may move alike. Past the image's
  * end one may mean the end of what comes last. */
 static bool choose_outside(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     const struct layout *layout = choice->rewrite->layout;
-    if (choice->rewrite->keeps_distances && is_indexed(choice, ref) && referents_only_data(choice)) {
+    if (choice->rewrite->keeps_distances && is_indexed(choice, ref) && referents_only_data(choice) &&
+        !is_beyond_reach(choice->rewrite->image, ref)) {
         *target = ref->target + piece_delta(referents_only_data(choice));
         return true;
     }

@@ -153,6 +153,7 @@ bool rewrite_refuse(struct rewrite *rewrite, uint32_t rva, uint64_t foff, const 
 
 /* layout_tables.c: false when a table of the image cannot follow, or memory ran out. */
 bool layout_tables_can_follow(struct rewrite *rewrite);
+bool layout_tables_are_whole(struct rewrite *rewrite); /* of the pieces of one candidate */
 
 /* atoms.c: the sections, and how they have to be split; then the atoms of one candidate. */
 bool atoms_collect(struct rewrite *rewrite);
