@@ -4,7 +4,8 @@
  * of the status. */
 #include "fuzz.h"
 
-static const struct work_limit whole_way = {1000, 3000000, 900, 1000000};
+/* Up to a dozen layouts are planned, and may be proved, one after the other. */
+static const struct work_limit whole_way = {2500, 3000000, 900, 1000000};
 
 static void claim_findings(const struct finding_list *findings)
 {

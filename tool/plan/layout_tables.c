@@ -18,23 +18,6 @@ static bool check_directories(struct rewrite *rewrite)
     return true;
 }
 
-/* Loaders walk the import descriptors, and write into the IAT: they are not the same bytes. */
-static bool check_iat(struct rewrite *rewrite)
-{
-    const struct directory *iat = image_directory(rewrite->image, DIR_IAT);
-    for (size_t i = 0; iat && i < rewrite->refs->extent_count; i++) {
-        const struct extent *extent = &rewrite->refs->extents[i];
-        if (extent->kind == EXTENT_IMPORT_DESCRIPTORS &&
-            ranges_overlap(extent->rva, extent->nbytes, iat->rva, iat->nbytes))
-            return rewrite_refuse(
-                rewrite, iat->rva, iat->entry_foff, "Link the image again.",
-                "The import address table (data directory 12) covers import descriptors, at "
-                "RVA 0x%X.",
-                extent->rva);
-    }
-    return true;
-}
-
 /* Tables that are read from their begin to their end have all of it in one piece. */
 bool layout_tables_are_whole(struct rewrite *rewrite)
 {
@@ -163,6 +146,6 @@ static bool check_functions(struct rewrite *rewrite)
 
 bool layout_tables_can_follow(struct rewrite *rewrite)
 {
-    return check_directories(rewrite) && check_iat(rewrite) && check_imports(rewrite) &&
-           check_tables_in_headers(rewrite) && check_debug_data(rewrite) && check_functions(rewrite);
+    return check_directories(rewrite) && check_imports(rewrite) && check_tables_in_headers(rewrite) &&
+           check_debug_data(rewrite) && check_functions(rewrite);
 }

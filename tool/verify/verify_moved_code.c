@@ -225,7 +225,8 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
         delta != scan->site->delta &&
         !verify_label_table(moves, scan->section, uses.operand_at, (uint32_t)target_rva))
         return false;
-    if (is_branch && target && target->is_data_run)
+    /* Where unwind data says that this is code, the target is some too. */
+    if (is_branch && target && target->is_data_run && !(function && !function->is_gap))
         return verify_moves_unproved(moves, field_rva,
                                      "The bytes at RVA 0x%X look like a branch to RVA 0x%llX, which left as "
                                      "data; it is not shown that "

@@ -51,7 +51,8 @@ static bool collect_directories(struct table_collector *collector)
     for (uint32_t i = 0; i < collector->image->directory_count; i++) {
         struct verify_directory directory = collector->image->directories[i];
         unsigned kinds = i == DIR_IAT ? RANGE_TYPED | RANGE_WRITTEN : RANGE_TYPED;
-        if (i == DIR_SECURITY)
+        /* Loaders walk imports to their last descriptor, whatever size the directory has. */
+        if (i == DIR_SECURITY || i == DIR_IMPORT)
             continue;
         if (!collect_range(collector, kinds, directory.rva, directory.nbytes,
                            i == DIR_IAT ? "the IAT (data directory 12)" : "a data directory"))
