@@ -260,6 +260,28 @@ static void work_is_linear_in_the_size(void **state)
     assert_true(steps[1] < steps[0] * 9 / 2);
 }
 
+/* Alignment by 16 alone makes no begin where instructions are known to run through. */
+static void x86_an_aligned_instruction_is_no_begin(void **state)
+{
+    (void)state;
+    static const uint8_t before[] = {0x55, 0x8B, 0xEC, 0x8B, 0x45, 0x08, 0x83, 0xC0,
+                                     0x01, 0x83, 0xC0, 0x02, 0x83, 0xC0, 0x03, 0x40}; /* and on behind it */
+    static const uint8_t behind[] = {0x83, 0xC0, 0x04, 0x5D, 0xC3};
+    for (int is_end = 0; is_end <= 1; is_end++) {
+        struct driver driver = driver_make(MACHINE_I386);
+        driver_put(&driver, DRIVER_SPARE_RVA, before, sizeof before);
+        driver_put(&driver, DRIVER_SPARE_RVA + sizeof before, behind, sizeof behind);
+        if (is_end) /* pop ebp; ret instead of add eax, 3 */
+            driver_put(&driver, DRIVER_SPARE_RVA + 12, "\x90\x90\x5D\xC3", 4);
+        store_u32(driver_at(&driver, DRIVER_POINTER_RVA),
+                  (uint32_t)driver.made.image_base_va + DRIVER_SPARE_RVA + (uint32_t)sizeof before);
+        if (is_end)
+            expect_unwritten(&driver);
+        else
+            expect_written(&driver, DRIVER_POINTER_RVA, "leads to RVA 0x4070");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +293,7 @@ int main(void)
         cmocka_unit_test(x64_stores_hidden_in_other_instructions_are_found),
         cmocka_unit_test(x64_functions_that_do_not_decode_cleanly_prove_nothing),
         cmocka_unit_test(data_that_decodes_is_not_taken_for_code),
+        cmocka_unit_test(x86_an_aligned_instruction_is_no_begin),
         cmocka_unit_test(images_without_relocations_are_searched_byte_by_byte),
         cmocka_unit_test(work_is_linear_in_the_size),
     };

@@ -1,6 +1,7 @@
 /* verify_code_target.c - the criterion of verify_code_target.h.
  * Takes: an RVA.  Gives: whether code begins there.  Must not: follow branches. */
 #include "verify/verify_code_target.h"
+#include "verify/verify_among_code.h"
 
 enum { RUN_INSTRUCTION_COUNT = 64, FUNCTION_ALIGN_NBYTES = 16 };
 
@@ -46,7 +47,7 @@ static bool decodes_to_an_end(struct verify_code *code, const struct verify_code
     return true;
 }
 
-bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_listed)
+bool verify_looks_like_code(struct verify_code *code, uint32_t rva, bool is_listed)
 {
     const struct verify_code_section *section = verify_code_at(code, rva);
     if (!section)
@@ -57,4 +58,18 @@ bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_liste
                (verify_function_is_clean(code, function) && verify_bit(section->starts, rva - section->rva));
     return (is_listed || is_marked(code, section, rva)) &&
            decodes_to_an_end(code, section, rva - section->rva);
+}
+
+bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_listed)
+{
+    const struct verify_code_section *section = verify_code_at(code, rva);
+    struct verify_function *function = section ? verify_function_at(code, rva) : NULL;
+    if (!verify_looks_like_code(code, rva, is_listed))
+        return false;
+    if (!function || !function->is_gap)
+        return true;
+    size_t at = rva - section->rva, begin = function->rva - section->rva;
+    return verify_function_is_clean(code, function) && verify_bit(section->starts, at) &&
+           (is_listed || verify_bit(section->called, at) || rva == code->image->entry_rva ||
+            verify_follows_an_end(code, section, begin, at));
 }

@@ -8,7 +8,9 @@
  *   3. otherwise the bytes must decode as compiler-made instructions up to a return or jump (or 64 of them),
  *      none of them in a typed table, every direct branch leading into code, AND something must mark a
  *      beginning: an E8/E9 with this target, the entry point, 16-byte alignment, a return, jump or padding
- *      right before, or a pointer that stands beside another pointer to code (a jump table). */
+ *      right before, or a pointer that stands beside another pointer to code (a jump table);
+ *   4. where instructions between functions are known, one has to begin here, and alignment alone does not
+ *      do. */
 #ifndef HVCIFIX_VERIFY_VERIFY_CODE_TARGET_H
 #define HVCIFIX_VERIFY_VERIFY_CODE_TARGET_H
 
@@ -16,5 +18,8 @@
 
 /* `is_listed`: an export or a jump table names the RVA, which marks a beginning. */
 bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_listed);
+
+/* The same without the last point: for those who want no code there. */
+bool verify_looks_like_code(struct verify_code *code, uint32_t rva, bool is_listed);
 
 #endif

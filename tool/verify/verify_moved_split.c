@@ -60,7 +60,7 @@ static bool judge_pointer(struct verify_moves *moves, uint32_t pointer_rva, uint
 {
     struct verify_code *code = &moves->code;
     if (!run_at(moves, rva) || verify_is_text_literal(code->image, rva, &code->step_count) ||
-        !verify_is_code_target(code, (uint32_t)rva, false))
+        !verify_looks_like_code(code, (uint32_t)rva, false))
         return true;
     return verify_moves_unproved(
         moves, pointer_rva,

@@ -69,7 +69,7 @@ static bool is_named(struct unlisted *search, const struct verify_piece *piece, 
     const struct verify_section *section = verify_section_at(&moves->judged->old_image, (uint32_t)rva);
     if (piece->is_code && verify_is_function(moves, rva))
         return true;
-    if (piece->is_data_run && verify_is_code_target(&moves->code, (uint32_t)rva, false))
+    if (piece->is_data_run && verify_looks_like_code(&moves->code, (uint32_t)rva, false))
         return true;
     /* What has no raw data has no name of its own; slots may have lost their raw data. */
     return section && rva - section->rva < section->bytes.nbytes &&
