@@ -33,7 +33,10 @@ static const struct verify_target *number_target(struct verify_write_search *sea
     const struct verify_target *target = verify_target_at(search, number);
     bool is_init = target && strcmp(target->section->name, "INIT") == 0 &&
                    (target->section->characteristics & SCN_MEM_DISCARDABLE);
-    return target && !is_init && !is_code_at(search, number) ? target : NULL;
+    bool is_used = target && number - target->section->rva < (target->section->virtual_nbytes
+                                                                  ? target->section->virtual_nbytes
+                                                                  : target->section->memory_nbytes);
+    return is_used && !is_init && !is_code_at(search, number) ? target : NULL;
 }
 
 static bool scan_immediates(struct verify_write_search *search, const struct verify_code_section *section)

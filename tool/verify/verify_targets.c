@@ -112,9 +112,32 @@ static bool is_stored_through(struct verify_write_search *search, const struct v
            verify_follow(search->code, field->section, uses.operand_at, 0).writes;
 }
 
+/* The address of something else is taken, a constant is added, and what is stored to lies in a target. */
+static bool judge_far_store(struct verify_write_search *search, const struct verify_field_in_code *field,
+                            uint64_t rva)
+{
+    if ((field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE) ||
+        !(verify_uses_possible(search->code, field).uses & USE_ADDRESS))
+        return true;
+    struct verify_uses uses = verify_uses_resolved(search->code, field);
+    if (!uses.is_operand || !uses.is_unanimous || uses.uses != USE_ADDRESS)
+        return true;
+    struct verify_followed followed = verify_follow(search->code, field->section, uses.operand_at, 0);
+    search->resolved_count++;
+    for (size_t i = 0; followed.writes && followed.accessed.count != 0 && i < search->target_count; i++) {
+        const struct verify_target *target = &search->targets[i];
+        int64_t low = (int64_t)rva + followed.accessed.low, high = (int64_t)rva + followed.accessed.high;
+        if (low < (int64_t)target->end_rva && high > (int64_t)target->rva)
+            return refute_store_through(search, target, field, (uint32_t)rva);
+    }
+    return true;
+}
+
 bool verify_judge_loaded_pointer(struct verify_write_search *search, const struct verify_field_in_code *field,
                                  uint64_t rva)
 {
+    if (!judge_far_store(search, field, rva))
+        return false;
     const struct verify_image *image = search->code->image;
     uint64_t va;
     if (!verify_read_at(image, rva, image->is_64 ? 8 : 4, &va) || va < image->base_va)
