@@ -27,6 +27,13 @@ static bool is_marked(const struct verify_code *code, const struct verify_code_s
            rva % FUNCTION_ALIGN_NBYTES == 0 || follows_an_end(section, at);
 }
 
+/* C3 00 00 00: a variable rather than a function that only returns, behind which there is fill or code. */
+static bool is_number(const struct verify_code_section *section, size_t at)
+{
+    return section->bytes.bytes[at] == 0xC3 && range_fits(section->bytes.nbytes, at, 4) &&
+           load_u32(section->bytes.bytes + at) == 0xC3;
+}
+
 static bool decodes_to_an_end(struct verify_code *code, const struct verify_code_section *section, size_t at)
 {
     struct verify_instruction instruction;
@@ -40,7 +47,7 @@ static bool decodes_to_an_end(struct verify_code *code, const struct verify_code
         if (instruction.has_target && (target_rva < 0 || !verify_code_at(code, (uint64_t)target_rva)))
             return false;
         if (instruction.flow == FLOW_STOP)
-            return i > 0 || section->bytes.bytes[at] != 0xCC;
+            return i > 0 || (section->bytes.bytes[at] != 0xCC && !is_number(section, at));
         if (instruction.flow == FLOW_JUMP)
             return true;
     }

@@ -187,10 +187,6 @@ static unsigned use_of_memory(const ZydisDecodedInstruction *decoded, const Zydi
     if (decoded->meta.category == ZYDIS_CATEGORY_NOP || decoded->meta.category == ZYDIS_CATEGORY_WIDENOP ||
         decoded->meta.category == ZYDIS_CATEGORY_PREFETCH)
         return USE_NONE;
-    /* A 32-bit result cannot hold a 64-bit address. */
-    if (decoded->mnemonic == ZYDIS_MNEMONIC_LEA && decoded->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
-        decoded->operand_width < 64)
-        return USE_NONE;
     if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || operand->mem.type == ZYDIS_MEMOP_TYPE_MIB)
         return USE_ADDRESS;
     unsigned use = USE_READ;

@@ -112,11 +112,13 @@ static bool is_stored_through(struct verify_write_search *search, const struct v
            verify_follow(search->code, field->section, uses.operand_at, 0).writes;
 }
 
-/* The address of something else is taken, a constant is added, and what is stored to lies in a target. */
+/* The address of something else is taken, a constant is added, and what is stored to lies in a target. The
+ * image base has a walk of its own. */
 static bool judge_far_store(struct verify_write_search *search, const struct verify_field_in_code *field,
                             uint64_t rva)
 {
     if ((field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE) ||
+        rva < search->code->image->headers_nbytes ||
         !(verify_uses_possible(search->code, field).uses & USE_ADDRESS))
         return true;
     struct verify_uses uses = verify_uses_resolved(search->code, field);
@@ -128,7 +130,11 @@ static bool judge_far_store(struct verify_write_search *search, const struct ver
         const struct verify_target *target = &search->targets[i];
         int64_t low = (int64_t)rva + followed.accessed.low, high = (int64_t)rva + followed.accessed.high;
         if (low < (int64_t)target->end_rva && high > (int64_t)target->rva)
-            return refute_store_through(search, target, field, (uint32_t)rva);
+            return verify_refute(search->judged,
+                                 verify_spot_rva(search->judged, field->section->rva + (uint32_t)field->at),
+                                 "Section %s loses MEM_WRITE, but what takes the address of RVA 0x%X stores "
+                                 "there, far from it.",
+                                 target->section->name, (unsigned)rva);
     }
     return true;
 }
