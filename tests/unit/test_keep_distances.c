@@ -3,6 +3,8 @@
  * (low-aligned), all data moves by the distance that takes its first page behind everything else. */
 #include "layout_case.h"
 
+#include "plan/rewrite.h"
+
 enum {
     CODE_DELTA = 0x1000, /* of low-aligned code: it starts behind the header page */
     DATA_DELTA = 0x2000  /* and data on the page behind the only one with code */
@@ -175,6 +177,29 @@ static void test_page_aligned(void **state)
     make_free(&made);
 }
 
+/* A section is the linker's own when its table fills it. One that only begins with a table holds other data,
+ * too: an array that code may index. */
+static void test_section_that_begins_with_a_table(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t nbytes;
+        bool is_table;
+    } cases[] = {{0x100, true}, {0xF4, true}, {0xF0, false}, {0x0C, false}}; /* of 0x100 */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct low_case driver;
+        low_begin(&driver, MACHINE_I386);
+        LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+        low_put_va(&driver, LOW_DATA_RVA + 0x10, LOW_TEXT_RVA);
+        make_directory(&driver.made, DIR_EXPORT, LOW_DATA_RVA, cases[i].nbytes);
+        low_rewrite(&driver);
+        assert_int_equal(table_fills_section_at(&driver.done.image, LOW_DATA_RVA), cases[i].is_table);
+        assert_false(table_fills_section_at(&driver.done.image, LOW_DATA_RVA + 0x10));
+        assert_false(table_fills_section_at(&driver.done.image, LOW_TEXT_RVA));
+        low_end(&driver);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -182,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_pointer_to_inner_label),
         cmocka_unit_test(test_index_leads_out_of_the_image),
         cmocka_unit_test(test_page_aligned),
+        cmocka_unit_test(test_section_that_begins_with_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

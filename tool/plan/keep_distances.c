@@ -7,12 +7,18 @@
  * in a page that is written. Parts with different rights may meet on a page; then the page is writable. */
 #include "plan/rewrite.h"
 
-bool table_begins_at(const struct image *image, uint32_t rva)
+bool table_fills_section_at(const struct image *image, uint32_t rva)
 {
+    enum { TABLE_ALIGN_NBYTES = 16 };
     static const unsigned tables[] = {DIR_EXPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_BASERELOC};
+    const struct section *section = image_section_at_rva(image, rva);
+    if (!section || section->rva != rva)
+        return false;
+    uint32_t nbytes = section->virtual_size != 0 ? section->virtual_size : section->file_nbytes;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         const struct directory *directory = image_directory(image, tables[i]);
-        if (directory && directory->rva == rva)
+        if (directory && directory->rva == rva &&
+            (directory->nbytes >= nbytes || nbytes - directory->nbytes < TABLE_ALIGN_NBYTES))
             return true;
     }
     return false;
@@ -23,7 +29,8 @@ static bool is_moved(const struct rewrite *rewrite, const struct atom *atom)
 {
     if ((atom->needs & NEEDS_EXECUTE) || atom->is_relocations)
         return false;
-    return layout_is_low(rewrite->image) || atom->is_data_run || !table_begins_at(rewrite->image, atom->rva);
+    return layout_is_low(rewrite->image) || atom->is_data_run ||
+           !table_fills_section_at(rewrite->image, atom->rva);
 }
 
 /* In a page-aligned image the runs of a section become one section. */

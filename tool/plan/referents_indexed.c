@@ -61,7 +61,7 @@ const struct piece *referents_only_data(const struct referents *choice)
     for (size_t i = 1; i < layout->piece_count; i++) {
         const struct piece *piece = &layout->pieces[i];
         if (piece->kind == PIECE_RELOCATIONS || !edges_has_data(choice->edges, piece) ||
-            table_begins_at(choice->rewrite->image, piece->old_rva))
+            table_fills_section_at(choice->rewrite->image, piece->old_rva))
             continue;
         if (meant && piece_delta(meant) != piece_delta(piece))
             return NULL;
@@ -74,7 +74,7 @@ const struct piece *referents_only_data(const struct referents *choice)
 static bool may_hold_arrays(const struct referents *choice, const struct piece *piece)
 {
     const struct rewrite *rewrite = choice->rewrite;
-    if (table_begins_at(choice->rewrite->image, piece->old_rva))
+    if (table_fills_section_at(choice->rewrite->image, piece->old_rva))
         return false;
     if (piece->kind == PIECE_DATA)
         return true;

@@ -172,9 +172,9 @@ bool candidates_try(struct rewrite *rewrite);
 /* split_writes.c: nothing writes what stays executable of the sections that were split. */
 bool split_writes_judge(struct rewrite *rewrite);
 
-/* keep_distances.c: one of the linker's own sections begins at rva, of exports, resources, unwind data or
- * base relocations: the loader and its like read it, code does not refer to it. */
-bool table_begins_at(const struct image *image, uint32_t rva);
+/* keep_distances.c: the section that begins at rva is one of the linker's own, and holds nothing but exports,
+ * resources, unwind data or base relocations: the loader and its like read it, code does not refer to it. */
+bool table_fills_section_at(const struct image *image, uint32_t rva);
 /* All data of the candidate's atoms becomes one group. */
 void keep_distances(struct rewrite *rewrite);
 /* Something on the slot's page is written, and moves with it. */
