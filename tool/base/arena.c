@@ -9,9 +9,8 @@
 
 enum {
     FIRST_BLOCK_NBYTES = 16 * 1024,
-    LARGEST_BLOCK_NBYTES = 128 * 1024, /* but for larger allocations, and for whom that is not enough: */
-    NEXT_BLOCK_NBYTES = 2 * 1024 * 1024,
-    APART_NBYTES = 256 * 1024, /* a growing array of this size has a block of its own */
+    LARGEST_BLOCK_NBYTES = 256 * 1024,   /* but for larger allocations */
+    KEPT_BLOCK_NBYTES = 2 * 1024 * 1024, /* instead, where a stock keeps it for the next image */
     ALIGNMENT_NBYTES = 16,
     MOST_BLOCKS_SEARCHED = 64,
     MOST_STOCK_BLOCKS = 64,
@@ -133,18 +132,26 @@ static struct arena_block *take_block(struct arena *arena, size_t capacity_nbyte
     return block;
 }
 
+/* How large the next block should be. */
+static size_t next_block_nbytes(const struct arena *arena)
+{
+    if (arena->allocator.block_nbytes != 0)
+        return arena->allocator.block_nbytes;
+    size_t last_nbytes = arena->blocks ? arena->blocks->capacity_nbytes : 0;
+    if (last_nbytes < FIRST_BLOCK_NBYTES)
+        return FIRST_BLOCK_NBYTES;
+    if (arena->stock && last_nbytes > LARGEST_BLOCK_NBYTES / 4)
+        return KEPT_BLOCK_NBYTES - sizeof(struct arena_block);
+    return last_nbytes < LARGEST_BLOCK_NBYTES / 2 ? last_nbytes * 2 : (size_t)LARGEST_BLOCK_NBYTES;
+}
+
 static struct arena_block *new_block(struct arena *arena, size_t payload_nbytes)
 {
-    size_t capacity_nbytes = FIRST_BLOCK_NBYTES;
-    if (arena->blocks && arena->blocks->capacity_nbytes >= FIRST_BLOCK_NBYTES)
-        capacity_nbytes = arena->blocks->capacity_nbytes * 2;
-    if (capacity_nbytes > LARGEST_BLOCK_NBYTES)
-        capacity_nbytes = NEXT_BLOCK_NBYTES - sizeof(struct arena_block);
-    if (arena->allocator.block_nbytes != 0)
-        capacity_nbytes = arena->allocator.block_nbytes;
-    if (capacity_nbytes < payload_nbytes)
-        capacity_nbytes = payload_nbytes;
-    struct arena_block *block = take_block(arena, capacity_nbytes);
+    size_t capacity_nbytes = next_block_nbytes(arena);
+    struct arena_block *block =
+        take_block(arena, capacity_nbytes < payload_nbytes ? payload_nbytes : capacity_nbytes);
+    if (!block && capacity_nbytes > LARGEST_BLOCK_NBYTES && payload_nbytes <= LARGEST_BLOCK_NBYTES)
+        block = take_block(arena, LARGEST_BLOCK_NBYTES); /* memory is scarce */
     if (!block)
         return NULL;
     block->next = arena->blocks;
@@ -258,8 +265,8 @@ void *arena_grow(struct arena *arena, void *array, size_t count, size_t *capacit
         *capacity = larger;
         return array;
     }
-    void *copy = new_nbytes >= APART_NBYTES ? alloc_apart(arena, &larger, element_nbytes)
-                                            : arena_alloc_unset(arena, new_nbytes);
+    void *copy = new_nbytes >= LARGEST_BLOCK_NBYTES ? alloc_apart(arena, &larger, element_nbytes)
+                                                    : arena_alloc_unset(arena, new_nbytes);
     if (!copy)
         return NULL;
     if (array && count != 0)

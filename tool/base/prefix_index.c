@@ -2,10 +2,10 @@
  * Takes: byte strings.  Gives: numbers.  Must not: look at more bytes than a string has. */
 #include "base/prefix_index.h"
 
-enum { LONGEST_NBYTES = 15, FIRST_NODES = 256 };
+enum { LONGEST_NBYTES = 15, FIRST_NODES = 256, MOST_NODES = 0x8000 };
 
 /* With this bit the rest is the number of the string that ends here. */
-#define IS_END UINT32_C(0x80000000)
+#define IS_END 0x8000u
 
 void prefix_index_init(struct prefix_index *index, struct arena *arena, uint32_t most)
 {
@@ -35,6 +35,8 @@ uint32_t prefix_index_find(const struct prefix_index *index, const uint8_t *byte
 static bool make_room(struct prefix_index *index)
 {
     size_t needed = index->node_count + 2 * (size_t)LONGEST_NBYTES + 1;
+    if (needed > MOST_NODES)
+        return false;
     struct prefix_node *nodes =
         arena_grow(index->arena, index->nodes, index->node_count, &index->capacity,
                    needed < FIRST_NODES ? (size_t)FIRST_NODES : needed, sizeof *nodes);
@@ -53,7 +55,7 @@ static uint32_t next_node(struct prefix_index *index, uint32_t node, unsigned ha
     if (to == 0) {
         to = (uint32_t)index->node_count;
         index->nodes[index->node_count++] = (struct prefix_node){{0}};
-        index->nodes[node].to[half] = to;
+        index->nodes[node].to[half] = (uint16_t)to;
     }
     return to & IS_END ? 0 : to;
 }
@@ -66,10 +68,10 @@ uint32_t prefix_index_add(struct prefix_index *index, const uint8_t *bytes, size
     for (size_t i = 0; i < nbytes; i++) {
         uint32_t middle = next_node(index, node, bytes[i] >> 4); /* strings end with whole bytes */
         if (i + 1 == nbytes) {
-            uint32_t *end = &index->nodes[middle].to[bytes[i] & 15];
+            uint16_t *end = &index->nodes[middle].to[bytes[i] & 15];
             if (*end != 0)
                 break;
-            *end = IS_END | index->count;
+            *end = (uint16_t)(IS_END | index->count);
             return index->count++;
         }
         node = next_node(index, middle, bytes[i] & 15);

@@ -24,7 +24,7 @@ struct shape {
     struct register_sets registers;
 };
 
-enum { MOST_SHAPES = 16 * 1024, SHAPES_TOGETHER = 64 };
+enum { MOST_SHAPES = 4 * 1024, SHAPES_TOGETHER = 64 };
 
 struct decoder {
     ZydisDecoder zydis;

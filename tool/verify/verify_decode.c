@@ -2,7 +2,7 @@
  * Takes: bytes.  Gives: struct verify_instruction.  Must not: let a Zydis type decide anything outside. */
 #include "verify/verify_decode.h"
 
-enum { MOST_KNOWN = 16 * 1024, FIRST_KNOWN = 256 };
+enum { MOST_KNOWN = 4 * 1024, FIRST_KNOWN = 256 };
 
 bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bool is_64)
 {
