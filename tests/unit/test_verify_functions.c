@@ -307,6 +307,34 @@ static void numbers_are_seen_once_the_base_is_out_of_sight(void **state)
     }
 }
 
+/* What may write a variable of INIT, though it is no store that the decoder knows, or no address of 64 bits.
+ */
+static void unusual_ways_to_a_variable_are_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        unsigned nbytes;
+        const char *variable; /* four bytes of it */
+        const char *words;
+    } ways[] = {
+        {"\x0F\x38\xFC\x05", 4, "\x01\0\0\0", "that is not decoded"},     /* aadd [rip + x], eax */
+        {"\xC4\xE2\x79\xE6\x05", 5, "\x01\0\0\0", "that is not decoded"}, /* cmpbexadd [rip + x], eax, eax */
+        {"\x8D\x05", 2, "\x01\0\0\0", "takes the address"},               /* lea eax, [rip + x] */
+        {"\x48\x8D\x0D", 3, "\xC3\0\0\0", "takes the address"},           /* lea rcx, [rip + x]: C3h */
+        {"\x48\x8D\x0D", 3, "\xC3\xCC\xCC\xCC", NULL},                    /* a function that returns */
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct driver driver = driver_make(MACHINE_AMD64);
+        driver_put(&driver, DRIVER_VARIABLE_RVA, ways[i].variable, 4);
+        uint32_t at =
+            driver_put_relative(&driver, FUNCTION_RVA, ways[i].code, ways[i].nbytes, DRIVER_VARIABLE_RVA, 0);
+        driver_put(&driver, at, "\xC3", 1);
+        add_function(&driver, at + 1);
+        expect(&driver, ways[i].words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +344,7 @@ int main(void)
         cmocka_unit_test(the_base_that_a_switch_leaves_is_no_argument),
         cmocka_unit_test(what_looks_like_data_is_code_where_the_function_goes_through_it),
         cmocka_unit_test(import_tables_are_no_code),
+        cmocka_unit_test(unusual_ways_to_a_variable_are_seen),
         cmocka_unit_test(stores_far_from_the_address_are_seen),
         cmocka_unit_test(numbers_are_seen_once_the_base_is_out_of_sight),
     };

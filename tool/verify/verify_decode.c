@@ -210,3 +210,16 @@ unsigned verify_decode_use(const struct verify_decoder *decoder, struct span cod
             use |= use_of_memory(&decoded, &operands[i]);
     return use;
 }
+
+bool verify_is_unknown_store(struct span code, size_t modrm_at)
+{
+    enum { MAP_0F38 = 2, PREFIX_66 = 1 };
+    const uint8_t *bytes = code.bytes;
+    if (modrm_at < 4 || modrm_at >= code.nbytes)
+        return false;
+    uint8_t opcode = bytes[modrm_at - 1];
+    bool is_add = opcode == 0xFC && bytes[modrm_at - 2] == 0x38 && bytes[modrm_at - 3] == 0x0F;
+    bool is_compare = (opcode & 0xF0) == 0xE0 && bytes[modrm_at - 4] == 0xC4 &&
+                      (bytes[modrm_at - 3] & 0x1F) == MAP_0F38 && (bytes[modrm_at - 2] & 3) == PREFIX_66;
+    return is_add || is_compare;
+}

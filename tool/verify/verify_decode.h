@@ -61,6 +61,10 @@ bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bo
 bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction);
 
+/* The ModRM byte at modrm_at, with mod 00 and r/m 101, may belong to a store that the decoder does not know:
+ * AADD and its kin (0F 38 FC), CMPccXADD (VEX 0F 38 E0 to EF). */
+bool verify_is_unknown_store(struct span code, size_t modrm_at);
+
 /* What the instruction at `at` may do through the field (displacement or immediate) that begins at field_at,
  * as bits of enum verify_use. The instruction is known to decode and to have such a field. An immediate
  * counts as an address, whatever is done with it. */

@@ -259,6 +259,13 @@ static bool judge_rip(struct code_scan *scan, size_t at)
         int64_t target_rva = rva + trailing_nbytes[i];
         if (target_rva < 0 || target_rva > UINT32_MAX)
             continue;
+        const struct verify_piece *target = verify_piece_at(&scan->moves->map, (uint64_t)target_rva);
+        if (trailing_nbytes[i] == 0 && target && !target->is_code &&
+            verify_is_unknown_store(scan->section->bytes, at - 1))
+            return verify_moves_unproved(
+                scan->moves, scan->section->rva + (uint32_t)at,
+                "The bytes at RVA 0x%X may be a store to RVA 0x%llX that is not decoded.",
+                (unsigned)(scan->section->rva + at), (unsigned long long)target_rva);
         bool is_header = target_rva + EDGE_NBYTES < scan->moves->map.pieces[0].rva ||
                          target_rva < (int64_t)scan->moves->judged->old_image.headers_nbytes;
         if (is_header ? !judge_base(scan, &field, target_rva)

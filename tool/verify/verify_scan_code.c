@@ -45,6 +45,12 @@ static bool judge_rip_field(struct verify_write_search *search, const struct ver
         if (target_rva < search->code->image->headers_nbytes && !note_image_base(search, &field, target_rva))
             return false;
         const struct verify_target *target = verify_target_at(search, (uint64_t)target_rva);
+        if (target && trailing_nbytes[i] == 0 && verify_is_unknown_store(section->bytes, at - 1))
+            return verify_refute(
+                search->judged, verify_spot_rva(search->judged, section->rva + (uint32_t)at),
+                "Section %s loses MEM_WRITE, but the bytes at RVA 0x%X may be a store into it, "
+                "at RVA 0x%X, that is not decoded.",
+                target->section->name, (unsigned)(section->rva + at), (unsigned)target_rva);
         if (target && !verify_judge_code_field(search, target, &field, (uint32_t)target_rva, false))
             return false;
         if (!target && !verify_judge_loaded_pointer(search, &field, (uint64_t)target_rva))
