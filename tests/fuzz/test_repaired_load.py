@@ -53,6 +53,13 @@ FOUND = (
     # Something else lies beside the base relocations, which were cut in two.
     "writes_rdata_low_80_x86 103c=4d",
     "writes_text_low_80_x86 102e=72",
+    # A base relocation behind the bytes that its section says to have.
+    "wx_page_x86 218=13 140b=74",
+    # A pointer to the begin of the base relocations.
+    "import_slots_low_80_iat_in_text_x64 f88=8012",
+    # The verifier guessed wrong where part of the data had gone, and took the guess for certain.
+    "tls_in_text_x86 acc=00",
+    "classes_all_in_text_x86 f24=452a1204",
 )
 NOT_JUDGED = "is executable and has pages that the file does not fill"  # in originals that only lose a write right
 

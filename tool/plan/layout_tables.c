@@ -18,6 +18,22 @@ static bool check_directories(struct rewrite *rewrite)
     return true;
 }
 
+/* What lies behind the bytes that a section says to have may be mapped, but goes nowhere. */
+static bool relocations_have_bytes(struct rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source != SOURCE_BASERELOCS || ref->encoding != REF_PAGE_12)
+            continue;
+        const struct piece *piece = layout_piece_at(rewrite->layout, ref->target);
+        if (ref->target >= piece_end_rva(piece))
+            return rewrite_refuse(rewrite, ref->target, ref->site_foff, "Link the image again.",
+                                  "The base relocation of RVA 0x%X lies behind the bytes of its section.",
+                                  ref->target);
+    }
+    return true;
+}
+
 /* Tables that are read from their begin to their end have all of it in one piece. */
 bool layout_tables_are_whole(struct rewrite *rewrite)
 {
@@ -32,7 +48,7 @@ bool layout_tables_are_whole(struct rewrite *rewrite)
                                   "Data directory %u reaches over a border where the image has to be cut.",
                                   numbers[i]);
     }
-    return true;
+    return relocations_have_bytes(rewrite);
 }
 
 /* The slots hold what the lookup table does. *budget_count: how many may still be looked at. */

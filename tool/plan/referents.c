@@ -157,6 +157,11 @@ static bool choose(struct referents *choice, const struct ref *ref, uint32_t *ta
         return choose_table(choice, ref, target);
     if (!referents_choose_address(choice, ref, target))
         return false;
+    /* Nobody but the loader names the base relocations: the end of what lies before them is meant. */
+    if (ref->state == REF_RESOLVED && ref->target != 0 &&
+        layout_piece_at(layout, ref->target)->kind == PIECE_RELOCATIONS &&
+        *target == layout_map_rva(layout, ref->target))
+        *target = layout_map_rva(layout, ref->target - 1) + 1;
     if (ref_is_used_with_base(ref) && ref->state != REF_HEADERS)
         *target -= layout->uniform_delta;
     return true;
