@@ -55,9 +55,9 @@ static bool is_start(const struct verify_code_section *section, size_t at, size_
 enum { MOST_TARGETS = 128 };
 
 struct run {
-    size_t begin, end; /* end 0: the bytes are no run */
-    size_t targets[MOST_TARGETS];
-    size_t target_count; /* more than MOST_TARGETS: not all of them are kept */
+    size_t begin, end;   /* end 0: the bytes are no run */
+    size_t *targets;     /* room for MOST_TARGETS */
+    size_t target_count; /* more than that: not all of them are kept */
 };
 
 static void unmark(const struct verify_code_section *section, size_t at, size_t end)
@@ -135,6 +135,7 @@ static bool add_gap(struct gap_search *search, struct gap_list *list,
     size_t first = rva - section->rva, end = end_rva - section->rva, at = first;
     const uint8_t *bytes = section->bytes.bytes;
     uint64_t spent_nbytes = 0;
+    size_t targets[MOST_TARGETS];
     while (at < end && (bytes[at] == 0xCC || bytes[at] == 0x90))
         at++;
     first = at;
@@ -150,10 +151,8 @@ static bool add_gap(struct gap_search *search, struct gap_list *list,
         return append_gap(search, list, whole);
     unmark(section, at, whole_end); /* of a try that failed */
     while (at < end && spent_nbytes < 64 * (uint64_t)(end_rva - rva)) {
-        struct run run;
+        struct run run = {.begin = at, .targets = targets};
         struct verify_function gap;
-        run.begin = at;
-        run.end = 0;
         spent_nbytes += 64;
         if (is_start(section, at, first))
             find_run(search, section, end, &run);
