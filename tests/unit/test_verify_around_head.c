@@ -16,15 +16,16 @@ struct use {
     const char *bytes; /* in front of the address, and behind it */
     const char *behind;
     uint32_t behind_nbytes;
-    bool is_called, calls_local, is_proved;
+    bool is_called, is_in_table, calls_local, is_proved;
 };
 
 static const struct use uses[] = {
-    {"passed to a function of the image", "\x68", "", 0, true, true, false},
-    {"the same, but nobody calls what is taken", "\x68", "", 0, false, true, true},
-    {"passed through a pointer to a function", "\x68", "\xFF\xD1", 2, true, false, true},
-    {"stored into an object", "\xC7\x41\x34", "", 0, true, true, true},
-    {"compared", "\x81\xF9", "", 0, true, true, false},
+    {"passed to a function of the image", "\x68", "", 0, true, false, true, false},
+    {"the same, in a table but not called", "\x68", "", 0, false, true, true, false},
+    {"the same, but nobody calls what is taken", "\x68", "", 0, false, false, true, true},
+    {"passed through a pointer to a function", "\x68", "\xFF\xD1", 2, true, false, false, true},
+    {"stored into an object", "\xC7\x41\x34", "", 0, true, false, true, true},
+    {"compared", "\x81\xF9", "", 0, true, false, true, false},
 };
 
 static struct moved_pair make_pair(const struct use *use, uint32_t *field_rva)
@@ -32,6 +33,8 @@ static struct moved_pair make_pair(const struct use *use, uint32_t *field_rva)
     struct moved_pair pair = pair_begin(MACHINE_I386);
     pair_split(&pair, VARIABLES_RVA, VARIABLES_END_RVA, 0);
     uint32_t at = PAIR_PUT(&pair, TAKER_RVA, "\x55\x8B\xEC"); /* push ebp; mov ebp, esp */
+    if (use->is_in_table)
+        pair_put_address(&pair, PAIR_FREE_RVA + 0x20, FUNCTION_RVA);
     if (use->is_called)
         at = PAIR_PUT_RELATIVE(&pair, at, "\xE8", FUNCTION_RVA);
     at = pair_put(&pair, at, use->bytes, strlen(use->bytes));
@@ -59,10 +62,33 @@ static void each_use_is_judged(void **state)
     }
 }
 
+/* The same among constants that stay. */
+static void a_place_among_constants_is_judged(void **state)
+{
+    static const struct {
+        const char *name, *bytes;
+        bool is_proved;
+    } places[] = {{"no text", "\x01\x02\x03\x04\x05\x06", false}, {"text", "%s: started\n", true}};
+    enum { CONSTANT_RVA = PAIR_FREE_RVA + 0x100 };
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct moved_pair pair = pair_begin(MACHINE_I386);
+        uint32_t field_rva = PAIR_PUT(&pair, TAKER_RVA, "\x55\x8B\xEC\x68");
+        uint32_t at = pair_put_address(&pair, field_rva, CONSTANT_RVA);
+        at = PAIR_PUT_RELATIVE(&pair, at, "\xE8", LOCAL_RVA);
+        PAIR_PUT(&pair, at, "\xC9\xC3");
+        PAIR_PUT(&pair, LOCAL_RVA, "\x8B\x44\x24\x04\x40\xC3");
+        pair_put(&pair, CONSTANT_RVA, places[i].bytes, strlen(places[i].bytes));
+        pair_expect(places[i].name, &pair, places[i].is_proved ? PAIR_PROVED : PAIR_NOT_SHOWN, field_rva,
+                    "it is not shown which of the parts");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_use_is_judged),
+        cmocka_unit_test(a_place_among_constants_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 #include "verify/verify_around_head.h"
 #include "verify/verify_holders.h"
 #include "verify/verify_registers.h"
+#include "verify/verify_relocations.h"
+#include "verify/verify_text_literal.h"
 
 enum {
     STRUCTURE_MAX_NBYTES = 0x1000,
@@ -16,7 +18,7 @@ enum {
 bool verify_has_head_behind(const struct verify_moves *moves, uint64_t rva)
 {
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
-    if (!moves->map.moves_apart || !own || !own->is_code ||
+    if (!moves->map.moves_apart || !own || own->is_slots || own->is_table ||
         rva % (moves->judged->old_image.is_64 ? 8 : 4) != 0)
         return false;
     for (size_t i = 0; i < moves->map.count; i++) {
@@ -49,7 +51,8 @@ static bool stores_function(struct verify_moves *moves, const struct verify_full
     return full->decoded.mnemonic == ZYDIS_MNEMONIC_MOV &&
            full->operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
            full->operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-           verify_is_function(moves, (full->operands[1].imm.value.u & UINT32_MAX) - image->base_va);
+           verify_begins_instruction(&moves->code,
+                                     (full->operands[1].imm.value.u & UINT32_MAX) - image->base_va);
 }
 
 /* Structures of callbacks on the stack are filled in one go. */
@@ -57,6 +60,9 @@ static bool has_function_beside(struct verify_moves *moves, const struct verify_
                                 size_t at, size_t nbytes)
 {
     struct verify_full full;
+    struct verify_function *function = verify_function_at(&moves->code, (uint32_t)(section->rva + at));
+    if (function)
+        verify_function_is_clean(&moves->code, function); /* it marks where instructions begin */
     if (verify_decode_full(&moves->code, section, at + nbytes, &full) && stores_function(moves, &full))
         return true;
     for (size_t back = 1; back <= INSTRUCTION_MAX_NBYTES && back <= at; back++)
@@ -126,15 +132,52 @@ bool verify_is_ahead(struct verify_moves *moves, uint64_t field_rva, uint64_t rv
                verify_function_at(&moves->code, (uint32_t)rva);
 }
 
+/* Data hold the address: a table of functions, or of cases. On x86 the field that is judged is a relocated
+ * one itself. */
+static bool is_in_data(struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    if (image->is_64)
+        return verify_bit(section->pointed, (size_t)(rva - section->rva));
+    struct verify_relocation_reader reader = verify_relocations_begin(image);
+    struct verify_relocation relocation;
+    while (verify_relocations_next(&reader, &relocation)) {
+        uint64_t va;
+        if (moves->budget_count == 0)
+            return true;
+        moves->budget_count--;
+        if (!verify_read_at(image, relocation.rva, 4, &va) || (uint32_t)(va - image->base_va) != rva)
+            continue;
+        const struct verify_piece *site = verify_piece_at(&moves->map, relocation.rva);
+        if (site && !site->is_code)
+            return true;
+    }
+    return false;
+}
+
+/* The begin of a function that has another reason to be there, or of a case of a switch; or among constants,
+ * where no text begins. */
+static bool may_be_met_by_chance(struct verify_moves *moves, uint64_t rva)
+{
+    const struct verify_piece *own = verify_piece_at(&moves->map, rva);
+    const struct verify_code_section *section = verify_code_at(&moves->code, rva);
+    size_t at = section ? (size_t)(rva - section->rva) : 0;
+    if (verify_text_nbytes(&moves->judged->old_image, rva, &moves->judged->verdict->step_count) != 0)
+        return false;
+    if (own->is_code)
+        return section &&
+               (verify_bit(section->called, at) || is_inside(moves, section, at) || is_in_data(moves, rva));
+    return !(own->section->characteristics & SCN_MEM_WRITE);
+}
+
 bool verify_may_be_around_head(struct verify_moves *moves, const struct verify_field_in_code *field,
                                size_t operand_at, uint64_t rva)
 {
-    const struct verify_code_section *section = field->section, *target = verify_code_at(&moves->code, rva);
+    const struct verify_code_section *section = field->section;
     struct verify_full full;
-    size_t at = target ? (size_t)(rva - target->rva) : 0;
-    if (!target || !verify_has_head_behind(moves, rva) || verify_is_ahead(moves, section->rva + field->at, rva) ||
-        (!verify_bit(target->called, at) && !is_inside(moves, target, at)) ||
-        !verify_decode_full(&moves->code, section, operand_at, &full))
+    if (!verify_has_head_behind(moves, rva) || verify_is_ahead(moves, section->rva + field->at, rva) ||
+        !may_be_met_by_chance(moves, rva) || !verify_decode_full(&moves->code, section, operand_at, &full))
         return false;
     if (full.decoded.mnemonic == ZYDIS_MNEMONIC_CMP)
         return true;

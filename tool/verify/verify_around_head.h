@@ -8,10 +8,10 @@
 
 /* CONTAINING_RECORD(&head, struct item, link) is the address of the head less the place of the link, and may
  * equal the begin of a function by chance. True when the operand at `field` takes rva and may mean that:
- * writable data that moved otherwise lie no farther behind it than structures are long, the function is
- * called, or jumps lead across the place, so that it has a reason to be there without its address being
- * taken, and the address is neither stored into an object, nor passed through a pointer to a function or to
- * an import. */
+ * writable data that moved otherwise lie no farther behind it than structures are long; what is there has
+ * another reason to be there (the function is called, lies in a table, or is none, as jumps lead across the
+ * place), or is a constant but no text; and the address is neither stored into an object, nor passed through
+ * a pointer to a function or to an import. */
 bool verify_may_be_around_head(struct verify_moves *moves, const struct verify_field_in_code *field,
                                size_t operand_at, uint64_t rva);
 
