@@ -18,6 +18,8 @@ enum {
 bool verify_has_head_behind(const struct verify_moves *moves, uint64_t rva)
 {
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
+    if (!own) /* behind the end of a part */
+        own = verify_piece_before(&moves->map, rva);
     if (!moves->map.moves_apart || !own || own->is_slots || own->is_table ||
         rva % (moves->judged->old_image.is_64 ? 8 : 4) != 0)
         return false;
@@ -163,6 +165,8 @@ static bool may_be_met_by_chance(struct verify_moves *moves, uint64_t rva)
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
     const struct verify_code_section *section = verify_code_at(&moves->code, rva);
     size_t at = section ? (size_t)(rva - section->rva) : 0;
+    if (!own) /* nothing is there at all */
+        return true;
     if (verify_text_nbytes(&moves->judged->old_image, rva, &moves->judged->verdict->step_count) != 0)
         return false;
     if (own->is_code)
