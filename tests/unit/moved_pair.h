@@ -19,7 +19,7 @@ enum {
     PAIR_RDATA_RVA = 0x2000,
     PAIR_UNWIND_RVA = 0x20F0,
     PAIR_FREE_RVA = 0x2100,    /* of .rdata */
-    PAIR_POINTER_RVA = 0x23F8, /* leads to the entry point */
+    PAIR_POINTER_RVA = 0x20E0, /* leads to the entry point */
     PAIR_DATA_RVA = 0x3000,
     PAIR_RELOC_RVA = 0x4000,
     PAIR_NEW_DATA_RVA = 0x5000,
@@ -41,7 +41,7 @@ struct moved_pair {
     uint32_t sites[64]; /* relocated fields, old RVAs */
     size_t site_count;
     uint32_t function_count;
-    uint32_t text_nbytes; /* of .text */
+    uint32_t text_nbytes, rdata_nbytes;
     uint32_t moved_rva, moved_end_rva;
     bool is_split;
     uint32_t tail_nbytes;  /* zeros behind the raw data of .data */
@@ -119,6 +119,7 @@ static inline struct moved_pair pair_begin(uint16_t machine)
 {
     struct moved_pair pair = {.machine = machine,
                               .text_nbytes = PAIR_SECTION_NBYTES,
+                              .rdata_nbytes = PAIR_SECTION_NBYTES,
                               .moved_rights = MADE_DATA,
                               .moved_rva = PAIR_DATA_RVA,
                               .moved_end_rva = PAIR_RELOC_RVA};
@@ -208,7 +209,7 @@ static inline struct span pair_file(const struct moved_pair *pair, const struct 
     if (pair->function_count != 0)
         make_directory(made, DIR_EXCEPTION, PAIR_RDATA_RVA, pair->function_count * RUNTIME_FUNCTION_NBYTES);
     make_section(made, ".text", PAIR_TEXT_RVA, MADE_TEXT, side->bytes[0], pair->text_nbytes);
-    make_section(made, ".rdata", PAIR_RDATA_RVA, MADE_RDATA, side->bytes[1], PAIR_SECTION_NBYTES);
+    make_section(made, ".rdata", PAIR_RDATA_RVA, MADE_RDATA, side->bytes[1], pair->rdata_nbytes);
     pair_put_data(pair, side, made, is_new);
     make_relocations(made, PAIR_RELOC_RVA, sites, count);
     if (is_new)

@@ -20,7 +20,7 @@ enum {
     END_RVA = TREE_RVA + 8,
     NUMBER_OF_SECTION = 3,
     NEW_NUMBER_OF_SECTION = 5,
-    IAT_RVA = PAIR_POINTER_RVA - 0x40
+    IAT_RVA = PAIR_RDATA_RVA + PAIR_SECTION_NBYTES - 0x48
 };
 
 /* A 4-byte number of both images that is another one, or of the new image alone. */

@@ -109,13 +109,13 @@ static void expect_loaded(uint16_t machine, const char *name, const char *rest, 
 static void nothing_is_accessed_through_a_function(void **state)
 {
     (void)state;
-    EXPECT_LOADED(MACHINE_I386, "called", "\xFF\xD1\xC3", true);
-    EXPECT_LOADED(MACHINE_I386, "accessed", "\x8B\x01\xC3", false);
-    EXPECT_LOADED(MACHINE_I386, "indexed", "\x8B\x04\x81\xC3", false);
-    EXPECT_LOADED(MACHINE_I386, "accessed behind a copy", "\x8B\xD1\x83\xC2\x04\x8B\x02\xC3", false);
-    EXPECT_LOADED(MACHINE_AMD64, "called", "\xFF\xD1\xC3", true);
-    EXPECT_LOADED(MACHINE_AMD64, "accessed", "\x8B\x01\xC3", false);
-    EXPECT_LOADED(MACHINE_AMD64, "indexed", "\x8B\x04\x81\xC3", false);
+    EXPECT_LOADED(MACHINE_I386, "x86: called", "\xFF\xD1\xC3", true);
+    EXPECT_LOADED(MACHINE_I386, "x86: accessed", "\x8B\x01\xC3", false);
+    EXPECT_LOADED(MACHINE_I386, "x86: indexed", "\x8B\x04\x81\xC3", false);
+    EXPECT_LOADED(MACHINE_I386, "x86: accessed behind a copy", "\x8B\xD1\x83\xC2\x04\x8B\x02\xC3", false);
+    EXPECT_LOADED(MACHINE_AMD64, "x64: called", "\xFF\xD1\xC3", true);
+    EXPECT_LOADED(MACHINE_AMD64, "x64: accessed", "\x8B\x01\xC3", false);
+    EXPECT_LOADED(MACHINE_AMD64, "x64: indexed", "\x8B\x04\x81\xC3", false);
 }
 
 int main(void)

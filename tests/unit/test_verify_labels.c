@@ -4,7 +4,7 @@
 #include "moved_pair.h"
 
 enum {
-    TABLE_RVA = PAIR_DATA_RVA + 0x40,
+    TABLE_RVA = PAIR_DATA_RVA + 0x240, /* farther than a page from .rdata: no fold reaches that far */
     CASE_COUNT = 3,
     BEHIND_RVA = TABLE_RVA + CASE_COUNT * 4, /* a number that is no entry */
     LABELS_RVA = PAIR_TEXT_RVA + 0x60        /* two instructions a label, four bytes */
@@ -122,6 +122,7 @@ static const struct switch_case cases[] = {
 static struct moved_pair make_pair(const struct switch_case *tested, uint32_t *lea_rva)
 {
     struct moved_pair pair = pair_begin(MACHINE_AMD64);
+    pair.rdata_nbytes = 0x200;
     *lea_rva = pair_put(&pair, PAIR_TEXT_RVA, tested->before, tested->before_nbytes);
     uint32_t at = PAIR_PUT_RELATIVE(&pair, *lea_rva, "\x48\x8D\x15", TABLE_RVA);
     at = pair_put(&pair, at, tested->behind, tested->behind_nbytes);

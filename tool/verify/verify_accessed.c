@@ -41,7 +41,7 @@ static bool find_pointers(struct verify_moves *moves)
         unsigned nbytes = verify_relocation_width(relocation.type);
         moves->judged->verdict->step_count++;
         if (nbytes == 0 || !verify_read_at(image, relocation.rva, nbytes, &va) ||
-            !verify_begins_instruction(&moves->code, va - image->base_va))
+            !verify_is_instruction(&moves->code, va - image->base_va))
             continue;
         struct verify_pointer *grown = arena_grow(moves->judged->arena, moves->pointers, moves->pointer_count,
                                                   &capacity, moves->pointer_count + 1, sizeof *grown);

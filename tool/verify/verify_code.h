@@ -73,7 +73,8 @@ bool verify_code_read(const struct verify_image *image, const struct verify_tabl
 /* The code section whose file bytes hold rva, or NULL. */
 const struct verify_code_section *verify_code_at(const struct verify_code *code, uint64_t rva);
 
-/* An instruction of a function that decodes cleanly begins at rva. */
+/* An instruction begins at rva in a function that was found to decode cleanly: where
+ * verify_function_is_clean() was not asked yet, none does. */
 bool verify_begins_instruction(const struct verify_code *code, uint64_t rva);
 
 /* Reads and sets one bit of a section's maps. */
@@ -101,5 +102,8 @@ struct verify_function *verify_function_at(struct verify_code *code, uint32_t rv
  * the begin (verify_function_flow.h), and each direct branch inside it leads to the begin of one of them. The
  * tables' bytes are no starts. */
 bool verify_function_is_clean(struct verify_code *code, struct verify_function *function);
+
+/* An instruction of a function that decodes cleanly begins at rva. */
+bool verify_is_instruction(struct verify_code *code, uint64_t rva);
 
 #endif

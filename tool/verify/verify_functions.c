@@ -131,3 +131,10 @@ bool verify_function_is_clean(struct verify_code *code, struct verify_function *
         function->state = (uint8_t)look_at(code, function);
     return function->state == FUNCTION_CLEAN;
 }
+
+bool verify_is_instruction(struct verify_code *code, uint64_t rva)
+{
+    struct verify_function *function =
+        verify_code_at(code, rva) ? verify_function_at(code, (uint32_t)rva) : NULL;
+    return function && verify_function_is_clean(code, function) && verify_begins_instruction(code, rva);
+}

@@ -95,7 +95,7 @@ static bool has_code_beside(struct verify_moves *moves, uint64_t rva, uint64_t f
         if (!verify_read_at(image, field_rva + (uint64_t)(int64_t)(side * (int)nbytes), nbytes, &va))
             continue;
         uint64_t other_rva = va - image->base_va;
-        if (verify_begins_instruction(&moves->code, other_rva) && other_rva < rva + LABEL_REACH_NBYTES &&
+        if (verify_is_instruction(&moves->code, other_rva) && other_rva < rva + LABEL_REACH_NBYTES &&
             rva < other_rva + LABEL_REACH_NBYTES && (may_begin || are_of_one_function(moves, rva, other_rva)))
             return true;
     }

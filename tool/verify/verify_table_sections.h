@@ -1,6 +1,6 @@
-/* verify_table_sections.h - sections that code does not read: nothing but tables of the loader, or debug data.
- * Takes: struct verify_moves behind the inventory.  Gives: a mark on each piece.
- * Must not: take a section for such a one because of its name alone. */
+/* verify_table_sections.h - sections that code does not read: nothing but tables of the loader, or debug
+ * data. Takes: struct verify_moves behind the inventory.  Gives: a mark on each piece. Must not: take a
+ * section for such a one because of its name alone. */
 #ifndef HVCIFIX_VERIFY_VERIFY_TABLE_SECTIONS_H
 #define HVCIFIX_VERIFY_VERIFY_TABLE_SECTIONS_H
 
