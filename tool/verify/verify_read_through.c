@@ -34,7 +34,7 @@ static bool is_torn(const struct verify_moves *moves, uint64_t rva)
 bool verify_reads_what_changed(struct verify_moves *moves, const struct verify_field_in_code *field,
                                uint64_t rva)
 {
-    bool is_code = verify_begins_instruction(&moves->code, rva);
+    bool is_code = verify_is_instruction(&moves->code, rva);
     bool is_table = !is_code && moves->judged->old_image.is_64 && !verify_code_at(&moves->code, rva);
     if (!moves->map.moves_apart || (!is_code && !(is_table && is_torn(moves, rva))) ||
         !(verify_uses_possible(&moves->code, field).uses & USE_ADDRESS))
