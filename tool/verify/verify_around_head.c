@@ -165,7 +165,8 @@ static bool may_be_met_by_chance(struct verify_moves *moves, uint64_t rva)
     const struct verify_piece *own = verify_piece_at(&moves->map, rva);
     const struct verify_code_section *section = verify_code_at(&moves->code, rva);
     size_t at = section ? (size_t)(rva - section->rva) : 0;
-    if (!own) /* nothing is there at all */
+    /* Fill, or nothing at all. */
+    if (!own || (own->is_code && section && at < section->bytes.nbytes && section->bytes.bytes[at] == 0xCC))
         return true;
     if (verify_text_nbytes(&moves->judged->old_image, rva, &moves->judged->verdict->step_count) != 0)
         return false;
