@@ -26,8 +26,9 @@ static void assert_fits_the_screen(const char *text)
 static void every_code_explains_itself(void **state)
 {
     (void)state;
-    static const unsigned codes[] = {2003, 2004, 2005, 2006, 2101, 2102, 9001, 9002, 9003, 9004, 9005, 9006,
-                                     9007, 9008, 9010, 9011, 9020, 9021, 9022, 9023, 9030, 9031, 9032};
+    static const unsigned codes[] = {2003, 2004, 2005, 2006, 2101, 2102, 9001, 9002, 9003,
+                                     9004, 9005, 9006, 9007, 9008, 9010, 9011, 9020, 9021,
+                                     9022, 9023, 9030, 9031, 9032, 9040, 9041, 9042, 9043};
     struct arena arena;
     arena_init(&arena, NULL);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
