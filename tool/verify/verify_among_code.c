@@ -53,13 +53,20 @@ static bool is_label(struct verify_moves *moves, uint64_t rva)
             is_branched_to(moves, section, function, at));
 }
 
+/* [index * scale + address]: a table's begin, or where it would begin. */
+static bool has_index(const struct verify_field_in_code *field)
+{
+    const uint8_t *bytes = field->section->bytes.bytes;
+    return field->at >= 2 && (bytes[field->at - 2] & 0xC7) == 0x04 && (bytes[field->at - 1] & 0x07) == 0x05;
+}
+
 /* mov [memory], offset label; ...; label: a little further on in the same function. */
 static bool is_near_label(struct verify_moves *moves, const struct verify_field_in_code *field, uint64_t rva)
 {
     uint64_t field_rva = field->section->rva + (uint64_t)field->at;
     struct verify_function *function = verify_function_at(&moves->code, (uint32_t)field_rva);
-    return function && rva > field_rva && rva - field_rva <= NEAR_LABEL_NBYTES && rva < function->end_rva &&
-           verify_begins_instruction(&moves->code, rva);
+    return function && !has_index(field) && rva > field_rva && rva - field_rva <= NEAR_LABEL_NBYTES &&
+           rva < function->end_rva && verify_begins_instruction(&moves->code, rva);
 }
 
 /* lea rax, [label]; the epilogue; ret: an exception handler says where its function goes on. */
