@@ -168,7 +168,10 @@ static bool may_be_met_by_chance(struct verify_moves *moves, uint64_t rva)
     /* Fill, or nothing at all. */
     if (!own || (own->is_code && section && at < section->bytes.nbytes && section->bytes.bytes[at] == 0xCC))
         return true;
-    if (verify_text_nbytes(&moves->judged->old_image, rva, &moves->judged->verdict->step_count) != 0)
+    uint8_t before = 0xCC;
+    verify_memory_byte(&moves->judged->old_image, rva - 1, &before);
+    if ((before == 0 || before == 0xCC) &&
+        verify_text_nbytes(&moves->judged->old_image, rva, &moves->judged->verdict->step_count) != 0)
         return false;
     if (own->is_code)
         return section &&
