@@ -148,9 +148,10 @@ static bool is_environment(struct verify_code *code, const struct verify_code_se
            full.decoded.mnemonic == ZYDIS_MNEMONIC_POP;
 }
 
-/* call rel32, of code that decodes; the target, when it does too. */
+/* call rel32, of code that decodes; the target, when it does too, and the function that begins there, or
+ * NULL. */
 static bool is_call(struct verify_code *code, const struct verify_code_section *section, size_t at,
-                    const struct verify_code_section **to, size_t *to_at)
+                    const struct verify_code_section **to, size_t *to_at, struct verify_function **begun)
 {
     if (section->bytes.bytes[at] != 0xE8 || !range_fits(section->bytes.nbytes, at, CALL_NBYTES))
         return false;
@@ -161,6 +162,7 @@ static bool is_call(struct verify_code *code, const struct verify_code_section *
     *to = target_rva < 0 ? NULL : verify_code_at(code, (uint64_t)target_rva);
     struct verify_function *callee = *to ? verify_function_at(code, (uint32_t)target_rva) : NULL;
     *to_at = *to ? (size_t)(target_rva - (*to)->rva) : 0;
+    *begun = callee && callee->rva == target_rva ? callee : NULL;
     /* Over a few bytes to a pop: in whatever bytes, that is code which asks for its own address. */
     bool is_short = distance >= 0 && distance <= SHORT_NBYTES && *to == section &&
                     range_fits(section->bytes.nbytes, *to_at, 1) &&
@@ -170,17 +172,32 @@ static bool is_call(struct verify_code *code, const struct verify_code_section *
             verify_function_is_clean(code, callee) && verify_bit((*to)->starts, *to_at));
 }
 
+/* Many calls lead to one function: its head is looked at once. */
+static bool callee_uses_it(struct verify_code *code, const struct verify_code_section *to, size_t to_at,
+                           struct verify_function *begun, bool counts_returned, uint32_t *rva)
+{
+    uint8_t plain = counts_returned ? 1 : 2;
+    if (begun && (begun->plain_heads & plain))
+        return false;
+    if (head_uses_it(code, to, to_at, counts_returned, rva))
+        return true;
+    if (begun)
+        begun->plain_heads |= plain;
+    return false;
+}
+
 bool verify_return_address_used(struct verify_code *code, bool counts_returned, uint32_t *rva)
 {
     for (uint32_t i = 0; i < code->section_count; i++) {
         const struct verify_code_section *section = &code->sections[i], *to;
+        struct verify_function *begun;
         for (size_t at = 0, to_at; at < section->bytes.nbytes; at++) {
             code->step_count++;
             *rva = section->rva + (uint32_t)at;
             if ((section->bytes.bytes[at] == 0xD9 && verify_begins_instruction(code, *rva) &&
                  is_environment(code, section, at)) ||
-                (is_call(code, section, at, &to, &to_at) &&
-                 head_uses_it(code, to, to_at, counts_returned, rva)))
+                (is_call(code, section, at, &to, &to_at, &begun) &&
+                 callee_uses_it(code, to, to_at, begun, counts_returned, rva)))
                 return true;
         }
     }

@@ -112,13 +112,24 @@ static bool is_stored_through(struct verify_write_search *search, const struct v
            verify_follow(search->code, field->section, uses.operand_at, 0).writes;
 }
 
+/* Can the instruction with this field as its displacement take an address, rather than access memory? A
+ * RIP-relative displacement stands right behind ModRM, and that behind the opcode: lea, or one of the
+ * two-byte opcodes. */
+static bool may_take_address(const struct verify_field_in_code *field)
+{
+    const uint8_t *bytes = field->section->bytes.bytes;
+    if (field->kind != FIELD_RIP_RELATIVE || field->at < 3)
+        return true;
+    return bytes[field->at - 2] == 0x8D || bytes[field->at - 3] == 0x0F;
+}
+
 /* The address of something else is taken, a constant is added, and what is stored to lies in a target. The
  * image base has a walk of its own. */
 static bool judge_far_store(struct verify_write_search *search, const struct verify_field_in_code *field,
                             uint64_t rva)
 {
     if ((field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE) ||
-        rva < search->code->image->headers_nbytes ||
+        rva < search->code->image->headers_nbytes || !may_take_address(field) ||
         !(verify_uses_possible(search->code, field).uses & USE_ADDRESS))
         return true;
     struct verify_uses uses = verify_uses_resolved(search->code, field);
