@@ -19,8 +19,9 @@
     X(lstat)                                                                                                 \
     X(mmap)                                                                                                  \
     X(fsync)                                                                                                 \
-    X(fchmod) X(rename) X(unlink) X(realpath) X(opendir) X(readdir) X(fopen) X(print) X(thread) X(linkat)    \
-        X(access) X(fchown)
+    X(fchmod)                                                                                                \
+    X(rename) X(unlink) X(realpath) X(opendir) X(readdir) X(fopen) X(print) X(thread) X(linkat) X(access)    \
+        X(fchown)
 
 enum fault_name {
 #define X(name) FAULT_##name,
