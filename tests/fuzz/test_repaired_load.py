@@ -55,6 +55,13 @@ FOUND = (
     "writes_text_low_80_x86 102e=72",
     # A base relocation behind the bytes that its section says to have.
     "wx_page_x86 218=13 140b=74",
+    # Unwind data, or code, after which instructions begin elsewhere.
+    "debug_rsds_iat_in_text_x64 183c=b0",
+    "import_slots_all_in_text_x64 bb3=40 123c=c6",
+    "relocless_low_80_x64 a18=f0",
+    "rich_iat_in_text_x64 60a1=00 8d2b=00 c95e=ff",
+    # Directory 12 holds more than what leaves.
+    "rich_iat_in_text_x86 155=63 6412=ff",
     # A pointer to the begin of the base relocations.
     "import_slots_low_80_iat_in_text_x64 f88=8012",
     # The verifier guessed wrong where part of the data had gone, and took the guess for certain.

@@ -26,6 +26,31 @@ static bool check_range_of_data(struct rewrite *rewrite)
             return rewrite_refuse(rewrite, extent->rva, directory->entry_foff, cure_scattered,
                                   "Directory 12 does not hold the thunk array at RVA 0x%" PRIX32 ".",
                                   extent->rva);
+        if (directory && directory->nbytes != 0 &&
+            piece_delta(layout_piece_at(rewrite->layout, directory->rva + directory->nbytes - 1)) !=
+                piece_delta(piece))
+            return rewrite_refuse(rewrite, extent->rva, directory->entry_foff, cure_scattered,
+                                  "Directory 12 reaches over a border where the image has to be cut.");
+    }
+    return true;
+}
+
+/* An array without slots has no bytes that leave, but the loader looks at its place all the same. */
+static bool check_empty_arrays(struct rewrite *rewrite, const struct piece *leaving)
+{
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source != SOURCE_IMPORTS || ref->detail != DETAIL_IMPORT_IAT_FIELD ||
+            ref->state == REF_NULL ||
+            (ref->target >= leaving->old_rva && ref->target < piece_end_rva(leaving)))
+            continue;
+        const struct section *section = image_section_at_rva(rewrite->image, ref->target);
+        bool stays =
+            piece_delta(layout_piece_at(rewrite->layout, ref->target)) == rewrite->layout->uniform_delta;
+        if (stays && section && (section->characteristics & SCN_MEM_EXECUTE))
+            return rewrite_refuse(rewrite, ref->target, ref->site_foff, cure_scattered,
+                                  "The thunk array at RVA 0x%" PRIX32 " would stay in executable memory.",
+                                  ref->target);
     }
     return true;
 }
@@ -70,5 +95,5 @@ bool import_range_choose(struct rewrite *rewrite)
                 "count from it.");
     layout->iat_rva = leaving->new_rva + (begin_rva - leaving->old_rva);
     layout->iat_nbytes = end_rva - begin_rva;
-    return true;
+    return check_empty_arrays(rewrite, leaving);
 }

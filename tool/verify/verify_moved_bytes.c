@@ -58,9 +58,7 @@ static bool check_field(struct verify_moves *moves, const struct verify_piece *p
         return true;
     if (field->is_inferred)
         return verify_moves_unproved(
-            moves, field->rva,
-            "%s at RVA 0x%X became 0x%llX; it is not shown that it does not mean what "
-            "lies across an edge (0x%llX).",
+            moves, field->rva, "%s at RVA 0x%X became 0x%llX; it is not shown that it need not be 0x%llX.",
             field->what, (unsigned)field->rva, (unsigned long long)value,
             (unsigned long long)field->expected);
     return verify_refute(

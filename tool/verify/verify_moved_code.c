@@ -212,8 +212,11 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
     if (!is_apart)
         return true;
     struct verify_function *function = verify_function_at(&moves->code, field_rva);
-    bool is_certain = (uses.is_unanimous && is_read_behind_data(scan, field, uses.operand_at)) ||
-                      (function && verify_function_is_clean(&moves->code, function));
+    /* Where a clean function has other instructions, code in front of it may still run into its midst. */
+    bool is_certain =
+        function && verify_function_is_clean(&moves->code, function)
+            ? verify_begins_instruction(&moves->code, (uint64_t)scan->section->rva + uses.operand_at)
+            : uses.is_unanimous && is_read_behind_data(scan, field, uses.operand_at);
     const struct verify_piece *last = &moves->map.pieces[moves->map.count - 1];
     uint64_t far_rva = (uint64_t)last->end_rva + (is_certain ? FAR_NBYTES : EDGE_NBYTES);
     if (!target && target_rva >= far_rva)
@@ -232,8 +235,13 @@ static bool judge_field(struct code_scan *scan, const struct verify_field_in_cod
                                      "data; it is not shown that "
                                      "either is none.",
                                      (unsigned)field_rva, (unsigned long long)target_rva);
+    /* Without unwind data, or against it, that this is an operand follows from decoding alone. */
+    bool is_only_decoded =
+        field->kind == FIELD_RIP_RELATIVE &&
+        (!function || function->is_gap || !verify_function_is_clean(&moves->code, function));
     if (is_certain && is_decided)
-        return add_reference(scan, field->at, field->nbytes, delta, what, meaning == MEANING_INFERRED);
+        return add_reference(scan, field->at, field->nbytes, delta, what,
+                             meaning == MEANING_INFERRED || is_only_decoded);
     if (is_decided && delta == scan->site->delta)
         return true; /* an operand or not: it stays as it is */
     if (!is_certain)
