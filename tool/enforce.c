@@ -65,21 +65,22 @@ void enforce_reject(const struct enforce_options *options, struct outcome *outco
 {
     struct arena *arena = &outcome->arena;
     struct finding error;
-    bool is_done = true;
-    if (outcome->enforced != ENFORCE_REJECTED || options->on_fail == ON_FAIL_KEEP ||
-        file_is_absent(outcome->path))
+    if (outcome->enforced != ENFORCE_REJECTED || options->on_fail == ON_FAIL_KEEP)
         return;
-    if (options->on_fail == ON_FAIL_DELETE) {
-        is_done = file_remove(outcome->path, arena, &error);
-        outcome->was_removed = is_done;
-    } else {
-        const char *rejected_path = arena_printf(arena, "%s" ENFORCE_REJECTED_SUFFIX, outcome->path);
-        if (rejected_path[0] == 0)
-            return; /* no memory for a name; the exit code says that the image is not to be used */
-        is_done = file_rename(outcome->path, rejected_path, arena, &error);
-        outcome->rejected_path = is_done ? rejected_path : NULL;
-    }
-    if (is_done)
+    bool deletes = options->on_fail == ON_FAIL_DELETE;
+    const char *rejected_path =
+        deletes ? NULL : arena_printf(arena, "%s" ENFORCE_REJECTED_SUFFIX, outcome->path);
+    if (rejected_path && rejected_path[0] == 0)
+        return; /* no memory for a name: the report says so */
+    bool is_done = deletes ? file_remove(outcome->path, arena, &error)
+                           : file_rename(outcome->path, rejected_path, arena, &error);
+    /* A network file system may say that it failed and have done it; another enforcer may have been faster.
+     */
+    bool is_gone = is_done || file_is_absent(outcome->path);
+    outcome->was_removed = deletes && is_gone;
+    outcome->rejected_path =
+        !deletes && (is_done || (is_gone && !file_is_absent(rejected_path))) ? rejected_path : NULL;
+    if (is_gone)
         return;
     error.cure = "The rejected image is still there: keep later steps from using it.";
     finding_add(&outcome->problems, &error);

@@ -51,7 +51,7 @@ ANSWERS = {
 # What the tool calls that cannot fail, or whose failure means nothing to it. fwrite() and its kin write through a
 # stream of faults.c; a mutex that exists can be locked.
 HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
-    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul)|v?snprintf|
+    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul|toll)|v?snprintf|time|ini_parse_stream|
     qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|closedir|f(close|error|flush|write|printf)|
     pthread_(join|attr_destroy|(mutex|cond)_.*)""", re.VERBOSE)
 
@@ -108,6 +108,18 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
         names = [name for name in ANSWERS if VARIANT == "plain" or name != "memory"]
         self.try_all(self.folders, "check", "--jobs", "4", "--format", "json", ".", names=names)
         self.try_all(self.two_drivers, "fix", "--jobs", "4", "--in-place", ".", names=names)
+
+    def test_policy(self):
+        """A policy that cannot be read allows nothing, and what it rejects is either there or renamed."""
+        def prepare(folder):
+            shutil.copyfile(self.fixture("wx_page_x64"), folder / "driver.sys")
+            (folder / "base.ini").write_text("[policy]\nmode = reject\n")
+            (folder / "policy.ini").write_text("[policy]\ninclude = base.ini\n")
+
+        self.try_all(prepare, "check", "--policy", "policy.ini", "driver.sys")
+        runs = self.try_all(prepare, "enforce", "--policy", "policy.ini", "driver.sys")
+        self.assertEqual(runs["rename:1:EIO"].returncode, 4)
+        self.assertIn("driver.sys", runs["rename:1:EIO"].files)
 
     def test_fix_through_a_link(self):
         def prepare(folder):

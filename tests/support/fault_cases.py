@@ -20,7 +20,8 @@ from test_signatures import authenticode_digest  # noqa: E402
 USES_MEMORY = os.access("/dev/shm", os.W_OK)
 TEMPORARY = re.compile(r"\A\.hvcifix-\d+-\d+\.tmp\Z")
 CODE = re.compile(rb'HVCI90(06|07|08|32)|"result": "unreadable"')
-BEFORE_THE_RUN = b"HVCI9008: |HVCI9010: (The response file cannot be read. |--output names an image)"
+BEFORE_THE_RUN = (b"HVCI9008: |HVCI9010: (The response file cannot be read. |--output names an image)|"
+                  b"HVCI9040: The policy file \\S+ cannot be read: ")
 
 # files: {name: bytes} of what lies in the folder; log: what the library of faults has counted.
 Run = collections.namedtuple("Run", "returncode stdout stderr files log")

@@ -13,7 +13,8 @@ import time
 LOADER = next(filter(os.path.exists, ("/usr/lib/wine/wine64", "/usr/bin/wine")), "wine")  # Debian's wine is a script
 LIMIT_SECONDS = 120
 LONGEST_COMMAND = 32_000  # characters
-NOT_READY = ("start 1053", "start 1055")  # the first start in a fresh prefix: the service host is not up yet
+# The first start in a fresh prefix: the service host is not up yet. 1359: the host ended while it was asked.
+NOT_READY = ("start 1053", "start 1055", "start 1359")
 
 
 def is_installed():
