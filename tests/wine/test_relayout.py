@@ -24,12 +24,11 @@ SEEDS = (1, 20)
 LEAST_VERIFIED = 0.75  # of each machine; over all images it is more (docs/RELAYOUT.md)
 TOOLS_SEED = 5
 SOURCES = {
-    "x.mc": "MessageId=0x1\r\nSymbolicName=MSG_HELLO\r\nLanguage=English\r\nHello %1.\r\n.\r\n",
     "s.hlsl": "float4 main(float4 c : COLOR) : SV_Target { return c * 2; }\r\n",
 }
 # Command lines and the files that they make.
 COMMANDS = (
-    (("mc.exe", "x.mc"), ("x.h", "x.rc", "MSG00001.bin")),
+    (("certmgr.exe", "-?"), ()),
     (("fxc.exe", "/nologo", "/T", "ps_4_0", "s.hlsl", "/Fo", "s.cso"), ("s.cso",)),
     (("uuidgen.exe", "-?"), ()),
     (("makecat.exe", "-?"), ()),

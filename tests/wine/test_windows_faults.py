@@ -60,7 +60,7 @@ HARMLESS = re.compile(r"""__acrt_iob_func|_fileno|_get_osfhandle|_setmode|_strni
     Get(ActiveProcessorCount|ProcessAffinityMask)|
     Set(LastError|ConsoleMode)|WriteConsoleW|GetFileType|GetSecurityDescriptorControl|LocalFree|InitializeSRWLock|
     InitializeConditionVariable|(Acquire|Release)SRWLockExclusive|SleepConditionVariableSRW|WakeAllConditionVariable|
-    WaitForSingleObject|BCrypt.*""", re.VERBOSE)
+    WaitForSingleObject|_time64|BCrypt.*""", re.VERBOSE)
 SOURCE = pathlib.Path(os.environ["HVCIFIX_SOURCE"]) / "tests" / "support" / "faults_imports_windows.c"
 OBJECTS = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "windows" / "obj" / "tool"
 

@@ -79,6 +79,9 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
         return verify_refute(judged, spot_of(moves, section), "Section %s has rights 0x%X.", section->name,
                              (unsigned)flags);
     uint32_t needless = flags & (SCN_MEM_EXECUTE | SCN_MEM_WRITE) & ~verify_rights_of_content(moves, section);
+    /* A store that is not seen may be why something is writable: a right too many stops no driver. */
+    if (needless == SCN_MEM_WRITE && judged->verdict->result != VERIFY_REFUTED)
+        judged->verdict->right_not_shown = judged->verdict->meaning_not_shown = true;
     if (needless)
         return verify_refute(judged, spot_of(moves, section), "Section %s is %s, but holds nothing that was.",
                              section->name, needless & SCN_MEM_EXECUTE ? "executable" : "writable");
