@@ -62,6 +62,8 @@ FOUND = (
     "rich_iat_in_text_x64 60a1=00 8d2b=00 c95e=ff",
     # Directory 12 holds more than what leaves.
     "rich_iat_in_text_x86 155=63 6412=ff",
+    # A section that only code stores into which another reader does not follow.
+    "relocless_low_80_x64 1f4=3e",
     # A pointer to the begin of the base relocations.
     "import_slots_low_80_iat_in_text_x64 f88=8012",
     # The verifier guessed wrong where part of the data had gone, and took the guess for certain.
