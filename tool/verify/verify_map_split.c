@@ -85,10 +85,30 @@ static bool is_lost(const struct map_search *search, const struct verify_piece *
     return search->judged->old_image.is_64 || old_byte == byte;
 }
 
+/* The first byte from rva on that may be filling now; the piece's end when there is none. Most bytes are not.
+ */
+static uint64_t next_filling(const struct map_search *search, const struct verify_piece *piece, uint64_t rva)
+{
+    uint64_t new_rva = (uint64_t)((int64_t)rva + piece->delta);
+    const struct verify_section *section =
+        new_rva > UINT32_MAX ? NULL : verify_section_at(&search->judged->new_image, (uint32_t)new_rva);
+    if (!section || !(section->characteristics & SCN_MEM_EXECUTE) ||
+        new_rva - section->rva >= section->bytes.nbytes)
+        return rva;
+    const uint8_t *bytes = section->bytes.bytes + (new_rva - section->rva);
+    uint64_t nbytes = section->bytes.nbytes - (new_rva - section->rva);
+    if (nbytes > piece->end_rva - rva)
+        nbytes = piece->end_rva - rva;
+    const uint8_t *filling = memchr(bytes, FILL, (size_t)nbytes);
+    search->judged->verdict->step_count++;
+    return rva + (filling ? (uint64_t)(filling - bytes) : nbytes);
+}
+
 static bool find_runs(struct map_search *search, const struct verify_piece *piece, struct run_list *list)
 {
     uint64_t rva = piece->rva;
     while (rva < piece->end_rva) {
+        rva = next_filling(search, piece, rva);
         struct run run = {.rva = rva, .end_rva = rva, .piece = piece};
         uint32_t gone_count = 0;
         enum byte_state state = BYTE_IS_GONE;
