@@ -64,6 +64,8 @@ FOUND = (
     "rich_iat_in_text_x86 155=63 6412=ff",
     # A section that only code stores into which another reader does not follow.
     "relocless_low_80_x64 1f4=3e",
+    # A section whose name is no text.
+    "low_align_x64 1a8=d64c240180ff0000",
     # A pointer to the begin of the base relocations.
     "import_slots_low_80_iat_in_text_x64 f88=8012",
     # The verifier guessed wrong where part of the data had gone, and took the guess for certain.

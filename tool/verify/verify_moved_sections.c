@@ -13,6 +13,16 @@ static struct verify_spot spot_of(const struct verify_moves *moves, const struct
     return spot;
 }
 
+/* A name that the old image has already, whatever its bytes. */
+static bool is_old_name(const struct verify_image *image, const uint8_t *header)
+{
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (memcmp(image->file.bytes + image->sections[i].header_foff + SECTION_NAME, header + SECTION_NAME,
+                   SECTION_NAME_NBYTES) == 0)
+            return true;
+    return false;
+}
+
 static bool is_paged_name(const char *name)
 {
     return strncmp(name, "PAGE", 4) == 0 || strncmp(name, ".eda", 4) == 0 || strncmp(name, "INIT", 4) == 0;
@@ -70,7 +80,7 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if (origin == HEADER_CHANGED)
         return verify_refute(judged, spot_of(moves, section),
                              "The header of section %s changed in its name, place or rights.", section->name);
-    for (size_t i = 0; i < SECTION_NAME_NBYTES; i++)
+    for (size_t i = 0; i < SECTION_NAME_NBYTES && !is_old_name(&judged->old_image, header); i++)
         if (header[SECTION_NAME + i] >= 0x7F ||
             (header[SECTION_NAME + i] != 0 && header[SECTION_NAME + i] <= 0x20))
             return verify_refute(judged, spot_of(moves, section), "Section %s has a name that is no text.",
