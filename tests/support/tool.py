@@ -1,8 +1,10 @@
 """Runs hvcifix in tests: the Linux program, or, in the variant "windows", hvcifix.exe under Wine (support/both.py)."""
 
+import contextlib
 import json
 import os
 import subprocess
+import tempfile
 
 TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
 PEER = os.environ.get("HVCIFIX_PEER")  # the Linux program, where TOOL is the Windows one
@@ -30,10 +32,18 @@ def command(*arguments):
     return both.programs().command(TOOL, *arguments) if IS_WINDOWS else [TOOL, *map(str, arguments)]
 
 
-def start(*arguments):
-    """A running call, for tests that have several at a time; its output goes together."""
-    return subprocess.Popen(command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=both.programs().environment if IS_WINDOWS else None)
+def together(calls, timeout=300):
+    """[(exit code, output)] of calls that run at the same time. Output goes through files, because Wine's background
+    processes keep pipes open."""
+    environment = both.programs().environment if IS_WINDOWS else None
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in calls]
+        running = [subprocess.Popen(command(*call), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+                   for call, output in zip(calls, outputs)]
+        codes = [process.wait(timeout) for process in running]
+        for output in outputs:
+            output.seek(0)
+        return list(zip(codes, [output.read() for output in outputs]))
 
 
 def not_on_windows(reason):
