@@ -64,6 +64,8 @@ FOUND = (
     "rich_iat_in_text_x86 155=63 6412=ff",
     # A section that only code stores into which another reader does not follow.
     "relocless_low_80_x64 1f4=3e",
+    # The import directory states more bytes than lie behind it where it goes.
+    "debug_data_all_in_text_x86 fd=10",
     # A section whose name is no text.
     "low_align_x64 1a8=d64c240180ff0000",
     # A pointer to the begin of the base relocations.

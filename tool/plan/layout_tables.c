@@ -34,6 +34,22 @@ static bool relocations_have_bytes(struct rewrite *rewrite)
     return true;
 }
 
+/* A directory keeps its size, and may state more than its table has. */
+static bool directories_fit(struct rewrite *rewrite)
+{
+    const struct image *image = rewrite->image;
+    for (unsigned i = 0; i < image->directory_count; i++) {
+        const struct directory *directory = &image->directories[i];
+        if (i == DIR_SECURITY || i == DIR_IAT || i == DIR_BASERELOC || directory->rva == 0 ||
+            range_fits(rewrite->layout->image_nbytes, layout_map_rva(rewrite->layout, directory->rva),
+                       directory->nbytes))
+            continue;
+        return rewrite_refuse(rewrite, directory->rva, directory->entry_foff, "Link the image again.",
+                              "Data directory %u would reach out of the new image.", i);
+    }
+    return true;
+}
+
 /* Tables that are read from their begin to their end have all of it in one piece. */
 bool layout_tables_are_whole(struct rewrite *rewrite)
 {
@@ -48,7 +64,7 @@ bool layout_tables_are_whole(struct rewrite *rewrite)
                                   "Data directory %u reaches over a border where the image has to be cut.",
                                   numbers[i]);
     }
-    return relocations_have_bytes(rewrite);
+    return directories_fit(rewrite) && relocations_have_bytes(rewrite);
 }
 
 /* The slots hold what the lookup table does. *budget_count: how many may still be looked at. */
