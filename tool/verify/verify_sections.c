@@ -68,7 +68,7 @@ static bool explain_section(struct verify_case *judged, uint32_t index, bool is_
                             const struct verify_unwritten *found)
 {
     const struct verify_section *section = &judged->new_image.sections[index];
-    const char *why = found->summary;
+    const char *why;
     if (is_assumed)
         why = arena_printf(
             judged->arena,

@@ -132,9 +132,9 @@ bool verify_sides_find(struct verify_moves *moves)
             sides |= SIDE_BEGIN;
         if (is_inert(moves, piece, false, EDGE_NBYTES))
             sides |= SIDE_END;
-        if ((sides & SIDE_BEGIN) && is_inert(moves, piece, true, 2 * EDGE_NBYTES))
+        if ((sides & SIDE_BEGIN) && is_inert(moves, piece, true, (uint64_t)2 * EDGE_NBYTES))
             sides |= SIDE_BEGIN_DEEP;
-        if ((sides & SIDE_END) && is_inert(moves, piece, false, 2 * EDGE_NBYTES))
+        if ((sides & SIDE_END) && is_inert(moves, piece, false, (uint64_t)2 * EDGE_NBYTES))
             sides |= SIDE_END_DEEP;
         moves->inert_sides[i] = (uint8_t)sides;
     }
