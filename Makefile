@@ -19,16 +19,19 @@ include scripts/fixtures.mk
 include scripts/tests.mk
 include scripts/fuzz.mk
 include scripts/windows.mk
+include scripts/cmake_module.mk
+include scripts/manual.mk
+include scripts/nuget.mk
 
 .DEFAULT_GOAL := all
-.PHONY: help deps all demo test fuzz fixtures windows relayout bench lint install clean
+.PHONY: help deps all demo test fuzz fixtures windows nuget relayout bench lint install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 deps: $(BUILD_DEPS_STAMP) ## install what the build needs (apt, through sudo when not root)
 
-all: $(BUILD)/hvcifix ## build the tool: build/hvcifix
+all: $(BUILD)/hvcifix $(MANUALS) ## build the tool: build/hvcifix
 
 demo: $(BUILD)/hvcifix fixtures ## judge, repair and prove a defective driver made from source
 	@scripts/demo.sh $(BUILD)
@@ -36,6 +39,8 @@ demo: $(BUILD)/hvcifix fixtures ## judge, repair and prove a defective driver ma
 fixtures: $(FIXTURES_STAMP) ## build the defective drivers that the tests use, from source
 
 windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x64, static)
+
+nuget: $(NUGET_PACKAGE) ## pack the NuGet package for MSBuild (needs the .NET SDK): build/nuget/HvciFix.*.nupkg
 
 test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 	@$(RUN_TESTS)
@@ -54,6 +59,8 @@ lint: all ## clang-format, clang-tidy, cppcheck, and the project's own layout ru
 
 install: all ## install into DESTDIR PREFIX (default /usr/local)
 	install -D -m 755 $(BUILD)/hvcifix $(DESTDIR)$(PREFIX)/bin/hvcifix
+	@$(INSTALL_MANUALS)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/hvcifix/msbuild $(wildcard msbuild/build/native/HvciFix.*)
 
 clean: ## remove what was built (downloads are kept)
 	rm -rf $(BUILD)

@@ -71,6 +71,23 @@ bench "a folder of $(find "$work/folder" -name '*.dll' | wc -l) images, $(du -sk
     "llvm-readobj (same facts)=sh -c '$facts $work/folder/*.dll'" \
     "pefile=sh -c '/usr/bin/python3 $work/with_pefile.py $work/folder/*.dll'"
 
+# Packages: 2,000 images (Wine's smaller ones, again and again) in a folder and in a zip archive.
+if [ ! -e "$work/many.zip" ]; then
+    rm -rf "$work/many" && mkdir "$work/many"
+    find "$wine_folder" -type f -size -200k | sort | awk '{ name[NR] = $0 }
+        END { for (i = 0; i < 2000; i++) print name[i % NR + 1] "\t" i }' |
+        while IFS="$(printf '\t')" read -r file number; do cp "$file" "$work/many/$number.sys"; done
+    (cd "$work/many" && bsdtar -a -cf ../many.new.zip -- *.sys && mv ../many.new.zip ../many.zip)
+fi
+bench "a folder of 2,000 images, $(du -sk "$work/many" | cut -f 1) KiB" \
+    "cat=sh -c 'cat $work/many/*'" \
+    "hvcifix check (1 job)=$tool check --jobs 1 $work/many" \
+    "hvcifix check ($(nproc) cores)=$tool check $work/many"
+bench "the same in a zip archive of $(du -k "$work/many.zip" | cut -f 1) KiB" \
+    "bsdtar -xO=sh -c 'bsdtar -xOf $work/many.zip'" \
+    "hvcifix check (1 job)=$tool check --jobs 1 $work/many.zip" \
+    "hvcifix check ($(nproc) cores)=$tool check $work/many.zip"
+
 # growth VERB... - one row for each kind of image and size
 growth() { # kinds, verb and options
     kinds=$1

@@ -1,6 +1,8 @@
 # How the library and the tool are compiled. Objects go to $(BUILD)/obj, the library is $(BUILD)/libhvcifix.a.
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+# The version stands in tool/version.h and nowhere else.
+VERSION := $(shell sed -n 's/^\#define HVCIFIX_VERSION "\(.*\)"$$/\1/p' tool/version.h)
 BUILD_DEPS_STAMP := $(BUILD)/.deps-build
 
 # *_posix.c and *_windows.c implement the same header for one system each.
@@ -11,14 +13,20 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/obj/%.o)
 
 # Debian's Zydis 4.0 brings no .pc file, so it is named directly where pkg-config does not know it.
 # Both are looked up when a command runs, after `deps` has installed them.
-PACKAGES := inih zlib libcrypto
+PACKAGES := inih zlib libcrypto libcjson
 LIBRARY_FLAGS = $$($(PKG_CONFIG) --cflags $(PACKAGES))
-LIBRARY_LIBS = $$($(PKG_CONFIG) --libs $(filter-out libcrypto,$(PACKAGES))) $(CRYPTO_LIBS) \
-	$$($(PKG_CONFIG) --libs zydis 2>/dev/null || echo -lZydis -lZycore)
+LIBRARY_LIBS = $(foreach package,$(filter-out zlib,$(PACKAGES)),$(call static_or_shared,$(package))) \
+	$$($(PKG_CONFIG) --libs zydis 2>/dev/null || echo -lZydis -lZycore) \
+	$$(cat $(BUILD)/.archive-libs) $(call static_or_shared,zlib)
 
-# Loading libcrypto takes longer than judging an image, so its few functions are linked statically where it can be had.
-CRYPTO_LIBS = $$(archive=$$($(CC) -print-file-name=libcrypto.a); \
-	if [ -f "$$archive" ]; then echo "$$archive"; else $(PKG_CONFIG) --libs libcrypto; fi)
+# Loading libcrypto takes longer than judging an image, so its few functions are linked statically where it can be had;
+# the others are small, and each that is loaded takes time, too.
+static_or_shared = $$(archive=$$($(CC) -print-file-name=$(archive_of_$(1)).a); \
+	if [ -f "$$archive" ]; then echo "$$archive"; else $(PKG_CONFIG) --libs $(1); fi)
+archive_of_inih = libinih
+archive_of_libcjson = libcjson
+archive_of_libcrypto = libcrypto
+archive_of_zlib = libz
 
 ifneq ($(SAN),)
 SAN_FLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -36,7 +44,10 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/libhvcifix.a: $(LIBRARY_OBJECTS)
+$(BUILD)/.archive-libs: scripts/archive_libs.sh | $(BUILD)/.deps-build
+	@scripts/archive_libs.sh $(CC) $(SAN_FLAGS) >$@.new && mv $@.new $@
+
+$(BUILD)/libhvcifix.a: $(LIBRARY_OBJECTS) | $(BUILD)/.archive-libs
 	@echo "  AR      $@"
 	@rm -f $@
 	@$(AR) rcs $@ $^

@@ -8,23 +8,30 @@ say() { echo "deps: $*" >&2; }
 
 packages_of() {
     case $1 in
-    build) echo gcc libc6-dev make pkgconf zlib1g-dev libinih-dev libzydis-dev libzycore-dev libssl-dev ;;
+    build)
+        echo gcc libc6-dev make pkgconf zlib1g-dev libinih-dev libzydis-dev libzycore-dev libssl-dev libcjson-dev
+        echo libarchive-dev libbz2-dev liblzma-dev libzstd-dev nettle-dev # what libarchive needs when it is static
+        ;;
     # Compilers and linkers for Windows drivers, the kernel headers of mingw-w64, and what signs a driver.
     fixtures)
         echo clang-19 lld-19 llvm-19 gcc-mingw-w64-x86-64-win32 gcc-mingw-w64-i686-win32 mingw-w64-common
         echo openssl osslsigncode python3
         ;;
+    # What builds drivers in tests of the build systems' modules is among those of the fixtures.
     # Independent readers, a kernel that starts drivers (Wine; debootstrap brings the one for x86), strace to stop the
     # tool at any system call, valgrind.
     tests)
-        echo libcmocka-dev libcjson-dev python3 python3-pefile python3-jsonschema binutils llvm-19 clang-19 osslsigncode
-        echo wine wine64 debootstrap debian-archive-keyring strace valgrind
+        echo libcmocka-dev python3 python3-pefile python3-jsonschema python3-yaml binutils llvm-19 clang-19 osslsigncode
+        echo wine wine64 debootstrap debian-archive-keyring strace valgrind mandoc man-db gcab
+        echo cmake ninja-build make lld-19 gcc-mingw-w64-x86-64-win32 mingw-w64-common openssl
+        # The HTML report: a parser, a browser with a font, a reader of what it prints.
+        echo python3-html5lib chromium-headless-shell fonts-dejavu-core poppler-utils
         # Any npm will do; Debian's is large, so it is installed only where there is none.
         command -v npm >/dev/null 2>&1 || echo npm
         ;;
     fuzz) echo clang-19 llvm-19 libclang-rt-19-dev ;;
     windows) echo gcc-mingw-w64-x86-64-win32 binutils-mingw-w64-x86-64 libz-mingw-w64-dev cmake make apt ;;
-    bench) echo hyperfine llvm-19 pev python3 python3-pefile wine64 ;;
+    bench) echo hyperfine libarchive-tools llvm-19 pev python3 python3-pefile wine64 ;;
     lint) echo clang-tidy-19 clang-format-19 cppcheck ;;
     *) say "unknown group $1 (build fixtures tests fuzz windows lint)" && exit 2 ;;
     esac

@@ -4,7 +4,7 @@
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers $(BUILD)/tests/relayout \
-	strict-loader
+	strict-loader $(if $(shell command -v dotnet 2>/dev/null),nuget)
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
 $(BUILD)/.deps-tests: scripts/deps.sh
@@ -16,7 +16,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libhvcifix.a | $(BUILD)/.deps-tests
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
 	@$(CC) $(ALL_CFLAGS) $(LIBRARY_FLAGS) -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libhvcifix.a \
-		$(LDFLAGS) -lcmocka -lcjson $(LIBRARY_LIBS)
+		$(LDFLAGS) -lcmocka $(LIBRARY_LIBS)
 
 # What makes calls of the tool to the system fail (tests/cli/test_faults.py).
 $(BUILD)/tests/faults.so: $(filter-out %_windows.c %_windows.h,$(wildcard tests/support/faults*.[ch])) | $(BUILD)/.deps-tests

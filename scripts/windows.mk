@@ -7,7 +7,9 @@ WINDOWS_SOURCES := $(sort $(wildcard tool/*.c) $(filter-out %_posix.c,$(wildcard
 WINDOWS_OBJECTS := $(WINDOWS_SOURCES:%.c=$(BUILD)/windows/obj/%.o) $(BUILD)/windows/obj/tool/cli/hvcifix.rc.o
 WINDOWS_LIBS_STAMP := $(BUILD)/windows/.libs
 WINDOWS_CFLAGS = -std=c17 $(WARNINGS) -O2 -g -municode -D_WIN32_WINNT=0x0601 -D__USE_MINGW_ANSI_STDIO=1 -Itool \
-	-I$$(cat $(WINDOWS_LIBS_STAMP))/include -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD
+	-I$$(cat $(WINDOWS_LIBS_STAMP))/include -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD \
+	-DLIBARCHIVE_STATIC -DCJSON_HIDE_SYMBOLS
+WINDOWS_LINK := -linih -lcjson -lZydis -lZycore -larchive -lz -lbcrypt
 
 $(WINDOWS_LIBS_STAMP): scripts/windows_libs.sh
 	@mkdir -p $(@D)
@@ -18,15 +20,14 @@ $(BUILD)/windows/obj/%.o: %.c | $(WINDOWS_LIBS_STAMP)
 	@echo "  WINCC   $<"
 	@$(WINDOWS_CC) $(WINDOWS_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/windows/obj/%.rc.o: %.rc tool/cli/hvcifix.manifest | $(WINDOWS_LIBS_STAMP)
+$(BUILD)/windows/obj/%.rc.o: %.rc tool/cli/hvcifix.manifest tool/version.h | $(WINDOWS_LIBS_STAMP)
 	@mkdir -p $(@D)
 	@echo "  WINRC   $<"
-	@$(WINDOWS_HOST)-windres -Itool/cli $< -o $@
+	@$(WINDOWS_HOST)-windres -Itool -Itool/cli $< -o $@
 
 $(BUILD)/hvcifix.exe: $(WINDOWS_OBJECTS)
 	@echo "  WINLINK $@"
-	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -s -o $@ $^ -L$$libs/lib -linih \
-		-lZydis -lZycore -lz -lbcrypt
+	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -s -o $@ $^ -L$$libs/lib $(WINDOWS_LINK)
 
 WINE_HELPERS := $(patsubst tests/wine/%_windows.c,$(BUILD)/wine-helpers/%.exe,$(wildcard tests/wine/*_windows.c))
 WINE_HELPER_OBJECTS := $(filter %/wide_windows.o $(BUILD)/windows/obj/tool/base/%,$(WINDOWS_OBJECTS))
@@ -48,8 +49,8 @@ FAULTY_OBJECTS := $(patsubst %.c,$(BUILD)/windows/obj/%.o,$(wildcard tests/suppo
 $(FAULTY_PROGRAM): $(FAULTY_OBJECTS) $(WINDOWS_OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  WINTEST $@"
-	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -o $@ $^ -L$$libs/lib -linih -lZydis \
-		-lZycore -lz -lbcrypt $(FAULTY_IMPORTS:%=-Wl,--wrap=__imp_%) $(FAULTY_FUNCTIONS:%=-Wl,--wrap=%)
+	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -o $@ $^ -L$$libs/lib $(WINDOWS_LINK) \
+		$(FAULTY_IMPORTS:%=-Wl,--wrap=__imp_%) $(FAULTY_FUNCTIONS:%=-Wl,--wrap=%)
 
 .PHONY: wine-helpers
 wine-helpers: $(WINE_HELPERS) $(FAULTY_PROGRAM)

@@ -10,7 +10,7 @@ cache=${HVCIFIX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/hvcifix}
 stamp=$(sha256sum "$0" | cut -c 1-12)
 target=$cache/windows-libs-$stamp
 host=x86_64-w64-mingw32
-sources="zydis/trixie zycore-c/trixie libinih/trixie"
+sources="zydis/trixie zycore-c/trixie libinih/trixie libarchive/trixie cjson/bookworm"
 
 say() { echo "windows libraries: $*" >&2; }
 
@@ -48,6 +48,7 @@ build() { # in the current folder, installing to $1
     unpack 'zycore-c_*.orig.tar.*' zycore
     unpack 'zydis_*.orig.tar.*' zydis
     unpack 'libinih_*.orig.tar.*' inih
+    unpack 'libarchive_*.orig.tar.*' libarchive
     cat >toolchain.cmake <<TOOLCHAIN
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
@@ -66,13 +67,25 @@ TOOLCHAIN
             cmake --build "$folder-build" -j "$(nproc)" && cmake --install "$folder-build"
     }
     cmake_build zydis -DZYDIS_BUILD_EXAMPLES=OFF -DZYDIS_BUILD_TOOLS=OFF -DZYDIS_BUILD_DOXYGEN=OFF -DZYDIS_BUILD_TESTS=OFF \
-        -DZYAN_ZYCORE_PATH="$PWD/zycore" -DZYAN_SYSTEM_ZYCORE=OFF
+        -DZYAN_ZYCORE_PATH="$PWD/zycore" -DZYAN_SYSTEM_ZYCORE=OFF || return
     mkdir -p "$1/include" "$1/lib"
     cp -r zycore/include/Zycore "$1/include/"
     find zydis-build -name 'libZycore.a' -exec cp {} "$1/lib/" \;
+    # Of libarchive only what reads cab and zip, with deflate alone; nothing of it is run but the library.
+    without="-DPOSIX_REGEX_LIB=NONE -DZLIB_LIBRARY=$($host-gcc-win32 -print-file-name=libz.a)"
+    for part in NETTLE OPENSSL MBEDTLS CNG LZMA LZO LZ4 ZSTD BZip2 LIBB2 LIBXML2 EXPAT PCREPOSIX PCRE2POSIX LIBGCC ICONV ACL \
+        XATTR TAR CPIO CAT UNZIP TEST WERROR; do
+        without="$without -DENABLE_$part=OFF"
+    done
+    cmake_build libarchive $without -DBUILD_SHARED_LIBS=OFF || return
     $host-gcc-win32 -O2 -c inih/ini.c -o ini.o
     ar rcs "$1/lib/libinih.a" ini.o
     cp inih/ini.h "$1/include/"
+    unpack 'cjson_*.orig.tar.*' cjson
+    $host-gcc-win32 -O2 -DCJSON_HIDE_SYMBOLS -c cjson/cJSON.c -o cJSON.o
+    ar rcs "$1/lib/libcjson.a" cJSON.o
+    mkdir -p "$1/include/cjson"
+    cp cjson/cJSON.h "$1/include/cjson/"
 }
 
 if [ ! -e "$target/complete" ]; then

@@ -2,19 +2,6 @@
  * Takes: a path and a policy.  Gives: an outcome.  Must not: judge; the pipeline does. */
 #include "enforce.h"
 
-bool enforce_prepare(struct enforce_options *options, struct arena *arena)
-{
-    enum finding_code *kept = arena_array(arena, rules_count, sizeof *kept);
-    if (!kept)
-        return false;
-    options->kept_count = 0;
-    for (size_t i = 0; i < rules_count; i++)
-        if (options->policy->rules[i].repair != REPAIR_BY_ENFORCE)
-            kept[options->kept_count++] = rules_all[i]->code;
-    options->kept = kept;
-    return true;
-}
-
 enum { MOST_TRIES = 4 };
 
 static enum enforce_result result_of(const struct outcome *outcome, bool is_audit)
@@ -35,6 +22,19 @@ static bool was_replaced_meanwhile(const struct outcome *outcome)
            !file_identity_is_equal(&now, &outcome->file.state.identity);
 }
 
+/* Only errors reject. Where nothing but notes and warnings could not be repaired, the image is as it was and
+ * passes; why it was not repaired stays in the report. */
+static void pass_without_errors(struct outcome *outcome)
+{
+    if (outcome->status != STATUS_REFUSED || outcome->exit_code != EXIT_FINDINGS ||
+        finding_worst(&outcome->findings) == LEVEL_ERROR)
+        return;
+    for (size_t i = 0; i < outcome->problems.count; i++)
+        outcome->problems.items[i].level = LEVEL_NOTE;
+    outcome->status = STATUS_FINDINGS;
+    outcome->exit_code = EXIT_CLEAN;
+}
+
 void enforce_run(const char *path, const struct enforce_options *options, struct arena_stock *stock,
                  struct outcome *outcome)
 {
@@ -43,11 +43,11 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
         .goal = options->policy->mode == MODE_REJECT ? GOAL_CHECK : GOAL_FIX,
         .target = options->target,
         .policy = options->policy,
+        .baseline = options->baseline,
         .dry_run = is_audit,
         .drop_signature = options->policy->drop_signature,
-        .by_policy = true,
-        .kept = options->kept,
-        .kept_count = options->kept_count,
+        .enforces = true,
+        .stop = options->stop,
         .stock = stock,
     };
     for (unsigned tries = 1;; tries++) {
@@ -56,16 +56,65 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
             break;
         pipeline_release(outcome);
     }
+    if (outcome->was_stopped)
+        return;
+    pass_without_errors(outcome);
+    if (options->policy->mode == MODE_REJECT && outcome->exit_code == EXIT_FINDINGS && !outcome->remark)
+        outcome->remark = "Nothing was repaired: the policy's mode is reject.";
+    enforce_settle(options, outcome);
+}
+
+void enforce_settle(const struct enforce_options *options, struct outcome *outcome)
+{
+    bool is_audit = options->policy->mode == MODE_AUDIT;
     outcome->enforced = result_of(outcome, is_audit);
     if (is_audit)
         outcome->exit_code = EXIT_CLEAN;
+}
+
+void enforce_run_content(const char *path, const char *container_path, struct span bytes,
+                         const struct enforce_options *options, struct arena_stock *stock,
+                         struct outcome *outcome)
+{
+    struct pipeline_options pipeline = {.goal = GOAL_CHECK,
+                                        .target = options->target,
+                                        .policy = options->policy,
+                                        .baseline = options->baseline,
+                                        .stock = stock,
+                                        .stop = options->stop};
+    pipeline_run_content(path, container_path, bytes, &pipeline, outcome);
+    if (outcome->was_stopped)
+        return;
+    bool is_repaired_elsewhere = options->policy->mode != MODE_REJECT && outcome->exit_code == EXIT_FINDINGS;
+    enforce_settle(options, outcome);
+    if (is_repaired_elsewhere)
+        outcome->remark =
+            "Inside a package nothing is repaired: run enforce on the image before it is packed.";
+}
+
+void enforce_reject_package(const struct enforce_options *options, size_t rejected_count,
+                            struct outcome *outcome)
+{
+    bool is_audit = options->policy->mode == MODE_AUDIT;
+    struct finding problem = finding_make(
+        &outcome->arena, HVCI9053_PACKAGE_REJECTED, LEVEL_ERROR,
+        rejected_count == 1 ? "What this file holds is rejected in %zu place, which is named above."
+                            : "What this file holds is rejected in %zu places, which are named above.",
+        rejected_count);
+    problem.cure = "Run enforce on the images before they are packed, then pack again.";
+    finding_add(&outcome->problems, &problem);
+    if (outcome->status == STATUS_CLEAN)
+        outcome->status = STATUS_FINDINGS;
+    outcome->enforced = is_audit ? WOULD_REJECT : ENFORCE_REJECTED;
+    if (!is_audit)
+        outcome->exit_code = exit_code_worse(outcome->exit_code, EXIT_FINDINGS);
 }
 
 void enforce_reject(const struct enforce_options *options, struct outcome *outcome)
 {
     struct arena *arena = &outcome->arena;
     struct finding error;
-    if (outcome->enforced != ENFORCE_REJECTED || options->on_fail == ON_FAIL_KEEP)
+    if (outcome->enforced != ENFORCE_REJECTED || options->on_fail == ON_FAIL_KEEP || outcome->container_path)
         return;
     bool deletes = options->on_fail == ON_FAIL_DELETE;
     const char *rejected_path =

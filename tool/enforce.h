@@ -19,14 +19,9 @@ struct enforce_options {
     const struct policy *policy;
     enum windows_target target; /* the policy's, or what the command line says */
     enum on_fail on_fail;
-    /* Rules whose findings are not repaired here: enforce_prepare() sets them. */
-    const enum finding_code *kept;
-    size_t kept_count;
+    struct baseline_view baseline; /* as in struct pipeline_options */
+    const atomic_bool *stop; /* as in struct pipeline_options: an image that is given up is not rejected */
 };
-
-/* Finds out once what the policy lets `enforce` repair. The list lives in the arena. False: memory ran out.
- */
-bool enforce_prepare(struct enforce_options *options, struct arena *arena);
 
 /* Judges the image; in mode `fix` repairs and verifies it in place, when that leaves no finding that the
  * policy forbids; in mode `audit` says what would happen, with exit code 0. Only kernel images are repaired.
@@ -37,5 +32,19 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
 /* Takes a rejected image away as options->on_fail says; nothing for any other outcome. A failure becomes a
  * problem of the outcome, with exit code 4. */
 void enforce_reject(const struct enforce_options *options, struct outcome *outcome);
+
+/* The same for an image inside a package, which is judged only: `outcome` is begun (pipeline_begin()). What
+ * is rejected there stays where it is; the package is what goes. */
+void enforce_run_content(const char *path, const char *container_path, struct span bytes,
+                         const struct enforce_options *options, struct arena_stock *stock,
+                         struct outcome *outcome);
+
+/* What the policy makes of an outcome that the pipeline alone has given. */
+void enforce_settle(const struct enforce_options *options, struct outcome *outcome);
+
+/* The package whose own outcome this is holds so many images, or parts that could not be read, that are
+ * rejected: so is the package. */
+void enforce_reject_package(const struct enforce_options *options, size_t rejected_count,
+                            struct outcome *outcome);
 
 #endif

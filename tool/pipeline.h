@@ -1,16 +1,20 @@
 /* pipeline.h - one image from bytes to verdict.
- * Takes: a path and what is wanted.  Gives: struct outcome, which holds every stage's value for the report.
- * Must not: print, exit, or keep anything between images. */
+ * Takes: a path, or bytes in memory, and what is wanted.  Gives: struct outcome, which holds every stage's
+ * value for the report. Must not: print, exit, or keep anything between images. */
 #ifndef HVCIFIX_PIPELINE_H
 #define HVCIFIX_PIPELINE_H
 
+#include "calls/call_list.h"
 #include "code/code_map.h"
 #include "emit/emit.h"
 #include "io/file.h"
 #include "plan/plan.h"
+#include "policy/baseline.h"
 #include "policy/policy_judge.h"
 #include "rules/rule.h"
 #include "verify/verify.h"
+
+#include <stdatomic.h>
 
 enum pipeline_goal {
     GOAL_SHOW,  /* stop after the references: everything is collected for a picture */
@@ -21,18 +25,21 @@ enum pipeline_goal {
 struct pipeline_options {
     enum pipeline_goal goal;
     enum windows_target target;
-    const struct policy *policy; /* levels and waivers of findings, or NULL */
-    bool no_code;                /* do not decode instructions (GOAL_CHECK) */
-    bool dry_run;                /* GOAL_FIX: stop after the plan */
-    const char *output_path;     /* GOAL_FIX: where to write; NULL means in place */
+    const struct policy *policy;   /* levels and waivers of findings, or NULL */
+    struct baseline_view baseline; /* findings that do not fail, because an earlier report has them */
+    bool all_rules;                /* build policy that nobody demands is judged too, as notes */
+    bool lists_calls;              /* GOAL_SHOW: collect all calls of functions of Windows */
+    bool no_code;                  /* do not decode instructions (GOAL_CHECK) */
+    bool dry_run;                  /* GOAL_FIX: stop after the plan */
+    const char *output_path;       /* GOAL_FIX: where to write; NULL means in place */
     bool drop_signature;
     const enum finding_code *only;
     size_t only_count;
-    /* GOAL_FIX: rules whose findings are not to be repaired; an error of theirs keeps the image as it is. */
-    const enum finding_code *kept;
-    size_t kept_count;
-    bool by_policy; /* GOAL_FIX: only kernel images, and of what is no error only INIT, are repaired */
+    /* GOAL_FIX: only kernel images are repaired, and only what `policy` lets `enforce` repair; an error that
+     * would be left on purpose keeps the image as it is. */
+    bool enforces;
     const struct allocator *allocator; /* NULL: malloc */
+    const atomic_bool *stop;           /* once it is true the image is given up where it is, or NULL */
     struct arena_stock *stock;         /* with malloc: memory kept from one image to the next, or NULL */
 };
 
@@ -63,13 +70,16 @@ enum enforce_result {
 struct outcome {
     struct arena arena; /* owns everything below */
     const char *path;
-    const char *output_path; /* where a repair goes when it is not in place; else NULL */
+    const char *container_path; /* the file that holds the image; NULL for an image that is a file itself */
+    const char *output_path;    /* where a repair goes when it is not in place; else NULL */
     enum windows_target target;
     struct file_content file;
     bool has_image, has_code, has_plan, has_verdict, has_remaining, wrote;
+    bool was_stopped; /* given up on request: nothing was written, and nothing here is a verdict */
     struct image image;
     struct refset refs;
     struct code_map code;
+    struct call_list calls;      /* with lists_calls */
     struct rule_answer *answers; /* rules_count of them when `judged` */
     bool judged;
     struct finding_list findings;  /* rules' findings, in rule order */
@@ -80,6 +90,7 @@ struct outcome {
     struct output output;
     struct verify_verdict verdict;
     struct finding_list remaining; /* the rules' findings about the new bytes, after a repair */
+    struct demands demands;        /* what of build policy is asked of this image */
     enum enforce_result enforced;
     const char *rejected_path; /* where a rejected image is now; NULL: where it was, or removed */
     bool was_removed;
@@ -90,6 +101,16 @@ struct outcome {
 
 /* Runs the stages on one image. Always gives an outcome; pipeline_release() frees it. */
 void pipeline_run(const char *path, const struct pipeline_options *options, struct outcome *outcome);
+
+/* The same for an image inside a package, with GOAL_CHECK: first an empty outcome, into whose arena path and
+ * bytes may be put, then the stages. `path` names the place inside, `container_path` the file on disk. */
+void pipeline_begin(const struct pipeline_options *options, struct outcome *outcome);
+void pipeline_run_content(const char *path, const char *container_path, struct span bytes,
+                          const struct pipeline_options *options, struct outcome *outcome);
+
+/* Ends an outcome that has not been judged with one problem, e.g. of a package. */
+void pipeline_end_with(struct outcome *outcome, const char *path, const struct finding *problem,
+                       enum exit_code exit_code);
 void pipeline_release(struct outcome *outcome);
 
 /* The word for a status: "clean", "findings", "fixed", "refused", "error". */

@@ -92,23 +92,30 @@ class Modes(Enforce):
     def test_reject(self):
         path = self.image(REPAIRED)
         before = images.read(path)
-        code, results, _ = self.enforce(self.policy("[policy]\nmode = reject\n"), path)
+        code, results, report = self.enforce(self.policy("[policy]\nmode = reject\n"), path)
         self.assertEqual((code, results, self.names()), (1, {path: "rejected"}, [REPAIRED + ".sys.rejected"]))
+        self.assertIn("mode is reject", report[0]["remark"])
         self.assertEqual(images.read(path + ".rejected"), before)
 
     def test_audit_changes_nothing_and_stops_nothing(self):
         paths = [self.image(name) for name in (REPAIRED, CLEAN, REFUSED)]
         before = {path: images.read(path) for path in paths}
-        policy = self.policy("[policy]\nmode = audit\n")
+        policy = self.policy("[policy]\nmode = audit\n" + WAIVER.replace("9999", "2020"))
         code, results, _ = self.enforce(policy, *paths)
         self.assertEqual((code, results), (0, dict(zip(paths, ("would-repair", "would-pass", "would-reject")))))
         text = tool.run("enforce", "--policy", policy, *paths)
         self.assertEqual(text.returncode, 0)
         found = msbuild.diagnostics(text.stdout.decode("utf-8"))
         self.assertEqual({category for _, category, _, _ in found}, {"warning"})
+        found = msbuild.diagnostics(text.stderr.decode("utf-8"))
+        self.assertEqual([words[1:3] for words in found], [("warning", "HVCI9042")])
         self.assertIn(b"would be rejected", text.stdout)
         self.assertEqual({path: images.read(path) for path in paths}, before)
         self.assertEqual(len(self.names()), 3)
+        os.mkdir(os.path.join(self.folder, "empty"))
+        for nothing in ("empty", "gone.sys"):
+            path = os.path.join(self.folder, nothing)
+            self.assertEqual(self.enforce(policy, path)[:2], (0, {path: "would-reject"}))
 
     def test_no_verdict_but_from_the_bytes(self):
         """Another image under the name, with size and times of the one that passed."""
@@ -121,6 +128,74 @@ class Modes(Enforce):
                 file.write(content.ljust(size, b"\0"))
             os.utime(path, ns=(10**18, 10**18))
             self.assertEqual(self.enforce(policy, path)[1], {path: result})
+
+
+class CommandLine(Enforce):
+    """What the command line says in place of a policy, and beside it."""
+
+    def run_enforce(self, *words):
+        done = tool.run("enforce", "--format", "json", *words)
+        return done.returncode, [image["enforced"]["result"] for image in tool.parse(done.stdout)]
+
+    def test_mode(self):
+        path = self.image(REPAIRED)
+        before = images.read(path)
+        self.assertEqual(self.run_enforce("--mode", "audit", path), (0, ["would-repair"]))
+        policy = self.policy("[policy]\nmode = reject\n")
+        self.assertEqual(self.run_enforce("--mode", "audit", "--policy", policy, path), (0, ["would-repair"]))
+        self.assertEqual(self.run_enforce("--mode", "reject", "--on-fail=keep", path), (1, ["rejected"]))
+        self.assertEqual(images.read(path), before)
+        self.assertEqual(self.run_enforce("--mode=fix", "--policy", policy, path), (0, ["repaired"]))
+        for word in ("Fix", "", "repair"):
+            self.assertEqual(tool.run("enforce", "--mode", word, path).returncode, 2)
+
+    def test_presets_as_policies(self):
+        path = self.image(REPAIRED)
+        self.assertEqual(self.run_enforce("--policy", "preset:audit", path), (0, ["would-repair"]))
+        self.assertEqual(self.run_enforce("--policy", "preset:whcp", "--on-fail=keep", path), (1, ["rejected"]))
+        done = tool.run("enforce", "--policy", "preset:none", path)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b'error HVCI9040: There is no preset "none".', done.stderr)
+
+    def test_the_target_where_the_policy_sets_none(self):
+        def target(*words):
+            done = tool.run("enforce", "--mode", "audit", "--format", "json", *words, path)
+            return tool.parse(done.stdout)[0]["target"]
+        path = self.image(CLEAN)
+        with_target = self.policy("[policy]\ntarget = 11\n")
+        self.assertEqual(target(), "1703")
+        self.assertEqual(target("--default-target", "1507"), "1507")
+        self.assertEqual(target("--default-target", "1507", "--policy", with_target), "11")
+        self.assertEqual(target("--default-target", "1507", "--policy", "preset:windows-11"), "11")
+        self.assertEqual(target("--default-target", "1507", "--policy", with_target, "--target", "7"), "7")
+
+    def test_warnings_as_errors(self):
+        path = self.image("wx_page_x64")
+        policy = self.policy("[rules]\nHVCI2003 = warning\n[fix]\nHVCI2003 = never\n")
+        self.assertEqual(self.run_enforce("--policy", policy, path), (0, ["passed"]))
+        strict = ("--warnings-as-errors", "--on-fail=keep")
+        self.assertEqual(self.run_enforce("--policy", policy, *strict, path), (1, ["rejected"]))
+        waived = self.policy("[rules]\nHVCI2003 = warning\n" + WAIVER)
+        self.assertEqual(self.run_enforce("--policy", waived, *strict, path), (0, ["passed"]))
+
+    def test_the_names_of_the_policy_files(self):
+        os.mkdir(os.path.join(self.folder, "organisation"))
+        base = os.path.join(self.folder, "organisation", "base.ini")
+        with open(base, "w", encoding="utf-8") as file:
+            file.write("[policy]\npreset = whcp\n")
+        policy = self.policy("[policy]\ninclude = organisation/base.ini\n")
+        names = os.path.join(self.folder, "names.txt")
+        path = self.image(CLEAN)
+        self.assertEqual(tool.run("enforce", "--policy", policy, "--policy-files", names, path).returncode, 0)
+        with open(names, encoding="utf-8") as file:
+            found = file.read().splitlines()
+        self.assertEqual([os.path.samefile(*pair) for pair in zip(found, (policy, base))], [True, True])
+        self.assertEqual(tool.run("enforce", "--mode=fix", "--policy-files", names, path).returncode, 0)
+        self.assertEqual(images.read(names), b"")
+        nowhere = os.path.join(self.folder, "no", "names.txt")
+        done = tool.run("enforce", "--mode=fix", "--policy-files", nowhere, self.image(REFUSED), alone=True)
+        self.assertEqual((done.returncode, done.stdout), (4, b""))
+        self.assertIn(b"HVCI9007", done.stderr)
 
 
 class Policies(Enforce):
@@ -138,8 +213,9 @@ class Policies(Enforce):
     def test_an_error_that_stays_keeps_the_image_as_it_is(self):
         path = self.image(REPAIRED)
         before = images.read(path)
-        code, results, _ = self.enforce(self.policy("[fix]\nHVCI2006 = never\n"), "--on-fail=keep", path)
+        code, results, report = self.enforce(self.policy("[fix]\nHVCI2006 = never\n"), "--on-fail=keep", path)
         self.assertEqual((code, results, images.read(path)), (1, {path: "rejected"}, before))
+        self.assertIn("does not leave HVCI2006 to enforce", report[0]["remark"])
 
     def test_what_is_waived_or_off_is_neither_repaired_nor_rejected(self):
         for text in (WAIVER, "[rules]\nHVCI2003 = off\n", "[rules]\nHVCI2003 = warning\n"):
@@ -148,6 +224,16 @@ class Policies(Enforce):
             with self.subTest(text=text):
                 code, results, _ = self.enforce(self.policy(text), path)
                 self.assertEqual((code, results, images.read(path)), (0, {path: "passed"}, before))
+
+    def test_a_note_that_cannot_be_repaired_rejects_nothing(self):
+        path = self.image("init_written_refuse_x64")  # somebody writes to its INIT section
+        before = images.read(path)
+        code, results, report = self.enforce(self.policy(), path)
+        self.assertEqual((code, results, images.read(path)), (0, {path: "passed"}, before))
+        self.assertEqual({(finding["code"], finding["level"]) for finding in report[0]["findings"]},
+                         {("HVCI9021", "note"), ("HVCI2102", "note")})
+        code, results, _ = self.enforce(self.policy("[rules]\nHVCI2102 = error\n"), "--on-fail=keep", path)
+        self.assertEqual((code, results, images.read(path)), (1, {path: "rejected"}, before))
 
     def test_a_broken_policy_touches_nothing(self):
         path = self.image(REPAIRED)
@@ -236,6 +322,64 @@ class Rejecting(Enforce):
         self.enforce(self.policy(), hard)
         self.assertEqual(self.names(), ["h.sys.rejected", "l.sys.rejected", "real.bin"])
         self.assertEqual(images.read(path), before)
+
+
+class Surroundings(Enforce):
+    def test_names(self):
+        """With blanks, quotes, other scripts, and a path of more than 300 characters: repaired, and rejected."""
+        deep = os.path.join(self.folder, "out", "d" * 150)
+        os.mkdir(deep)
+        names = ["a b.sys", "it's.sys", "-x.sys", "\u0434\u0440\u0430\u0439\u0432\u0435\u0440 \u4e2d.sys",
+                 os.path.join("d" * 150, "n" * 150 + ".sys")]
+        names += [] if tool.IS_WINDOWS else ['say "hi".sys', "back\\slash.sys", "line\nend.sys"]
+        for name, result, suffix in ((REPAIRED, "repaired", ""), (REFUSED, "rejected", ".rejected")):
+            paths = [self.image(name, as_name) for as_name in names]
+            code, results, _ = self.enforce(self.policy(), "--", *paths)
+            self.assertEqual(code, 0 if not suffix else 1)
+            self.assertEqual(list(results.values()), [result] * len(paths))
+            for path in paths:
+                os.remove(path + suffix)
+            self.assertEqual((self.names(), os.listdir(deep)), (["d" * 150], []))
+
+    def test_a_name_that_leaves_no_room_for_rejected(self):
+        path = self.image(REFUSED, "x" * 247 + ".sys")
+        code, results, report = self.enforce(self.policy(), path, alone=True)  # the systems' own words
+        self.assertEqual((code, results), (4, {path: "rejected"}))
+        self.assertIn("HVCI9007", {finding["code"] for finding in report[0]["findings"]})
+        self.assertEqual(self.names(), ["x" * 247 + ".sys"])
+
+    def test_read_only(self):
+        """What is read-only is not repaired, so it is rejected; what is as it should be passes."""
+        path, good = self.image(REPAIRED), self.image(CLEAN)
+        before = images.read(path)
+        for name in (path, good):
+            os.chmod(name, stat.S_IRUSR)
+        code, results, report = self.enforce(self.policy(), path, good, alone=True)  # the comparison loses the mode
+        self.assertEqual((code, results), (4, {path: "rejected", good: "passed"}))
+        self.assertEqual(self.names(), [REPAIRED + ".sys.rejected", CLEAN + ".sys"])
+        self.assertIn("is read-only", json.dumps(report))
+        self.assertEqual(images.read(path + ".rejected"), before)
+
+    def test_a_folder_that_is_not_there(self):
+        path = os.path.join(self.folder, "none", "x.sys")
+        code, results, _ = self.enforce(self.policy(), path)
+        self.assertEqual((code, results, self.names()), (3, {path: "rejected"}, []))
+        self.assertFalse(os.path.exists(os.path.dirname(path)))
+
+    @tool.not_on_windows("a link there is a matter of rights")
+    def test_repaired_through_links(self):
+        """A symbolic link stays one. A hard link gets a file of its own: its other names keep what they have."""
+        path = self.image(REPAIRED, "real.bin")
+        before = images.read(path)
+        link, hard = os.path.join(self.folder, "out", "l.sys"), os.path.join(self.folder, "out", "h.sys")
+        os.link(path, hard)
+        code, results, _ = self.enforce(self.policy(), hard)
+        self.assertEqual((code, results, images.read(path)), (0, {hard: "repaired"}, before))
+        os.symlink("real.bin", link)
+        code, results, _ = self.enforce(self.policy(), link)
+        self.assertEqual((code, results, os.readlink(link)), (0, {link: "repaired"}, "real.bin"))
+        self.assertEqual(images.read(path), images.read(hard))
+        self.assertEqual(self.names(), ["h.sys", "l.sys", "real.bin"])
 
 
 class AtOnce(Enforce):

@@ -59,6 +59,8 @@ class Verdicts(FixedFixtures):
         for case in self.chosen(self.fixed.those("refuses")):
             with self.subTest(case=str(case)):
                 self.assertEqual(case.report["status"], "refused")
+                said = [(finding["code"], finding["rva"], finding["message"]) for finding in case.report["findings"]]
+                self.assertEqual(len(said), len(set(said)), "the same is said twice")
                 self.assertFalse(fixing.changed(case))
                 self.assertTrue(case.refusals)
                 for refusal in case.refusals:

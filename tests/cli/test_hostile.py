@@ -44,9 +44,11 @@ class Hostile(unittest.TestCase):
         """(exit code, the image's report); looks at what all reports must have."""
         code, images = tool.report(*(verb or ("check",)), path, timeout=WITHIN_SECONDS, **keywords)
         self.assertIn(code, (0, 1, 3), path)
+        self.assertEqual(any(image["status"] == "error" for image in images), code == 3, path)
+        # Resources without end are also said to be: they may hold drivers.
+        images = [image for image in images if not image["path"].startswith(path + "!")]
         self.assertEqual(len(images), 1)
         image = images[0]
-        self.assertEqual(image["status"] == "error", code == 3, path)
         if code == 3:
             for finding in image["findings"]:
                 if finding["level"] == "error":

@@ -16,7 +16,8 @@ import jsonschema
 from support import images, matrix, msbuild, tool
 
 TODAY = {"SOURCE_DATE_EPOCH": str(20779 * 86400 + 3600)}  # 2026-11-22, one o'clock in the morning
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((SOURCE / "docs" / "report.schema.json").read_text("utf-8"))
 PRESETS = ("windows-11", "windows-10-1507", "whcp", "audit")
 WAIVER = """[waiver "{name}"]
 image = {image}
@@ -107,6 +108,39 @@ class Files(Policies):
         self.assertRegex(lines["drop-signature"], r" no .*built in$")
         self.assertRegex(lines["HVCI2102"], r"error, .*/base\.ini\(5,1\); repair enforce, built in$")
         self.assertRegex(lines["HVCI2005"], r"error, built in; repair never, .*/policy\.ini\(6,1\)$")
+
+
+class Page(Policies):
+    """docs/POLICY.md shows what is true."""
+
+    def setUp(self):
+        super().setUp()
+        page = (SOURCE / "docs" / "POLICY.md").read_text("utf-8")
+        self.examples = dict(re.findall(r"^```ini\n(; ([\w-]+\.ini)\n.*?)^```$", page, re.M | re.S))
+        self.wrong, self.said = re.search(r"^```\n(\[policy\]\n.*?)^```$.*?^```text\n(.*?)^```$", page, re.M | re.S).groups()
+        self.page = page
+        for text, name in self.examples.items():
+            self.write(text, name)
+
+    def test_its_examples_are_good_policies(self):
+        self.assertEqual(self.page.count("```ini"), len(self.examples))
+        self.assertGreaterEqual(len(self.examples), 5)
+        for name in self.examples.values():
+            done = self.run_tool("policy", "check", os.path.join(self.folder, name))
+            self.assertEqual((done.returncode, self.diagnostics(done.stdout)), (0, []), done.stdout)
+        done = self.run_tool("rules", "--policy", os.path.join(self.folder, "team.ini"))
+        self.assertRegex(done.stdout.decode().replace("\\", "/"), r"\nHVCI2102 +error, \S*/organisation\.ini\(8,1\)")
+
+    def test_what_it_says_of_a_wrong_one(self):
+        done = tool.run("policy", "check", os.path.basename(self.write(self.wrong, "wrong.ini")), cwd=self.folder)
+        self.assertEqual((done.returncode, done.stdout.decode()), (2, self.said))
+
+    def test_it_speaks_of_every_section_and_preset(self):
+        init = self.run_tool("policy", "init").stdout.decode()
+        for section in re.findall(r"^;?\[(\w+)", init, re.M):
+            self.assertIn(f"`[{section}", self.page)
+        for preset in PRESETS:
+            self.assertIn(f"`{preset}`", self.page)
 
 
 class Judging(Policies):

@@ -13,7 +13,7 @@ import unittest
 from support import tool
 
 FIXTURES = os.environ.get("HVCIFIX_FIXTURES", os.path.join(os.environ.get("HVCIFIX_BUILD", "build"), "fixtures"))
-VERBS = ["check", "fix", "verify", "show", "explain", "rules", "policy", "enforce"]
+VERBS = ["check", "fix", "verify", "show", "explain", "rules", "policy", "enforce", "help"]
 
 
 def fixture(name):

@@ -12,6 +12,7 @@
 #include "bulk.h"
 #include "fuzz.h"
 #include "image/loader_rules.h"
+#include "io/signature_read.h"
 #include "report/report.h"
 #include "rules/loader_relocations.h"
 
@@ -56,6 +57,21 @@ static void broken(int signal_number)
     abort();
 }
 
+/* All rules at once; what they say of build policy is no part of what `check` answers. */
+static void judge_build_policy(const struct rule_input *as_checked, struct rule_answer *answers)
+{
+    struct rule_input input = *as_checked;
+    struct finding_list findings = {.arena = input.arena};
+    struct demands demands = {0};
+    struct signature_facts signature;
+    demand_ask_rest(&demands, LEVEL_NOTE);
+    signature_read(NULL, input.image, ASK_DIGEST, input.arena, &signature);
+    input.findings = &findings;
+    input.demands = &demands;
+    input.signature = &signature;
+    CLAIM(rules_judge(&input, answers), "out of memory");
+}
+
 /* What `check` answers, by its stages, on bytes in a block of their size: the pipeline reads into memory that
  * has room behind it. */
 static enum outcome_status check_stages(struct span file, const char **first)
@@ -72,10 +88,20 @@ static enum outcome_status check_stages(struct span file, const char **first)
     if (image_read(file, &arena, &image, &error)) {
         struct rule_answer *answers = arena_array(&arena, rules_count, sizeof *answers);
         CLAIM(answers && refs_collect(&image, &arena, rules_sources(), &refs), "out of memory");
-        struct rule_input input = {&image, &refs, TARGET_DEFAULT, &arena, &findings};
+        struct demands demands = {0};
+        struct signature_facts signature;
+        signature_read(NULL, &image, 0, &arena, &signature);
+        struct rule_input input = {.image = &image,
+                                   .refs = &refs,
+                                   .target = TARGET_DEFAULT,
+                                   .arena = &arena,
+                                   .findings = &findings,
+                                   .demands = &demands,
+                                   .signature = &signature};
         CLAIM(loader_rules_judge(&image, &refusals, &findings) &&
                   loader_relocations_judge(&image, &refs, &findings) && rules_judge(&input, answers),
               "out of memory");
+        judge_build_policy(&input, answers);
         bool is_damaged = false;
         for (size_t i = 0; i < refs.problem_count; i++)
             is_damaged = is_damaged || (!refs.problems[i].is_limit &&

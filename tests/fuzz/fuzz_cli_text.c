@@ -3,11 +3,12 @@
  * is one of ours, with a code of ours, and there are as many as findings of those levels; JSON is JSON; text
  * and JSON are the same for the same input; their size is linear. */
 #include "fuzz.h"
-#include "report/report.h"
+#include "report/report_html.h"
 #include "report_claims.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PATH_NBYTES = 200, REPORT_BYTES_PER_BYTE = 3000, REPORT_BYTES_CONSTANT = 200000 };
 
@@ -70,6 +71,24 @@ static void claim_json(const struct text *text, size_t input_nbytes)
           "a JSON report of %zu bytes on %zu", text->nbytes, input_nbytes);
 }
 
+/* A page by one image: text that a browser takes for nothing else, as many pictures begun as ended. */
+static void claim_html(const struct outcome *outcome, struct arena *arena, size_t input_nbytes)
+{
+    static const struct report_settings settings;
+    struct text fragment = {.arena = arena}, page = {.arena = arena};
+    struct report_run run = {.verb = "fix", .target = outcome->target, .settings = &settings};
+    report_html_image(&fragment, outcome, &settings);
+    report_html_whole(&page, &run, fragment.chars, fragment.nbytes);
+    size_t bad = first_bad_character(page.chars, page.nbytes, false), open_count = 0;
+    CLAIM(bad == page.nbytes, "character 0x%02X at %zu of a page", (unsigned char)page.chars[bad], bad);
+    CLAIM(page.nbytes <= REPORT_BYTES_PER_BYTE * input_nbytes + REPORT_BYTES_CONSTANT,
+          "a page of %zu bytes on %zu", page.nbytes, input_nbytes);
+    CLAIM(!strstr(page.chars, "<script") && !strstr(page.chars, "<img"), "an image has made markup");
+    for (const char *at = page.chars; (at = strchr(at, '<')) != NULL; at++)
+        open_count += strncmp(at, "<svg ", 5) == 0 ? 1 : strncmp(at, "</svg>", 6) == 0 ? SIZE_MAX : 0;
+    CLAIM(open_count == 0, "a picture does not end");
+}
+
 /* Everything that can be said of one outcome. Returns the first text, to compare. */
 static struct text report_all(const struct outcome *outcome, struct arena *arena, size_t input_nbytes)
 {
@@ -105,6 +124,7 @@ static struct text report_all(const struct outcome *outcome, struct arena *arena
     report_json_image(&json, outcome, false);
     report_json_end(&json);
     claim_json(&json, input_nbytes);
+    claim_html(outcome, arena, input_nbytes);
     return first;
 }
 

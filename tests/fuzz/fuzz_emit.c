@@ -34,7 +34,11 @@ static bool run_stages(struct span file, bool drop_signature, struct arena *aren
     if (!read_input(file, arena, &stages->image))
         return false;
     struct rule_answer *answers = arena_array(arena, rules_count, sizeof *answers);
-    struct rule_input input = {&stages->image, &stages->refs, TARGET_DEFAULT, arena, &stages->findings};
+    struct rule_input input = {.image = &stages->image,
+                               .refs = &stages->refs,
+                               .target = TARGET_DEFAULT,
+                               .arena = arena,
+                               .findings = &stages->findings};
     struct plan_options options = {.drop_signature = drop_signature, .target = TARGET_DEFAULT};
     CLAIM(answers && refs_collect(&stages->image, arena, SOURCE_ALL, &stages->refs) &&
               code_read(&stages->image, &stages->refs, arena, &stages->code) &&

@@ -13,7 +13,7 @@ import subprocess
 
 from support import wine
 
-READING = ("check", "show", "verify", "explain", "rules")
+READING = ("check", "show", "verify", "explain", "rules", "help")
 SYSTEM_REASON = re.compile(rb"failed: [^\n]*? \(system code \d+\)\.")
 NOT_IN_WINDOWS_NAMES = set('<>:"|?*\\') | {chr(code) for code in range(32)}
 

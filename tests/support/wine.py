@@ -21,6 +21,10 @@ def is_installed():
     return shutil.which("wine") is not None and shutil.which("wineboot") is not None
 
 
+LOADER_GAVE_UP = b"Inconsistency detected by ld.so"
+READING_VERBS = ("check", "verify", "show", "explain", "rules")
+
+
 class Prefix:
     """Runs programs in one prefix below the build folder; made when it is first needed, and kept."""
 
@@ -106,10 +110,12 @@ class Programs(Prefix):
 
     def run(self, command, environment=None, cwd=None, timeout=LIMIT_SECONDS):
         """The finished process of a command. On a busy machine Wine itself sometimes ends with 1 before the program
-        begins, without a word; then the call is made again. hvcifix never ends with 1 without a word."""
+        begins, without a word; then the call is made again. hvcifix never ends with 1 without a word. The system's own
+        loader was seen to give up at Wine's end; a call that only reads is made again then, too."""
         for _ in range(3):
             done = self.run_once(command, environment, cwd, timeout)
-            if done.returncode != 1 or done.stdout or done.stderr:
+            gave_up = LOADER_GAVE_UP in done.stderr and len(command) > 2 and command[2] in READING_VERBS
+            if not gave_up and (done.returncode != 1 or done.stdout or done.stderr):
                 break
         return done
 

@@ -8,7 +8,7 @@
 #include "make_image.h"
 #include "rules/rule.h"
 
-enum { JUDGED_MAX_RULES = 16 };
+enum { JUDGED_MAX_RULES = 32 };
 
 struct judged {
     struct arena arena;
@@ -20,7 +20,8 @@ struct judged {
 
 /* Writes the file, reads it, collects what the rules need, and asks them. Failing to read is a test failure.
  */
-static inline void judge_made(struct judged *judged, struct made_image *made, enum windows_target target)
+static inline void judge_made_for(struct judged *judged, struct made_image *made, enum windows_target target,
+                                  const struct demands *demands, const struct signature_facts *signature)
 {
     *judged = (struct judged){0};
     arena_init(&judged->arena, NULL);
@@ -33,9 +34,17 @@ static inline void judge_made(struct judged *judged, struct made_image *made, en
                                .refs = &judged->refs,
                                .target = target,
                                .arena = &judged->arena,
-                               .findings = &judged->findings};
+                               .findings = &judged->findings,
+                               .demands = demands,
+                               .signature = signature};
     assert_true(rules_count <= JUDGED_MAX_RULES);
     assert_true(rules_judge(&input, judged->answers));
+}
+
+/* Nothing of build policy is asked. */
+static inline void judge_made(struct judged *judged, struct made_image *made, enum windows_target target)
+{
+    judge_made_for(judged, made, target, NULL, NULL);
 }
 
 static inline void judged_free(struct judged *judged, struct made_image *made)

@@ -39,6 +39,14 @@ MUTATE(header_bit)
     return set_field(mutant, foff, 2, get_field(mutant, foff, 2) ^ kind->c);
 }
 
+/* A flag that may come, where the image lives up to it (test_verify_flags.c): it must not go. */
+MUTATE(header_flag_gone)
+{
+    uint32_t foff = header_foff(mutant, kind->a) + kind->b;
+    uint32_t flags = (uint32_t)get_field(mutant, foff, 2);
+    return (flags & kind->c) != 0 && set_field(mutant, foff, 2, flags & ~kind->c);
+}
+
 MUTATE(header_is_zero)
 {
     add_place_foff(mutant, 0, 1);

@@ -12,7 +12,7 @@ struct hand {
     struct outcome outcome;
     struct section sections[4];
     const struct section *by_rva[4];
-    struct rule_answer answers[8];
+    struct rule_answer answers[32];
     uint8_t bytes[0x3000];
 };
 

@@ -54,7 +54,11 @@ static inline bool rewrite_image_of_sources(struct rewritten *done, struct span 
     struct refset rule_refs;
     if (!answers || !refs_collect(&done->image, &done->arena, rules_sources(), &rule_refs))
         return false;
-    struct rule_input input = {&done->image, &rule_refs, target, &done->arena, &done->findings};
+    struct rule_input input = {.image = &done->image,
+                               .refs = &rule_refs,
+                               .target = target,
+                               .arena = &done->arena,
+                               .findings = &done->findings};
     struct plan_options options = {
         .drop_signature = true, .only = only, .only_count = only_count, .target = target};
     return rules_judge(&input, answers) && rewrite_plan_and_emit(done, &options);

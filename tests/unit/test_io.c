@@ -88,7 +88,7 @@ static enum file_write_result replace(struct folder *folder, const char *path, c
                                       file_accept_fn *accept, void *context, struct finding *error)
 {
     struct file_replacement replacement = {
-        path, {(const uint8_t *)text, strlen(text)}, mode, expected, accept, context};
+        path, {(const uint8_t *)text, strlen(text)}, mode, expected, accept, context, NULL};
     return file_replace(&replacement, &folder->arena, error);
 }
 

@@ -7,7 +7,7 @@
 
 #include "image_list.h"
 #include "pipeline.h"
-#include "report/report.h"
+#include "report/report_html.h"
 
 #include <unistd.h>
 
@@ -93,6 +93,7 @@ static void report_both(const struct trial *trial, const struct outcome *outcome
         report_json_show(json, outcome, SHOW_REFERENCES, true);
     else
         report_json_image(json, outcome, true);
+    report_html_image(json, outcome, &(struct report_settings){0});
 }
 
 static void assert_same_text(const struct text *a, const struct text *b)

@@ -10,6 +10,7 @@
 #include "rules/rule.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TODAY = 20779 }; /* 2026-11-22 */
@@ -96,7 +97,8 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct case_state *made = *state;
-    static const char *const names[] = {"p.ini", "base.ini", "mid.ini", "sub/base.ini", "sub/mid.ini"};
+    static const char *const names[] = {"p.ini",     "base.ini",     "mid.ini",
+                                        "other.ini", "sub/base.ini", "sub/mid.ini"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unlink(file_in(&made->folder, names[i]));
     rmdir(file_in(&made->folder, "sub"));
@@ -132,6 +134,27 @@ static void days_are_those_of_the_calendar(void **state)
     }
 }
 
+/* Names inside packages are anybody's: some take long if a matcher goes back in them. */
+static void a_pattern_takes_no_longer_than_it_has_to(void **state)
+{
+    (void)state;
+    enum { NAME_NBYTES = 60000 };
+    static const char *const pieces[] = {"a/", "flt", "a"};
+    static const char *const patterns[] = {"a/**/y.sys", "**/*flt*.sys", "x/**/a*a*a*b", "*a*a*a*a*b"};
+    static char name[NAME_NBYTES + 1];
+    clock_t begin = clock();
+    for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
+        size_t nbytes = strlen(pieces[k]);
+        for (size_t i = 0; i < NAME_NBYTES; i++)
+            name[i] = pieces[k][i % nbytes];
+        for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
+            assert_false(glob_match_path(patterns[i], name));
+    }
+    assert_true((clock() - begin) / CLOCKS_PER_SEC < 5);
+    memset(name, '*', NAME_NBYTES); /* no line of a policy is so long */
+    assert_false(glob_match(name, "a"));
+}
+
 static void patterns_match_names_and_paths(void **state)
 {
     (void)state;
@@ -156,6 +179,9 @@ static void patterns_match_names_and_paths(void **state)
         {"**/x64/*.sys", "d/x64/b/x32/a.sys", false},
         {"a*b*c", "aXbXbXc", true},
         {"a*b*c", "aXcXbX", false},
+        {"./out/*.sys", "out/a.sys", true},
+        {".\\out\\*.sys", "./out/a.sys", true},
+        {"./*", "out/a.sys", true},
         {"", "a", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -290,6 +316,60 @@ static void later_layers_override_earlier_ones(void **state)
     assert_non_null(strstr(made->policy.target_origin.file, "/sub/base.ini"));
 }
 
+static enum finding_level asked(const struct case_state *made, enum demand_id demand)
+{
+    struct demands demands;
+    policy_demands(&made->policy, &demands);
+    return demands.items[demand].level;
+}
+
+/* What is demanded, by which of the two sections, and how grave it is. */
+static void demands_have_levels(void **state)
+{
+    struct case_state *made = *state;
+    read_one(made, "[require]\nnx-compat = yes\nguard-cf = YES\nsignature = absent\n"
+                   "[rules]\nHVCI2204 = note\nHVCI2202 = warning\n");
+    assert_true(made->is_usable);
+    assert_int_equal(asked(made, DEMAND_NX_COMPAT), LEVEL_ERROR);
+    assert_int_equal(asked(made, DEMAND_GUARD_CF), LEVEL_NOTE);
+    assert_int_equal(asked(made, DEMAND_DYNAMIC_BASE), LEVEL_WARNING); /* by its level alone */
+    assert_int_equal(asked(made, DEMAND_SIGNATURE), LEVEL_ERROR);
+    assert_int_equal(asked(made, DEMAND_CHECKSUM), LEVEL_OFF);
+    assert_int_equal(made->policy.demands[DEMAND_SIGNATURE].value, DEMAND_ABSENT);
+    assert_int_equal(made->policy.demands[DEMAND_SIGNATURE].origin.line, 4);
+    assert_int_equal(rule_set(made, HVCI2201_NX_COMPAT)->repair, REPAIR_BY_FIX);
+    assert_int_equal(rule_set(made, HVCI2003_SECTION_WRITABLE_EXECUTABLE)->repair, REPAIR_BY_ENFORCE);
+}
+
+/* Between files a contradiction is refused wherever the two stand; a preset gives way. */
+static void demands_and_levels_must_agree(void **state)
+{
+    struct case_state *made = *state;
+    write_text(&made->folder, "base.ini", "[require]\nnx-compat = yes\n[rules]\nHVCI2202 = error\n");
+    read_one(made, "[policy]\ninclude = base.ini\n[rules]\nHVCI2201 = off\n[require]\ndynamic-base = any\n");
+    assert_false(made->is_usable);
+    assert_int_equal(made->problems.count, 2);
+    expect_problem(made, 0, 4, 1, HVCI9040_POLICY_INVALID, "nx-compat = any");
+    expect_problem(made, 1, 4, 1, HVCI9040_POLICY_INVALID, "dynamic-base = any");
+    read_one(made, "[policy]\ninclude = base.ini\n[rules]\nHVCI2202 = default\n[require]\nnx-compat = any\n");
+    assert_true(made->is_usable);
+    assert_int_equal(asked(made, DEMAND_NX_COMPAT), LEVEL_OFF);
+    assert_int_equal(asked(made, DEMAND_DYNAMIC_BASE), LEVEL_OFF);
+    read_one(made, "[policy]\npreset = whcp\n[rules]\nHVCI2201 = off\n[require]\ndynamic-base = any\n");
+    assert_true(made->is_usable);
+    assert_int_equal(asked(made, DEMAND_NX_COMPAT), LEVEL_OFF);
+    assert_int_equal(asked(made, DEMAND_DYNAMIC_BASE), LEVEL_OFF);
+    assert_int_equal(asked(made, DEMAND_CHECKSUM), LEVEL_WARNING);
+    read_one(made, "[rules]\nHVCI2208 = error\n");
+    expect_problem(made, 0, 2, 1, HVCI9040_POLICY_INVALID, "present or absent");
+    read_one(made, "[require]\nnx-compat = absent\nnxcompat = yes\n");
+    expect_problem(made, 0, 3, 1, HVCI9040_POLICY_INVALID, "nx-compat");
+    expect_problem(made, 1, 2, 13, HVCI9040_POLICY_INVALID, "yes or any");
+}
+
+#define WAIVER(name, more)                                                                                   \
+    "[waiver \"" name "\"]\nimage = a*.sys\ncode = HVCI2003\nreason = because\nowner = me\n" more
+
 static void circles_and_twins_are_refused(void **state)
 {
     struct case_state *made = *state;
@@ -311,10 +391,76 @@ static void circles_and_twins_are_refused(void **state)
     write_text(&made->folder, "mid.ini", "[policy]\ninclude = base.ini\n");
     read_one(made, "[policy]\ninclude = base.ini\ninclude = mid.ini\n");
     assert_true(made->is_usable);
+    /* Two teams build on one base, whose waivers are then there once; but nobody names a file twice. */
+    write_text(&made->folder, "base.ini", "[policy]\ntarget = 11\n" WAIVER("one", "expires = 2027-01-01\n"));
+    write_text(&made->folder, "other.ini", "[policy]\ninclude = ./base.ini\ntarget = 1507\n");
+    read_one(made, "[policy]\ninclude = other.ini\ninclude = mid.ini\n");
+    assert_true(made->is_usable);
+    assert_int_equal(made->policy.waiver_count, 1);
+    assert_int_equal(made->policy.target, TARGET_1507);
+    read_one(made, "[policy]\ninclude = base.ini\ninclude = ./base.ini\n");
+    assert_false(made->is_usable);
+    expect_problem(made, 0, 3, 11, HVCI9041_POLICY_DUPLICATE, "already");
+    /* 4,000 times a file of 400 KiB that counts, or of 1.2 MiB that does not, is not read 4,000 times. */
+    enum { TIMES = 4000, LINE_NBYTES = 20, LARGE_NBYTES = 1200 * 1024 };
+    char *many = calloc(TIMES + 1, LINE_NBYTES), *large = calloc(LARGE_NBYTES + 1, 1);
+    assert_true(many && large);
+    strcpy(many, "[policy]\n");
+    for (size_t i = 0; i < TIMES; i++)
+        strcpy(many + strlen("[policy]\n") + i * strlen("include=base.ini\n"), "include=base.ini\n");
+    memset(large, '\n', LARGE_NBYTES);
+    for (size_t i = 1; i <= 3; i += 2) {
+        large[LARGE_NBYTES / i] = 0;
+        write_text(&made->folder, "base.ini", large);
+        read_one(made, many);
+        assert_false(made->is_usable);
+        assert_true(made->problems.count >= TIMES - 1);
+        assert_true(made->arena.total_nbytes < 64u * 1024 * 1024);
+    }
+    free(many);
+    free(large);
 }
 
-#define WAIVER(name, more)                                                                                   \
-    "[waiver \"" name "\"]\nimage = a*.sys\ncode = HVCI2003\nreason = because\nowner = me\n" more
+/* What inih would pass over in silence. */
+static void lines_that_would_be_lost_are_problems(void **state)
+{
+    struct case_state *made = *state;
+    read_one(made, "[policy] mode = audit\n");
+    assert_false(made->is_usable);
+    expect_problem(made, 0, 1, 1, HVCI9040_POLICY_INVALID, "only a comment");
+    read_one(made, "[policy] ; as ever\n[rules]# too\n[fix]\t \n");
+    assert_true(made->is_usable);
+    read_one(made, "; old Mac\r[policy]\rmode = reject\r");
+    assert_false(made->is_usable);
+    expect_problem(made, 0, 1, 1, HVCI9040_POLICY_INVALID, "carriage return");
+    read_one(made, "[policy]\nname = M\xFCnchen\n; M\xFCnchen\n");
+    assert_false(made->is_usable);
+    assert_int_equal(made->problems.count, 1);
+    expect_problem(made, 0, 2, 1, HVCI9040_POLICY_INVALID, "UTF-8");
+    read_one(made, "[policy]\nname = M\xC3\xBCnchen \xF0\x9F\x9A\x97 \xEF\xBF\xBD\n");
+    assert_true(made->is_usable);
+}
+
+static void only_what_can_be_repaired_is_left_to_enforce(void **state)
+{
+    struct case_state *made = *state;
+    static const unsigned repaired[] = {2003, 2004, 2005, 2006, 2101, 2102, 2201, 2202, 2203, 2207};
+    size_t found = 0;
+    for (size_t i = 0; i < rules_count; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "[fix]\nHVCI%u = enforce\n", (unsigned)rules_all[i]->code);
+        read_one(made, text);
+        bool is_repaired =
+            found < sizeof repaired / sizeof repaired[0] && repaired[found] == rules_all[i]->code;
+        found += is_repaired;
+        assert_int_equal(made->is_usable, is_repaired);
+        if (!is_repaired)
+            expect_problem(made, 0, 2, 12, HVCI9040_POLICY_INVALID, "Nothing repairs");
+    }
+    assert_int_equal(found, sizeof repaired / sizeof repaired[0]);
+    read_one(made, "[fix]\nHVCI2204 = fix\nHVCI2205 = never\n");
+    assert_true(made->is_usable);
+}
 
 static void waivers_are_complete_and_end(void **state)
 {
@@ -504,11 +650,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(days_are_those_of_the_calendar),
         cmocka_unit_test(patterns_match_names_and_paths),
+        cmocka_unit_test(a_pattern_takes_no_longer_than_it_has_to),
         cmocka_unit_test_setup_teardown(values_are_set_with_their_places, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said_with_its_place, begin, end),
         cmocka_unit_test_setup_teardown(long_lines_and_odd_bytes_are_refused_not_cut, begin, end),
         cmocka_unit_test_setup_teardown(later_layers_override_earlier_ones, begin, end),
+        cmocka_unit_test_setup_teardown(demands_have_levels, begin, end),
+        cmocka_unit_test_setup_teardown(demands_and_levels_must_agree, begin, end),
         cmocka_unit_test_setup_teardown(circles_and_twins_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(lines_that_would_be_lost_are_problems, begin, end),
+        cmocka_unit_test_setup_teardown(only_what_can_be_repaired_is_left_to_enforce, begin, end),
         cmocka_unit_test_setup_teardown(waivers_are_complete_and_end, begin, end),
         cmocka_unit_test_setup_teardown(waived_findings_are_marked_and_stop_nothing, begin, end),
         cmocka_unit_test_setup_teardown(levels_are_those_of_the_policy, begin, end),

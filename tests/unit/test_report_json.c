@@ -61,9 +61,13 @@ static void a_repair_tells_everything(void **state)
     assert_true(finding_add(&outcome->findings, &finding));
     finding.level = LEVEL_OFF;
     assert_true(finding_add(&outcome->findings, &finding));
-    struct rule_answer answers[16] = {{0}};
+    struct rule_answer answers[32] = {{0}};
     for (size_t i = 0; i < rules_count; i++)
-        answers[i] = (struct rule_answer){&rule, i == 0 ? RULE_FAIL : RULE_NOT_APPLICABLE, "R."};
+        answers[i] = (struct rule_answer){&rule,
+                                          i == 0  ? RULE_FAIL
+                                          : i < 6 ? RULE_NOT_APPLICABLE
+                                                  : RULE_NOT_ASKED,
+                                          "R."};
     outcome->answers = answers;
     struct change changes[] = {
         {CHANGE_SECTION_CHARACTERISTICS, HVCI2102_INIT_WRITABLE_EXECUTABLE, 0x21C, 4, 0xE2000020, 0x62000020,
@@ -102,6 +106,10 @@ static void a_repair_tells_everything(void **state)
                            "\"rules\":[{\"code\":\"HVCI2102\",\"name\":\"Name\",\"verdict\":\"fail\","
                            "\"reason\":\"R.\"},{\"code\":\"HVCI2102\",\"name\":\"Name\","
                            "\"verdict\":\"not_applicable\",\"reason\":\"R.\"}"));
+    size_t answer_count = 0; /* rules that nobody asks for are left out */
+    for (const char *at = with_rules; (at = strstr(at, "\"verdict\":")) != NULL; at++)
+        answer_count++;
+    assert_int_equal(answer_count, 6);
     assert_string_equal(with_rules, compact(hand, image_json(hand))); /* the same bytes again */
     hand_free(hand);
 }

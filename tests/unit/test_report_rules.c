@@ -22,24 +22,44 @@ static void assert_fits_the_screen(const char *text)
     }
 }
 
-/* The codes as base/finding.h lists them; HVCI9009 must never exist. */
+/* The codes as base/finding.h lists them, "NAME = NUMBER" each; returns how many there are. HVCIFIX_SOURCE
+ * names the source tree; without it the current directory is taken. */
+static size_t listed_codes(unsigned *codes, size_t most)
+{
+    const char *source = getenv("HVCIFIX_SOURCE");
+    char path[4096], line[512];
+    snprintf(path, sizeof path, "%s/tool/base/finding.h", source ? source : ".");
+    FILE *header = fopen(path, "rb");
+    if (!header)
+        fail_msg("cannot open %s (is HVCIFIX_SOURCE set?)", path);
+    size_t count = 0;
+    while (fgets(line, sizeof line, header)) {
+        unsigned code;
+        if (sscanf(line, " HVCI%*[0-9A-Z_] = %u", &code) == 1 && count < most)
+            codes[count++] = code;
+    }
+    fclose(header);
+    return count;
+}
+
+/* HVCI9009 must never exist. */
 static void every_code_explains_itself(void **state)
 {
     (void)state;
-    static const unsigned codes[] = {2003, 2004, 2005, 2006, 2101, 2102, 9001, 9002, 9003,
-                                     9004, 9005, 9006, 9007, 9008, 9010, 9011, 9020, 9021,
-                                     9022, 9023, 9030, 9031, 9032, 9040, 9041, 9042, 9043};
+    unsigned codes[256];
+    size_t code_count = listed_codes(codes, sizeof codes / sizeof codes[0]);
     struct arena arena;
     arena_init(&arena, NULL);
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < code_count; i++) {
         const char *text = explained(&arena, codes[i]);
         char head[16];
         snprintf(head, sizeof head, "HVCI%04u", codes[i]);
-        assert_non_null(text);
+        if (!text)
+            fail_msg("HVCI%04u is not explained", codes[i]);
         assert_memory_equal(text, head, strlen(head));
         assert_fits_the_screen(text);
     }
-    assert_int_equal(sizeof codes / sizeof codes[0], rules_count + own_code_count);
+    assert_int_equal(code_count, rules_count + own_code_count);
     assert_null(explained(&arena, 9009));
     assert_null(explained(&arena, 0));
     assert_null(explained(&arena, 2007));

@@ -56,6 +56,8 @@ static void control_bytes_are_escaped(void **state)
     assert_string_equal(added(safe_add, "\xC2\x85\xC2\xA0"), "\\xC2\\x85\xC2\xA0"); /* NEL; NBSP stays */
     assert_string_equal(added(safe_add, "x\xE2\x80\xAEsys\xE2\x80\xA8"),
                         "x\\xE2\\x80\\xAEsys\\xE2\\x80\\xA8"); /* right-to-left override, line separator */
+    assert_string_equal(added(safe_add, "\xD8\x9C\xD8\x9B"),
+                        "\\xD8\\x9C\xD8\x9B"); /* a direction, a letter */
     assert_string_equal(added(safe_add, "\xE2\x81\xA6\xEF\xBB\xBF"), "\\xE2\\x81\\xA6\\xEF\\xBB\\xBF");
     assert_string_equal(added(safe_add, "\xC3\xBC\xFF\xE2\x82\xAC"), "\xC3\xBC\\xFF\xE2\x82\xAC");
     assert_string_equal(added(safe_add, "a:b: c"), "a:b: c");

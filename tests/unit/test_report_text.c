@@ -126,11 +126,13 @@ static void clean_counts_the_rules(void **state)
     struct hand *hand = hand_new("drv.sys");
     hand->outcome.judged = true;
     hand->outcome.answers = hand->answers;
-    for (size_t i = 0; i < rules_count; i++)
-        hand->answers[i] =
-            (struct rule_answer){rules_all[i], i == 0 ? RULE_NOT_APPLICABLE : RULE_PASS, "Why."};
+    for (size_t i = 0; i < rules_count; i++) /* rules that nobody asks for are not counted */
+        hand->answers[i] = (struct rule_answer){rules_all[i],
+                                                i == 0  ? RULE_NOT_APPLICABLE
+                                                : i < 6 ? RULE_PASS
+                                                        : RULE_NOT_ASKED,
+                                                "Why."};
     hand->outcome.status = STATUS_CLEAN;
-    assert_int_equal(rules_count, 6);
     assert_string_equal(image_text(hand, &hand_plain), "drv.sys: clean (5 rules pass, 1 does not apply)\n");
     assert_string_equal(image_text(hand, &hand_quiet), "");
     hand->outcome.remark = "It is signed.";

@@ -8,7 +8,8 @@
 static void the_table_holds_each_rule_once_in_order(void **state)
 {
     (void)state;
-    static const unsigned codes[] = {2003, 2004, 2005, 2006, 2101, 2102};
+    static const unsigned codes[] = {2003, 2004, 2005, 2006, 2101, 2102, 2201, 2202, 2203, 2204,
+                                     2205, 2206, 2207, 2208, 2209, 2210, 2211, 2212, 2213, 2214};
     assert_int_equal(rules_count, sizeof codes / sizeof *codes);
     for (size_t i = 0; i < rules_count; i++) {
         assert_int_equal(rules_all[i]->code, codes[i]);
@@ -76,7 +77,7 @@ static void cures_name_each_tool_chain(void **state)
     (void)state;
     for (size_t i = 0; i < rules_count; i++) {
         const char *cure = rules_all[i]->text.cure;
-        static const char *const tool_chains[] = {"link.exe", "lld-link", "GNU ld", "WDK"};
+        static const char *const tool_chains[] = {"link.exe", "lld-link", "GNU ld", "WDK", "CMake"};
         for (size_t k = 0; k < sizeof tool_chains / sizeof *tool_chains; k++)
             if (!strstr(cure, tool_chains[k]))
                 fail_msg("HVCI%u names no cure for %s", (unsigned)rules_all[i]->code, tool_chains[k]);
@@ -88,6 +89,27 @@ static void cures_name_each_tool_chain(void **state)
     assert_non_null(strstr(rule_find(2102)->text.cure, "INIT,ERD"));
 }
 
+/* The words under which Microsoft's tools speak of it, or that they do not. */
+static void every_rule_says_what_other_checkers_call_it(void **state)
+{
+    (void)state;
+    static const char *const checkers[] = {"Driver Verifier",
+                                           "HLK test \"HyperVisor Code Integrity Readiness\""};
+    for (size_t i = 0; i < rules_count; i++)
+        for (size_t k = 0; k < sizeof checkers / sizeof *checkers; k++)
+            if (!strstr(rules_all[i]->text.windows, checkers[k]) && rules_all[i]->demand == DEMAND_NONE)
+                fail_msg("HVCI%u does not speak of %s", (unsigned)rules_all[i]->code, checkers[k]);
+    static const struct {
+        unsigned code;
+        const char *counter;
+    } counters[] = {{2003, "\"Execute-Write Section\""},
+                    {2004, "\"Section Alignment Failures\""},
+                    {2005, "\"IAT in Executable Section\""},
+                    {2101, "\"Unsupported Relocs\""}};
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        assert_non_null(strstr(rule_find(counters[i].code)->text.windows, counters[i].counter));
+}
+
 /* What fix does comes first, then what it refuses. */
 static void repairs_say_what_is_refused(void **state)
 {
@@ -96,8 +118,31 @@ static void repairs_say_what_is_refused(void **state)
         const char *repair = rules_all[i]->text.repair;
         assert_int_equal(strncmp(repair, "fix ", 4), 0);
         assert_null(strstr(repair, "fix refuses:"));
-        assert_true(strstr(repair, "Refused: ") || strstr(repair, "refuses"));
+        assert_true(strstr(repair, "Refused: ") ||
+                    (rules_all[i]->demand != DEMAND_NONE && strstr(repair, "refuse")));
     }
+}
+
+/* Each demand has one rule and the other way round, and words that [require] takes. */
+static void each_demand_has_its_rule(void **state)
+{
+    (void)state;
+    size_t demanded_count = 0;
+    for (size_t i = 0; i < rules_count; i++) {
+        const struct rule *rule = rules_all[i];
+        assert_int_equal(rule->demand != DEMAND_NONE, rule->code >= 2200 && rule->code < 2300);
+        assert_int_equal(demand_of_code((unsigned)rule->code), rule->demand);
+        if (rule->demand == DEMAND_NONE)
+            continue;
+        const struct demand_row *row = &demand_rows[rule->demand];
+        demanded_count++;
+        assert_int_equal(row->code, rule->code);
+        assert_string_equal(row->words[DEMAND_ANY], "any");
+        assert_non_null(row->words[DEMAND_HOLDS]);
+        assert_string_equal(rule->default_level, "off, error when demanded");
+        assert_non_null(strstr(rule->text.what, row->key)); /* as it is written in a policy */
+    }
+    assert_int_equal(demanded_count, DEMAND_COUNT - 1);
 }
 
 int main(void)
@@ -107,7 +152,9 @@ int main(void)
         cmocka_unit_test(sources_are_the_union_of_what_rules_need),
         cmocka_unit_test(no_text_looks_like_a_diagnostic),
         cmocka_unit_test(cures_name_each_tool_chain),
+        cmocka_unit_test(every_rule_says_what_other_checkers_call_it),
         cmocka_unit_test(repairs_say_what_is_refused),
+        cmocka_unit_test(each_demand_has_its_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "verify_expect.h"
 
 #include "image_list.h"
+#include "pace.h"
 
 enum { TURNED_COUNT = 24 }; /* bytes of each part */
 
@@ -45,7 +46,7 @@ static void turn_sections(struct rewritten_pair *pair)
         nbytes = nbytes < raw_nbytes ? nbytes : raw_nbytes;
         if (memcmp(header, ".hv", 3) != 0)
             continue;
-        uint32_t step = nbytes / TURNED_COUNT + 1;
+        uint32_t step = (nbytes / TURNED_COUNT + 1) * pace_step(5);
         for (uint32_t at = step / 2; at < nbytes; at += step)
             expect_turned_is_refuted(pair, load_u32(header + SECTION_POINTER_TO_RAW_DATA) + at,
                                      masks[at % sizeof masks], "a new section");
@@ -58,7 +59,7 @@ static void turn_relocations(struct rewritten_pair *pair)
     struct pe_view view = view_of(pair->files.new_bytes, pair->files.new_nbytes);
     uint32_t foff = view_foff(&view, view_directory_rva(&view, DIR_BASERELOC));
     uint32_t nbytes = view_directory_nbytes(&view, DIR_BASERELOC);
-    uint32_t step = (nbytes / TURNED_COUNT + 2) & ~1u;
+    uint32_t step = ((nbytes / TURNED_COUNT + 2) & ~1u) * pace_step(5);
     assert_true(foff != 0 && nbytes != 0);
     for (uint32_t at = BASERELOC_BLOCK_HEADER_NBYTES; at < nbytes; at += step)
         expect_turned_is_refuted(pair, foff + at, 0x04, "the base relocations");

@@ -1,6 +1,7 @@
 /* test_verify_straddlers.c - the verifier on repairs of relocations that straddle a page: start-up stubs,
  * copies of x86 instructions, a shifted section. Takes: pairs made by this test's own code.  Gives: pass or
  * fail. Must not: use the rewriter, or take expected places from the verifier. */
+#include "pace.h"
 #include "straddle_pairs.h"
 #include "verify_expect.h"
 
@@ -415,7 +416,7 @@ static void every_byte_of_the_repair_counts(void **state)
             const uint8_t *header = view.bytes + view_section_foff(&view, index);
             uint32_t foff = load_u32(header + SECTION_POINTER_TO_RAW_DATA);
             uint32_t nbytes = load_u32(header + SECTION_VIRTUAL_SIZE);
-            for (uint32_t at = 0; at < nbytes && at < 0x300; at++) {
+            for (uint32_t at = 0; at < nbytes && at < 0x300; at += pace_step(13)) {
                 uint8_t mask = masks[at % sizeof masks];
                 struct arena arena;
                 view.bytes[foff + at] ^= mask;
@@ -460,7 +461,7 @@ static void exhausted_memory_is_reported(void **state)
     struct straddle_pair pair = straddle_repair(&options);
     bool is_done = false;
     size_t n = 0;
-    for (; !is_done && n < 400; n++) {
+    for (; !is_done && n < 400; n += pace_step(5)) {
         struct failing failing = {.fails_at = n};
         struct allocator allocator = {failing_alloc, failing_release, &failing, 1};
         struct arena arena;

@@ -73,6 +73,12 @@ static wchar_t *rest_of_line(int words)
     return at;
 }
 
+/* Ctrl-C is for the program that runs. A handler is not handed on to it, as it would be to ignore Ctrl-C. */
+static BOOL WINAPI outlive(DWORD event)
+{
+    return event == CTRL_C_EVENT;
+}
+
 int wmain(int argc, wchar_t **argv); /* the start-up code declares it nowhere */
 
 int wmain(int argc, wchar_t **argv)
@@ -90,6 +96,7 @@ int wmain(int argc, wchar_t **argv)
     SetConsoleOutputCP((UINT)wcstoul(argv[2], NULL, 10));
     SetConsoleCP((UINT)wcstoul(argv[2], NULL, 10));
 
+    SetConsoleCtrlHandler(outlive, TRUE);
     struct changes code_pages = {0}, modes = {0};
     STARTUPINFOW start = {.cb = sizeof start};
     PROCESS_INFORMATION process;

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 import unittest
 
 from support import tool, windows_case
@@ -22,6 +23,8 @@ RED = "\x1b[1;31merror\x1b[0m"
 COLORS_ON = 4  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
 LIMIT_SECONDS = 60
 HELD_SECONDS = 3
+KEYS_SECONDS = 1.5  # before keys are pressed: the program waits for a file that is held
+INTERRUPTED = 0xC000013A  # STATUS_CONTROL_C_EXIT
 
 
 class Screen:
@@ -41,7 +44,8 @@ class Console(windows_case.WindowsCase):
         super().setUp()
         self.copy("wx_text_x64", self.folder / NAME)
 
-    def on_a_console(self, *arguments, code_page=437, environment=None):
+    def on_a_console(self, *arguments, code_page=437, environment=None, keys=b""):
+        """`keys` are pressed as soon as the program has shown something, or after a second."""
         result = self.folder / "result.txt"
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
@@ -54,7 +58,7 @@ class Console(windows_case.WindowsCase):
                                    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
         ended = threading.Event()
-        thread = threading.Thread(target=self.drain, args=(master, ended))
+        thread = threading.Thread(target=self.drain, args=(master, ended, keys))
         thread.start()
         try:
             self.assertEqual(process.wait(LIMIT_SECONDS), 0)
@@ -65,13 +69,16 @@ class Console(windows_case.WindowsCase):
             os.close(master)
         return Screen(result.read_bytes().decode("utf-16-le", "surrogatepass"))
 
-    @staticmethod
-    def drain(terminal, ended):
+    def drain(self, terminal, ended, keys):
         """Takes what the console draws; else it would wait for its terminal."""
+        self.drawn, begun = b"", time.monotonic()
         while not ended.is_set():
             try:
                 if select.select([terminal], [], [], 0.1)[0]:
-                    os.read(terminal, 65536)
+                    self.drawn += os.read(terminal, 65536)
+                if keys and time.monotonic() - begun > KEYS_SECONDS:
+                    os.write(terminal, keys)
+                    keys = b""
             except OSError:  # what Linux says at the end of a terminal
                 return
 
@@ -125,6 +132,37 @@ class Console(windows_case.WindowsCase):
             self.assertEqual(screen.exit_code, 1)
             self.assertEqual(screen.modes, [screen.modes[0], screen.modes[0] | COLORS_ON, screen.modes[0]])
             self.assertFalse(screen.modes[0] & COLORS_ON)
+
+    def test_progress_is_shown_and_gone(self):
+        """One thread waits for a file that is held; the others go on meanwhile, but for the last."""
+        names = [f"{number}.sys" for number in range(40)]
+        for name in names:
+            self.copy("clean_x64", self.folder / name)
+        names = [NAME, *names]
+        expected = tool.run("check", "--color=never", *names, cwd=self.folder)
+        holder = self.beside("60000", "alone", NAME)
+        release = threading.Timer(HELD_SECONDS, holder.kill)
+        release.start()
+        screen = self.on_a_console("check", "--color=never", "-j1", *names)
+        release.join()
+        self.assertEqual((screen.exit_code, screen.lines), (1, expected.stdout.decode().splitlines()))
+        self.assertIn(b"of 41 files, ", self.drawn)
+
+    def test_ctrl_c(self):
+        """What is not begun stays as it is, and the program ends as Windows ends one that was interrupted."""
+        names = [NAME, *(f"{number}.sys" for number in range(20))]
+        for name in names:
+            self.copy("all_defects_x64", self.folder / name)
+        before = (self.folder / NAME).read_bytes()
+        holder = self.beside("60000", "alone", NAME)
+        release = threading.Timer(HELD_SECONDS, holder.kill)
+        release.start()
+        screen = self.on_a_console("fix", "--in-place", "--color=never", "-j1", *names, keys=b"\x03")
+        release.join()
+        self.assertEqual(screen.exit_code, INTERRUPTED, screen.lines)
+        self.assertEqual(screen.lines[-1], "hvcifix : interrupted; no file is left half-written.")
+        self.assertEqual({(self.folder / name).read_bytes() for name in names}, {before})
+        self.assert_only("result.txt", *names)
 
     def test_reports_that_go_elsewhere_have_no_colour(self):
         expected = tool.run("check", NAME, cwd=self.folder).stdout

@@ -60,7 +60,10 @@ HARMLESS = re.compile(r"""__acrt_iob_func|_fileno|_get_osfhandle|_setmode|_strni
     Get(ActiveProcessorCount|ProcessAffinityMask)|
     Set(LastError|ConsoleMode)|WriteConsoleW|GetFileType|GetSecurityDescriptorControl|LocalFree|InitializeSRWLock|
     InitializeConditionVariable|(Acquire|Release)SRWLockExclusive|SleepConditionVariableSRW|WakeAllConditionVariable|
-    WaitForSingleObject|_time64|BCrypt.*""", re.VERBOSE)
+    WaitForSingleObject|_time64|BCrypt.*|
+    # the linker that `link` runs (tests/cmake/test_link.py), Ctrl-C and progress (test_windows_console.py)
+    CreateProcessW|GetExitCodeProcess|GetEnvironmentVariableW|GetStdHandle|ExitProcess|SetConsoleCtrlHandler|
+    GetConsoleScreenBufferInfo|GetTickCount64|SearchPathW|SetHandleInformation""", re.VERBOSE)
 SOURCE = pathlib.Path(os.environ["HVCIFIX_SOURCE"]) / "tests" / "support" / "faults_imports_windows.c"
 OBJECTS = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "windows" / "obj" / "tool"
 

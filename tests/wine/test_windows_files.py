@@ -53,6 +53,20 @@ class Held(Files):
                 self.assertEqual(self.target.read_bytes(), self.new)
                 self.assert_only("x.sys")
 
+    def test_enforced_while_held_for_a_moment(self):
+        """What a scanner holds is waited for, whether it is to be repaired or to be taken away."""
+        (self.folder / "p.ini").write_text("[policy]\nmode = fix\n[rules]\nHVCI2102 = error\n")
+        self.beside(HELD_MILLISECONDS, "share", "x.sys")
+        done, seconds = self.timed("enforce", "--policy", "p.ini", "x.sys")
+        self.assertEqual((done.returncode, self.target.read_bytes()), (0, self.new), done.stdout)
+        self.assertGreater(seconds, LEAST_WAIT_SECONDS)
+        self.target.write_bytes(self.old)
+        self.beside(HELD_MILLISECONDS, "share", "x.sys")
+        done, seconds = self.timed("enforce", "--policy", "p.ini", "--mode=reject", "x.sys")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertGreater(seconds, LEAST_WAIT_SECONDS)
+        self.assert_only("p.ini", "x.sys.rejected")
+
     def test_changed_while_held(self):
         """What is there when the holder is gone is no longer what was read: it stays."""
         self.beside(HELD_MILLISECONDS, "write", "x.sys")

@@ -15,6 +15,22 @@ enum finding_code {
     HVCI2101_RELOCATION_STRADDLES = 2101,
     HVCI2102_INIT_WRITABLE_EXECUTABLE = 2102,
 
+    /* build policy: asked for by a policy only (rules/demands.h) */
+    HVCI2201_NX_COMPAT = 2201,
+    HVCI2202_DYNAMIC_BASE = 2202,
+    HVCI2203_HIGH_ENTROPY_VA = 2203,
+    HVCI2204_GUARD_CF = 2204,
+    HVCI2205_CET_COMPAT = 2205,
+    HVCI2206_FORCE_INTEGRITY = 2206,
+    HVCI2207_CHECKSUM = 2207,
+    HVCI2208_SIGNATURE = 2208,
+    HVCI2209_SIGNATURE_STALE = 2209,
+    HVCI2210_INIT_NOT_DISCARDABLE = 2210,
+    HVCI2211_SHARED_WRITABLE = 2211,
+    HVCI2212_LOADER_DATA_WRITABLE = 2212,
+    HVCI2213_VERSION_ABOVE_TARGET = 2213,
+    HVCI2214_LINKER_MAKES_RWX_INIT = 2214,
+
     HVCI9001_NOT_A_PE_IMAGE = 9001,       /* input is not a PE image at all */
     HVCI9002_TRUNCATED = 9002,            /* a structure runs past the end of the file */
     HVCI9003_MALFORMED_HEADER = 9003,     /* a header field has a value no loader accepts */
@@ -35,7 +51,18 @@ enum finding_code {
     HVCI9040_POLICY_INVALID = 9040,       /* a policy file that cannot be trusted */
     HVCI9041_POLICY_DUPLICATE = 9041,     /* the same key or waiver twice in a policy */
     HVCI9042_WAIVER_EXPIRED = 9042,       /* a waiver that holds no longer */
-    HVCI9043_WAIVER_UNUSED = 9043         /* a waiver whose image has no such finding */
+    HVCI9043_WAIVER_UNUSED = 9043,        /* a waiver whose image has no such finding */
+    HVCI9045_BASELINE_INVALID = 9045,     /* a baseline that cannot be trusted */
+    HVCI9050_PACKAGE_DAMAGED = 9050,      /* a package, or a part of it, that cannot be read */
+    HVCI9051_PACKAGE_ENCRYPTED = 9051,    /* a part of a package that only a password opens */
+    HVCI9052_PACKAGE_LIMIT = 9052,        /* a package that is larger inside than is looked at */
+    HVCI9053_PACKAGE_REJECTED = 9053,     /* `enforce` rejects an image inside, so the package too */
+    HVCI9054_PACKAGE_NOT_REPAIRED = 9054, /* `fix` does not repair inside packages */
+    /* Printed by msbuild/build/native/HvciFix.targets alone. */
+    HVCI9060_HOOK_NO_PROGRAM = 9060,
+    HVCI9061_HOOK_OTHER_IMAGE = 9061,
+    HVCI9062_HOOK_TOO_LATE = 9062,
+    HVCI9063_HOOK_REJECTED = 9063
 };
 
 enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };
@@ -48,7 +75,12 @@ struct finding_waiver {
     const char *name, *reason, *owner;
     char expires[16]; /* the last day, YYYY-MM-DD */
     bool ends_soon;
+    const char *file; /* where it is written down, */
+    unsigned line;    /* counted from 1 */
 };
+
+/* What an earlier report (policy/baseline.h) has of this finding. */
+enum finding_baseline { BASELINE_NOT_COMPARED, BASELINE_NEW, BASELINE_UNCHANGED, BASELINE_UPDATED };
 
 struct finding {
     enum finding_code code;
@@ -63,6 +95,10 @@ struct finding {
     const char *windows; /* why Windows minds, in words true for this machine and subsystem; may be NULL */
     const char *cure;    /* what to change at the source; may be NULL */
     const struct finding_waiver *waiver; /* NULL when nobody has */
+    enum finding_baseline baseline;
+    uint32_t baseline_entry; /* number of what it is compared with, counted from 1; 0: there is none */
+    bool is_known;           /* the baseline has it, so that it does not fail: its level is lowered */
+    enum finding_level level_before; /* of one that is known */
 };
 
 /* A growing list. Texts and arrays live in `arena`, which outlives the list. */

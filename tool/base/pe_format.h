@@ -254,6 +254,7 @@ enum {
     DEBUG_TYPE_SPGO = 18,
     DEBUG_TYPE_PDB_CHECKSUM = 19,
     DEBUG_TYPE_EX_DLLCHARACTERISTICS = 20,
+    EX_DLLCHAR_CET_COMPAT = 1,
     FPO_ENTRY_NBYTES = 0x10,
     OMAP_ENTRY_NBYTES = 8,
     POGO_SIGNATURE_NBYTES = 4,
@@ -342,6 +343,7 @@ enum {
     GUARD_FLAG_STRIDE_SHIFT = 28, /* the top four bits: extra bytes in each table record */
     GUARD_FLAG_COOKIE_UNUSED = 0x00000800,
     GUARD_FLAG_TABLE_PRESENT = 0x00000400,
+    GUARD_FLAG_CF_INSTRUMENTED = 0x00000100,
     UMA_TABLE_NBYTES = 0x150, /* what the loader writes there */
 
     /* Volatile metadata */

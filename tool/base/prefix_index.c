@@ -15,18 +15,15 @@ void prefix_index_init(struct prefix_index *index, struct arena *arena, uint32_t
 uint32_t prefix_index_find(const struct prefix_index *index, const uint8_t *bytes, size_t nbytes)
 {
     const struct prefix_node *nodes = index->nodes;
-    uint32_t at = 0;
-    if (!nodes)
-        return PREFIX_NONE;
-    for (size_t i = 0; i < nbytes; i++) {
-        at = nodes[at].to[bytes[i] >> 4];
-        if (at == 0)
-            return PREFIX_NONE;
-        at = nodes[at].to[bytes[i] & 15];
-        if (at == 0)
-            return PREFIX_NONE;
+    uint32_t at = nbytes == 0 ? 0 : index->behind_first[bytes[0]];
+    for (size_t i = 1; at != 0; i++) {
         if (at & IS_END)
             return at & ~IS_END;
+        if (i == nbytes)
+            break;
+        at = nodes[at].to[bytes[i] >> 4];
+        if (at != 0)
+            at = nodes[at].to[bytes[i] & 15];
     }
     return PREFIX_NONE;
 }
@@ -72,6 +69,7 @@ uint32_t prefix_index_add(struct prefix_index *index, const uint8_t *bytes, size
             if (*end != 0)
                 break;
             *end = (uint16_t)(IS_END | index->count);
+            index->behind_first[bytes[0]] = index->nodes[index->nodes[0].to[bytes[0] >> 4]].to[bytes[0] & 15];
             return index->count++;
         }
         node = next_node(index, middle, bytes[i] & 15);

@@ -18,7 +18,8 @@ struct prefix_index {
     struct arena *arena;       /* borrowed */
     struct prefix_node *nodes; /* the first one is the root */
     size_t node_count, capacity;
-    uint32_t count, most; /* numbers given, and how many there may be */
+    uint16_t behind_first[256]; /* where each first byte leads: most of the way, for most strings */
+    uint32_t count, most;       /* numbers given, and how many there may be */
 };
 
 /* An empty index; the arena must outlive it. `most` is at most 2^15. Allocates nothing yet. */

@@ -62,3 +62,17 @@ void text_cut_if_exhausted(struct text *text, size_t nbytes)
     text->nbytes = nbytes;
     text->chars[nbytes] = 0;
 }
+
+char text_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_same_word(const char *a, const char *b)
+{
+    while (*a && text_lower(*a) == text_lower(*b)) {
+        a++;
+        b++;
+    }
+    return text_lower(*a) == text_lower(*b);
+}

@@ -18,6 +18,12 @@ void text_printf(struct text *text, const char *format, ...) HVCIFIX_PRINTF(2, 3
 void text_pad_to_column(struct text *text, size_t line_start,
                         size_t column); /* spaces up to line_start + column */
 
+/* An ASCII letter in lower case; any other character as it is. */
+char text_lower(char c);
+
+/* Are the two words the same but for the case of ASCII letters? */
+bool text_same_word(const char *a, const char *b);
+
 /* When memory has run out, takes away everything behind the first `nbytes` bytes: a piece of which some part
  * is missing must not pass for whole. */
 void text_cut_if_exhausted(struct text *text, size_t nbytes);

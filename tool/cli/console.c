@@ -2,6 +2,8 @@
  * Takes: printf pieces.  Gives: text on standard error.  Must not: know systems. */
 #include "cli/console.h"
 
+#include "cli/progress.h"
+
 #include <string.h>
 
 void console_complain(const char *format, ...)
@@ -14,6 +16,8 @@ void console_complain(const char *format, ...)
     va_end(arguments);
     if (arena.exhausted)
         text = "hvcifix : error HVCI9008: There was not enough memory to say what is wrong.\n";
+    progress_hide();
     console_write(stderr, text, strlen(text));
+    progress_show();
     arena_free(&arena);
 }

@@ -27,6 +27,15 @@ void console_complain(const char *format, ...) HVCIFIX_PRINTF(1, 2);
 /* Does standard output show ANSI colours? On Windows: a console that has just been told to. */
 bool console_shows_color(void);
 
+bool console_is_terminal(FILE *stream);
+
+/* How wide is the terminal behind standard error? 0 when it is none, or one that cannot write a line over
+ * itself. */
+size_t console_error_columns(void);
+
+/* Goes on steadily from some beginning. */
+uint64_t console_milliseconds(void);
+
 /* The form in which a path that the user gave is used and shown; NULL when memory ran out. Only Windows has
  * several forms of one path (io/wide.h). */
 const char *console_path(const char *argument, struct arena *arena);

@@ -5,6 +5,7 @@
 #include "cli/console.h"
 
 #include "base/utf16.h"
+#include "cli/interrupt.h"
 #include "cli/split.h"
 #include "io/wide.h"
 
@@ -103,6 +104,24 @@ bool console_shows_color(void)
     return color_console != NULL;
 }
 
+bool console_is_terminal(FILE *stream)
+{
+    return console_of(stream) != NULL;
+}
+
+size_t console_error_columns(void)
+{
+    HANDLE console = console_of(stderr);
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    return console && GetConsoleScreenBufferInfo(console, &info) && info.dwSize.X > 0 ? (size_t)info.dwSize.X
+                                                                                      : 0;
+}
+
+uint64_t console_milliseconds(void)
+{
+    return GetTickCount64();
+}
+
 const char *console_path(const char *argument, struct arena *arena)
 {
     return wide_tidy_path(argument, arena);
@@ -138,7 +157,8 @@ int wmain(int argc, wchar_t **wide_argv)
     struct arena arena;
     arena_init(&arena, NULL);
     struct argument_list list = {.arena = &arena};
-    /* Reports are the same bytes on every system: no translation of line ends. */
+    /* Lists and reports are the same bytes on every system: no translation of line ends. */
+    _setmode(_fileno(stdin), _O_BINARY);
     _setmode(_fileno(stdout), _O_BINARY);
     _setmode(_fileno(stderr), _O_BINARY);
     if (!take_arguments(&list, argc, wide_argv)) {
@@ -149,6 +169,7 @@ int wmain(int argc, wchar_t **wide_argv)
     switch_colors_on();
     int exit_code = cli_main((int)list.count, list.items);
     switch_colors_off();
+    interrupt_pass_on();
     arena_free(&arena);
     return exit_code;
 }

@@ -2,15 +2,17 @@
  * Takes: argv.  Gives: an exit code (DESIGN section 5).  Must not: decide anything about an image; verbs.c
  * runs the pipeline and the report. This folder is the only one that prints. */
 #include "cli/console.h"
+#include "cli/interrupt.h"
+#include "cli/link.h"
+#include "cli/path_input.h"
+#include "cli/report_files.h"
+#include "cli/report_stream.h"
 #include "cli/verbs.h"
 #include "report/safe_text.h"
+#include "version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#ifndef HVCIFIX_VERSION
-#define HVCIFIX_VERSION "0.1.0"
-#endif
 
 static bool wants_color(const struct cli_options *options)
 {
@@ -57,35 +59,6 @@ static void write_version(struct text *text, const enum verb *verb)
     text_addz(text, "hvcifix " HVCIFIX_VERSION "\n");
 }
 
-/* Whatever the command line says of it: a file that begins like an image is not an old report. */
-static bool is_image(const char *path)
-{
-    struct arena arena;
-    arena_init(&arena, NULL);
-    struct file_content file;
-    struct finding error;
-    bool begins_like_image = file_read(path, &arena, &file, &error) && file.bytes.nbytes >= 2 &&
-                             load_u16(file.bytes.bytes) == DOS_MAGIC;
-    arena_free(&arena);
-    return begins_like_image;
-}
-
-/* A report that is written over an image would destroy it. */
-static bool report_hits_image(const struct cli_options *options)
-{
-    if (!options->report_path)
-        return false;
-    if (options->output_path && (strcmp(options->report_path, options->output_path) == 0 ||
-                                 file_is_same(options->report_path, options->output_path)))
-        return true;
-    if (options->after_path && file_is_same(options->report_path, options->after_path))
-        return true;
-    for (size_t i = 0; i < options->path_count; i++)
-        if (file_is_same(options->report_path, options->paths[i]))
-            return true;
-    return is_image(options->report_path); /* it may lie in a folder that is judged */
-}
-
 /* A report and an image that are both new can be seen to be one file only when one of them is there. */
 static bool report_is_output(const struct cli_options *options)
 {
@@ -107,40 +80,44 @@ static int run(int argc, char **argv, struct arena *arena)
         return print(arena, write_version, NULL);
     if (options.help)
         return print(arena, options_help, verb_given ? &options.verb : NULL);
+    if (!path_input_expand(&options, arena, &message))
+        return arena->exhausted ? out_of_memory() : usage_error(arena, message);
+
+    int linker_exit_code;
+    if (options.verb == VERB_LINK && !link_run(&options, arena, &linker_exit_code))
+        return linker_exit_code;
 
     static const char hits_image[] = "--output names an image; the report would be written over it.";
-    if (report_hits_image(&options))
+    if (report_hits_image(&options, options.report_path))
         return usage_error(arena, hits_image);
     if (options.report_path && options.policy_path && file_is_same(options.report_path, options.policy_path))
         return usage_error(arena, "--output names the policy file; the report would be written over it.");
     if (options.verb == VERB_POLICY && options.policy_task == POLICY_INIT && options.report_path &&
         !file_is_absent(options.report_path))
         return usage_error(arena, "policy init writes a new file, and there is one of this name already.");
-    FILE *stream = stdout;
-    if (options.report_path) {
-        stream = console_open_report(options.report_path);
-        if (!stream) {
-            struct text path = {.arena = arena};
-            safe_add_path(&path, options.report_path);
-            if (arena->exhausted)
-                return out_of_memory();
-            console_complain("%s : error HVCI9007: The report file cannot be opened for writing.\n",
-                             path.chars);
-            return EXIT_WRITE;
-        }
-        if (report_is_output(&options)) {
-            fclose(stream);
-            console_remove_report(options.report_path);
-            return usage_error(arena, hits_image);
-        }
+    interrupt_watch();
+    struct report_stream report;
+    if (!report_stream_open(&report, options.report_path)) {
+        struct text path = {.arena = arena};
+        safe_add_path(&path, options.report_path);
+        if (arena->exhausted)
+            return out_of_memory();
+        console_complain("%s : error HVCI9007: The report file cannot be opened for writing.\n", path.chars);
+        return EXIT_WRITE;
+    }
+    if (report_is_output(&options)) {
+        report_stream_undo(&report);
+        return usage_error(arena, hits_image);
     }
     struct report_style style = {.color = wants_color(&options), .quiet = options.quiet};
-    enum exit_code exit_code = verb_run(&options, &style, stream);
+    enum exit_code exit_code = verb_run(&options, &style, report.stream);
+    if (atomic_load(interrupt_flag())) {
+        report_stream_undo(&report); /* a report on half of the images must not be taken for one on all */
+        console_complain("hvcifix : interrupted; no file is left half-written.\n");
+        return (int)exit_code;
+    }
     /* A report that did not reach its reader must not look like success. */
-    bool is_flushed = fflush(stream) == 0 && !ferror(stream);
-    if (stream != stdout && fclose(stream) != 0)
-        is_flushed = false;
-    if (!is_flushed) {
+    if (!report_stream_close(&report)) {
         console_complain("hvcifix : error HVCI9007: The report could not be written completely.\n");
         exit_code = exit_code_worse(exit_code, EXIT_WRITE);
     }

@@ -6,7 +6,7 @@
 #define HVCIFIX_CLI_OPTIONS_H
 
 #include "enforce.h"
-#include "report/report.h"
+#include "report/report_formats.h"
 
 enum verb {
     VERB_CHECK,
@@ -17,6 +17,8 @@ enum verb {
     VERB_RULES,
     VERB_POLICY,
     VERB_ENFORCE,
+    VERB_LINK,
+    VERB_HELP,
     VERB_COUNT
 };
 #define VERB_BIT(verb) (1u << (verb))
@@ -24,19 +26,38 @@ enum verb {
 /* The word behind `policy`. */
 enum policy_task { POLICY_INIT, POLICY_CHECK };
 
-enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_MARKDOWN };
+/* Those of reports come first, with their numbers. */
+enum output_format {
+    FORMAT_TEXT = REPORT_TEXT,
+    FORMAT_JSON = REPORT_JSON,
+    FORMAT_SARIF = REPORT_SARIF,
+    FORMAT_HTML = REPORT_HTML,
+    FORMAT_MARKDOWN = REPORT_FORMAT_COUNT
+};
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 enum option_id {
     OPTION_TARGET,
     OPTION_POLICY,
     OPTION_PRESET,
+    OPTION_DEFAULT_TARGET,
+    OPTION_MODE,
+    OPTION_WARNINGS_AS_ERRORS,
+    OPTION_POLICY_FILES,
     OPTION_ON_FAIL,
     OPTION_FORMAT,
     OPTION_OUTPUT,
+    OPTION_REPORT,
+    OPTION_SARIF_PROFILE,
+    OPTION_SARIF_ANCHOR,
+    OPTION_SARIF_CATEGORY,
+    OPTION_SARIF_PASSES,
+    OPTION_BASELINE,
+    OPTION_NULL,
     OPTION_QUIET,
     OPTION_COLOR,
     OPTION_NO_CODE,
+    OPTION_ALL_RULES,
     OPTION_OUT,
     OPTION_IN_PLACE,
     OPTION_DRY_RUN,
@@ -45,6 +66,7 @@ enum option_id {
     OPTION_ONLY,
     OPTION_REFERENCES,
     OPTION_REGIONS,
+    OPTION_CALLS,
     OPTION_AFTER,
     OPTION_JOBS,
     OPTION_HELP,
@@ -58,7 +80,17 @@ struct option_row {
     const char *value_name; /* "WINDOWS", or NULL when it takes no value */
     const char *help;       /* one line */
     unsigned verbs;         /* VERB_BIT sum */
+    const char *values;     /* for the manual and for completion: VALUES below */
 };
+
+/* VALUES: what may stand for a value or an argument. NULL: the name of a file, or nothing when no value is
+ * taken; "": what nobody can list; one of the lists that other tables hold; or words with blanks between. */
+#define OPTION_TARGETS "@targets"
+#define OPTION_PRESETS "@presets"
+#define OPTION_RULES "@rules"   /* codes of rules */
+#define OPTION_CODES "@codes"   /* all codes */
+#define OPTION_TOPICS "@topics" /* verbs and topics of help */
+
 extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
@@ -69,26 +101,55 @@ struct verb_row {
     const char *summary;   /* one line */
     const char *about;     /* a paragraph for --help */
     const char *example;   /* a command line with what it does */
+    const char *words;     /* VALUES above */
 };
 extern const struct verb_row verb_rows[VERB_COUNT];
 
-enum { CLI_MOST_JOBS = 256 };
+struct exit_row {
+    const char *code;
+    const char *meaning;
+};
+extern const struct exit_row exit_rows[];
+extern const size_t exit_row_count;
+#define EXIT_SEVERAL "With several images the most serious wins: 6, 4, 3, 1, 0."
+#define EXIT_INTERRUPTED                                                                                     \
+    "Ctrl-C ends a run between two steps: every file is as it was or written whole, and reports to files "   \
+    "are "                                                                                                   \
+    "not written. The program then ends by the signal, which shells show as 130 (SIGINT) or 143 (SIGTERM); " \
+    "on Windows with 0xC000013A. A second Ctrl-C ends it at once."
+
+enum {
+    CLI_MOST_JOBS = 256,
+    REPORT_SINKS_MOST = REPORTS_MOST + 1 /* with the one on the stream */ /* report files of one run */
+};
 
 struct cli_options {
     enum verb verb;
     bool help, version;
-    const char **paths; /* or the code of `explain`, or the file of `policy check` */
+    const char **paths; /* or the code of `explain`, the file of `policy check`, the words behind `link --` */
     size_t path_count;
     enum policy_task policy_task;
     const char *policy_path; /* --policy */
     const char *preset;      /* --preset */
     enum on_fail on_fail;    /* --on-fail */
     bool has_target;         /* --target was given */
-    enum windows_target target;
+    enum windows_target target, default_target;
+    bool has_mode; /* --mode was given */
+    enum policy_mode mode;
+    bool warnings_as_errors;
+    const char *policy_files_path; /* --policy-files */
     enum output_format format;
-    const char *report_path; /* --output; NULL means standard output */
+    bool has_format;             /* --format was given */
+    const char *report_path;     /* --output; NULL means standard output */
+    struct report_wish *reports; /* --report, report_count of them */
+    size_t report_count;
+    struct report_settings report_settings; /* --sarif-... */
+    bool has_sarif_profile, has_sarif_anchor;
+    const char *baseline_path; /* --baseline */
+    bool null_separated;       /* --null */
     bool quiet;
     enum color_choice color;
+    bool all_rules; /* --all-rules */
     bool no_code, in_place, dry_run, drop_signature;
     const char *output_path; /* -o */
     const char *map_path;    /* --map */

@@ -16,10 +16,12 @@ enum { WINDOW_JOBS_PER_WORKER = 64, WINDOW_NBYTES = 8 * 1024 * 1024, DELIVERIES_
  * judge must not lack what the others have taken. */
 enum { ROOM_PER_WORKER_NBYTES = 4 * 1024 * 1024 };
 
+/* What waits of one job; chars of reports come from malloc(). */
 struct slot {
     bool is_ready;
-    char *chars; /* from malloc() */
     struct image_report report;
+    struct image_report *parts; /* from malloc(); delivered before the report */
+    size_t part_count, part_capacity;
 };
 
 struct ordered {
@@ -72,12 +74,18 @@ static bool has_room(const struct ordered *ordered)
             ordered->waiting_nbytes < WINDOW_NBYTES);
 }
 
+static bool is_over(const struct ordered *ordered)
+{
+    return ordered->is_stopped || ordered->next_job == ordered->jobs->count ||
+           (ordered->jobs->stop && atomic_load(ordered->jobs->stop));
+}
+
 static bool begin_job(struct ordered *ordered, size_t *number)
 {
     enter(ordered);
-    while (!ordered->is_stopped && ordered->next_job < ordered->jobs->count && !has_room(ordered))
+    while (!is_over(ordered) && !has_room(ordered))
         wait_for_call(ordered);
-    bool has_job = !ordered->is_stopped && ordered->next_job < ordered->jobs->count;
+    bool has_job = !is_over(ordered);
     if (has_job)
         *number = ordered->next_job++;
     leave(ordered);
@@ -121,40 +129,73 @@ static void work(void *context)
 
 /* Inside the meeting, which is left while the report is taken: no other thread delivers before next_report
  * moves. */
+static void deliver_one(struct ordered *ordered, size_t number, const struct image_report *report,
+                        bool is_last)
+{
+    if (ordered->is_stopped)
+        return;
+    leave(ordered);
+    bool goes_on = ordered->jobs->deliver(ordered->jobs->context, number, report, is_last);
+    enter(ordered);
+    ordered->is_stopped = !goes_on;
+}
+
+/* Inside the meeting: the parts of the job whose turn it is that wait. */
+static void deliver_parts(struct ordered *ordered, size_t number)
+{
+    if (!ordered->window)
+        return;
+    struct slot *slot = slot_of(ordered, number);
+    for (size_t i = 0; i < slot->part_count; i++) {
+        deliver_one(ordered, number, &slot->parts[i], false);
+        ordered->waiting_nbytes -= slot->parts[i].nbytes;
+        free((void *)slot->parts[i].chars);
+    }
+    free(slot->parts);
+    slot->parts = NULL;
+    slot->part_count = slot->part_capacity = 0;
+}
+
+/* Inside the meeting: ends the job whose turn it is. */
 static void deliver(struct ordered *ordered, size_t number, const struct image_report *report)
 {
     bool is_last = !ordered->window || !slot_of(ordered, number + 1)->is_ready;
-    if (!ordered->is_stopped) {
-        leave(ordered);
-        bool goes_on = ordered->jobs->deliver(ordered->jobs->context, number, report, is_last);
-        enter(ordered);
-        ordered->is_stopped = !goes_on;
-    }
+    deliver_parts(ordered, number);
+    deliver_one(ordered, number, report, is_last);
     ordered->next_report++;
     if (ordered->next_report % DELIVERIES_PER_CALL == 0)
         call_all(ordered); /* there is room again for who waits, though more is to be delivered */
 }
 
+/* The report with chars of its own; false when memory ran out. */
+static bool copy_report(const struct image_report *report, struct image_report *copy)
+{
+    char *chars = malloc(report->nbytes + 1);
+    *copy = *report;
+    copy->chars = chars;
+    if (chars && report->nbytes != 0)
+        memcpy(chars, report->chars, report->nbytes);
+    return chars != NULL;
+}
+
 /* Puts a copy of the report into the window; false when memory ran out. */
 static bool keep(struct ordered *ordered, size_t number, const struct image_report *report)
 {
-    char *chars = malloc(report->nbytes + 1);
-    if (!chars)
+    struct image_report copy;
+    if (!copy_report(report, &copy))
         return false;
-    if (report->nbytes != 0)
-        memcpy(chars, report->chars, report->nbytes);
     enter(ordered);
     bool is_kept = ordered->next_report != number;
     if (is_kept) {
         struct slot *slot = slot_of(ordered, number);
-        *slot = (struct slot){.is_ready = true, .chars = chars, .report = *report};
-        slot->report.chars = chars;
+        slot->is_ready = true;
+        slot->report = copy;
         ordered->waiting_nbytes += report->nbytes;
         call_all(ordered);
     }
     leave(ordered);
     if (!is_kept) /* its turn has come meanwhile */
-        free(chars);
+        free((void *)copy.chars);
     return is_kept;
 }
 
@@ -171,14 +212,52 @@ void ordered_hand_over(struct ordered *ordered, size_t number, const struct imag
     deliver(ordered, number, report);
     while (ordered->window && slot_of(ordered, ordered->next_report)->is_ready) {
         struct slot *slot = slot_of(ordered, ordered->next_report);
-        struct slot taken = *slot;
-        *slot = (struct slot){0};
-        ordered->waiting_nbytes -= taken.report.nbytes;
-        deliver(ordered, ordered->next_report, &taken.report);
-        free(taken.chars);
+        struct image_report taken = slot->report;
+        ordered->waiting_nbytes -= taken.nbytes;
+        deliver_parts(ordered, ordered->next_report);
+        slot->is_ready = false;
+        deliver(ordered, ordered->next_report, &taken);
+        free((void *)taken.chars);
     }
     call_all(ordered);
     leave(ordered);
+}
+
+/* Inside the meeting: puts a copy of the part into the job's slot; false when memory ran out. */
+static bool keep_part(struct ordered *ordered, size_t number, const struct image_report *part)
+{
+    struct slot *slot = slot_of(ordered, number);
+    if (slot->part_count == slot->part_capacity) {
+        size_t capacity = 2 * slot->part_capacity + 16;
+        struct image_report *parts = realloc(slot->parts, capacity * sizeof *parts);
+        if (!parts)
+            return false;
+        slot->parts = parts;
+        slot->part_capacity = capacity;
+    }
+    if (!copy_report(part, &slot->parts[slot->part_count]))
+        return false;
+    slot->part_count++;
+    ordered->waiting_nbytes += part->nbytes;
+    return true;
+}
+
+bool ordered_hand_over_part(struct ordered *ordered, size_t number, const struct image_report *report)
+{
+    struct image_report part = *report;
+    part.is_part = true;
+    enter(ordered);
+    bool has_room = ordered->waiting_nbytes < WINDOW_NBYTES;
+    if (ordered->next_report == number || !has_room || !keep_part(ordered, number, &part)) {
+        while (ordered->next_report != number)
+            wait_for_call(ordered);
+        deliver_parts(ordered, number);
+        deliver_one(ordered, number, &part, true);
+        call_all(ordered);
+    }
+    bool goes_on = !ordered->is_stopped;
+    leave(ordered);
+    return goes_on;
 }
 
 void ordered_wait_for(struct ordered *ordered, size_t number)

@@ -5,11 +5,10 @@
 
 #include "base/utf16.h"
 #include "cli/console.h"
+#include "cli/response_file.h"
 #include "cli/split.h"
 
-/* Bytes of the file as UTF-8: a UTF-8 byte-order mark is dropped, UTF-16LE and UTF-16BE with one are
- * converted (tool tasks of MSBuild write either). */
-static char *as_utf8(struct span file, struct arena *arena, size_t *nbytes)
+char *response_file_text(struct span file, struct arena *arena, size_t *nbytes)
 {
     const uint8_t *p = file.bytes;
     bool is_le = file.nbytes >= 2 && p[0] == 0xFF && p[1] == 0xFE;
@@ -43,7 +42,7 @@ static bool expand(const char *path, struct argument_list *list, const char **me
         return false;
     }
     size_t nbytes;
-    char *text = as_utf8(content.bytes, list->arena, &nbytes);
+    char *text = response_file_text(content.bytes, list->arena, &nbytes);
     size_t first = list->count;
     enum split_result result =
         text ? split_arguments(list, text, nbytes, console_names_hold_quotes()) : SPLIT_NO_MEMORY;

@@ -1,205 +1,58 @@
-/* run_images.c - check, fix, show and enforce over many images.
+/* run_images.c - check, fix, show and enforce over many images: the story from options to exit code.
  * Takes: parsed options.  Gives: reports on the stream in the order of the command line, folders sorted by
  * name, and the most serious exit code. Must not: let one bad image stop the others, or keep more of an image
  * that is done than its report. */
 #include "cli/run_images.h"
 
 #include "cli/console.h"
-#include "cli/ordered.h"
+#include "cli/image_reports.h"
+#include "cli/interrupt.h"
+#include "cli/judge_item.h"
+#include "cli/progress.h"
+#include "cli/report_files.h"
 #include "cli/run_policy.h"
-#include "cli/work_list.h"
-#include "cli/workers.h"
-#include "io/file.h"
-#include "io/path_list.h"
-#include "report/report_policy.h"
+#include "report/safe_text.h"
 
-#include <stdatomic.h>
-
-enum { SUMMARY_NBYTES = 1024 };
-
-struct run {
-    /* Only read while jobs run. */
-    const struct cli_options *options;
-    const struct report_style *style;
-    const struct work_list *list;
-    struct pipeline_options pipeline;
-    struct enforce_options enforce; /* VERB_ENFORCE */
-    const struct outcome *after;    /* show --after: the image that the other is compared with */
-    const struct policy *policy;    /* or NULL */
-    /* Raised by jobs, in any order: the most that any image has made of each waiver (enum waiver_use). */
-    atomic_uchar *waiver_uses;
-    /* Only for who delivers. */
-    FILE *stream;
-    struct report_totals totals;
-    enum exit_code exit_code;
-    bool has_reports;
-    size_t folder_image_count; /* since the last folder's end */
-};
-
-/* Names under which linkers write images: such a file that is no image is worth a word. */
-static bool is_named_like_image(const char *path)
+static bool is_file(const struct work_item *item)
 {
-    static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (path_has_suffix(path, suffixes[i]))
-            return true;
-    return false;
+    return item->kind != WORK_FOLDER_END && item->kind != WORK_USAGE;
 }
 
-/* A file met while walking a folder that does not begin like an image is not what was asked for. */
-static bool is_passed_over(const struct outcome *outcome)
+static void run_and_count(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
 {
-    if (is_named_like_image(outcome->path))
-        return false;
-    return outcome->problems.count == 1 && outcome->problems.items[0].code == HVCI9001_NOT_A_PE_IMAGE;
+    const struct image_run *run = context;
+    judge_item(run, number, ordered, stock);
+    if (is_file(&run->list->items[number]))
+        progress_step();
 }
 
-/* The map belongs to a repair that was proved; without one there is none. */
-static bool write_map(const struct run *run, struct outcome *outcome)
+static void begin_progress(const struct image_run *run)
 {
-    struct text map = {.arena = &outcome->arena};
-    struct finding error;
-    if (!run->options->map_path || outcome->status != STATUS_FIXED)
-        return true;
-    report_json_map(&map, outcome);
-    struct file_replacement replacement = {
-        .path = run->options->map_path, .bytes = {(const uint8_t *)map.chars, map.nbytes}, .mode = 0644};
-    return !outcome->arena.exhausted && file_replace(&replacement, &outcome->arena, &error) == FILE_WRITTEN;
-}
-
-/* The report of one image as text in the outcome's arena, or in `room` when memory runs out, and what else is
- * kept of it. */
-static struct image_report make_report(const struct run *run, struct outcome *outcome,
-                                       char room[REPORT_SCARCE_NBYTES])
-{
-    struct text text = {.arena = &outcome->arena};
-    struct image_report report = {.is_shown = true, .exit_code = outcome->exit_code};
-    bool is_json = run->options->format == FORMAT_JSON;
-    bool is_readable = outcome->has_image && outcome->judged;
-    if (!write_map(run, outcome)) {
-        console_complain("%s : error HVCI9007: The map could not be written.\n", run->options->map_path);
-        report.exit_code = exit_code_worse(report.exit_code, EXIT_WRITE);
-    }
-    if (run->options->verb == VERB_SHOW && is_readable) {
-        if (run->after)
-            report_text_show_pair(&text, outcome, run->after, run->style);
-        else if (is_json)
-            report_json_show(&text, outcome, run->options->show, true);
-        else
-            report_text_show(&text, outcome, run->options->show, run->style);
-    } else if (is_json) {
-        report_json_image(&text, outcome, true);
-    } else {
-        if (run->options->dry_run && outcome->has_plan)
-            report_text_plan(&text, outcome, run->style);
-        report_text_image(&text, outcome, run->style);
-    }
-    if (outcome->arena.exhausted) { /* something is missing from the text */
-        report.nbytes = report_scarce(room, outcome, is_json, run->style, &report.totals);
-        report.chars = room;
-        report.exit_code = exit_code_worse(report.exit_code, EXIT_INPUT);
-        return report;
-    }
-    report_count(&report.totals, outcome);
-    report.chars = text.chars;
-    report.nbytes = text.nbytes;
-    return report;
-}
-
-static void put(struct run *run, const char *chars, size_t nbytes)
-{
-    if (nbytes != 0)
-        console_write(run->stream, chars, nbytes); /* failures are seen by ferror() */
-}
-
-static void put_report(struct run *run, const struct image_report *report)
-{
-    if (!report->is_shown)
-        return;
-    if (run->has_reports && run->options->format == FORMAT_JSON)
-        put(run, ",\n", 2);
-    put(run, report->chars, report->nbytes);
-    report_totals_add(&run->totals, &report->totals);
-    run->exit_code = exit_code_worse(run->exit_code, report->exit_code);
-    run->has_reports = true;
-}
-
-/* The report of something that is no image. */
-static void put_problem(struct run *run, const char *path, enum finding_code code, const char *message,
-                        const char *cure, enum exit_code exit_code)
-{
-    struct outcome outcome = {
-        .path = path, .status = STATUS_ERROR, .exit_code = exit_code, .target = run->pipeline.target};
-    arena_init(&outcome.arena, run->pipeline.allocator);
-    struct finding problem = {code,    LEVEL_ERROR, NULL, NO_RVA, NO_FILE_OFFSET, 1,
-                              message, NULL,        0,    NULL,   cure,           NULL};
-    outcome.problems.items = &problem;
-    outcome.problems.count = outcome.problems.capacity = 1;
-    char room[REPORT_SCARCE_NBYTES];
-    struct image_report report = make_report(run, &outcome, room);
-    put_report(run, &report);
-    pipeline_release(&outcome);
-}
-
-/* What the image has made of each waiver, joined to what others have. */
-static void note_waivers(const struct run *run, const struct outcome *outcome)
-{
-    for (size_t i = 0; run->policy && outcome->waiver_uses && i < run->policy->waiver_count; i++) {
-        unsigned char use = (unsigned char)outcome->waiver_uses[i];
-        unsigned char before = atomic_load(&run->waiver_uses[i]);
-        while (before < use && !atomic_compare_exchange_weak(&run->waiver_uses[i], &before, use))
-            ;
-    }
-}
-
-static void run_item(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
-{
-    const struct run *run = context;
-    const struct work_item *item = &run->list->items[number];
-    struct image_report report = {0};
-    bool enforces = run->options->verb == VERB_ENFORCE;
-    /* What was rejected in an earlier run is not ours to judge again. */
-    bool is_rejected =
-        enforces && item->kind == WORK_FOUND && path_has_suffix(item->path, ENFORCE_REJECTED_SUFFIX);
-    if ((item->kind != WORK_IMAGE && item->kind != WORK_FOUND) || is_rejected) {
-        ordered_hand_over(ordered, number, &report);
-        return;
-    }
-    /* The second repair of one file sees what the first has written. */
-    if (item->same_file_before != WORK_NONE)
-        ordered_wait_for(ordered, item->same_file_before);
-    struct pipeline_options pipeline = run->pipeline;
-    pipeline.stock = stock;
-    struct outcome outcome;
-    char room[REPORT_SCARCE_NBYTES];
-    if (enforces)
-        enforce_run(item->path, &run->enforce, stock, &outcome);
-    else
-        pipeline_run(item->path, &pipeline, &outcome);
-    note_waivers(run, &outcome);
-    if (item->kind == WORK_IMAGE || !is_passed_over(&outcome)) {
-        if (enforces)
-            enforce_reject(&run->enforce, &outcome);
-        report = make_report(run, &outcome, room);
-    }
-    ordered_hand_over(ordered, number, &report);
-    pipeline_release(&outcome);
+    size_t file_count = 0;
+    for (size_t i = 0; i < run->list->count; i++)
+        file_count += is_file(&run->list->items[i]);
+    if (!run->options->quiet)
+        progress_begin(file_count);
 }
 
 static bool deliver(void *context, size_t number, const struct image_report *report, bool is_last)
 {
-    struct run *run = context;
+    struct image_run *run = context;
     const struct work_item *item = &run->list->items[number];
-    put_report(run, report);
+    image_report_put(run, report, item->path);
+    if (atomic_load(interrupt_flag()))
+        return true; /* whatever lies in a folder: not all of it was looked at */
     if (item->kind == WORK_FOUND) {
         run->folder_image_count += report->is_shown;
     } else if (item->kind == WORK_USAGE) {
-        put_problem(run, item->path, HVCI9010_USAGE, "-o OUT takes one image, and this is a folder.",
-                    "Use --in-place to repair every image of a folder.", EXIT_USAGE);
+        image_report_put_problem(run, item->path, HVCI9010_USAGE,
+                                 "-o OUT takes one image, and this is a folder.",
+                                 "Use --in-place to repair every image of a folder.", EXIT_USAGE);
     } else if (item->kind == WORK_FOLDER_END) {
         if (run->folder_image_count == 0)
-            put_problem(run, item->path, HVCI9001_NOT_A_PE_IMAGE, "There is no Windows image in this folder.",
-                        "Name the folder that the linker writes to.", EXIT_INPUT);
+            image_report_put_problem(run, item->path, HVCI9001_NOT_A_PE_IMAGE,
+                                     "There is no Windows image in this folder.",
+                                     "Name the folder that the linker writes to.", EXIT_INPUT);
         run->folder_image_count = 0;
     }
     /* Who reads along sees each report as soon as it is there. */
@@ -211,7 +64,7 @@ static bool deliver(void *context, size_t number, const struct image_report *rep
 
 /* show --after: the other image. When it cannot be shown, the report says why, and the first is shown alone.
  */
-static void read_after(struct run *run, struct outcome *after)
+static void read_after(struct image_run *run, struct outcome *after)
 {
     pipeline_run(run->options->after_path, &run->pipeline, after);
     if (after->judged) {
@@ -219,116 +72,157 @@ static void read_after(struct run *run, struct outcome *after)
         return;
     }
     char room[REPORT_SCARCE_NBYTES];
-    struct image_report report = make_report(run, after, room);
-    put_report(run, &report);
+    struct image_report report = image_report_make(run, after, room);
+    image_report_put(run, &report, run->options->after_path);
 }
 
-static unsigned worker_count(const struct cli_options *options, size_t item_count)
-{
-    if (item_count < 2)
-        return 1;
-    unsigned count = options->jobs != 0 ? options->jobs : workers_core_count();
-    if (count > CLI_MOST_JOBS)
-        count = CLI_MOST_JOBS;
-    return count < item_count ? count : (unsigned)item_count;
-}
-
-static void run_list(struct run *run)
+static void run_list(struct image_run *run)
 {
     struct outcome after;
     if (run->options->after_path)
         read_after(run, &after);
     struct ordered_jobs jobs = {
         .count = run->list->count,
-        .worker_count = worker_count(run->options, run->list->count),
+        .worker_count = image_run_worker_count(run, run->list->count),
+        .stop = interrupt_flag(),
         .context = run,
-        .run = run_item,
+        .run = run_and_count,
         .deliver = deliver,
     };
+    begin_progress(run);
     ordered_run(&jobs);
+    progress_end();
     if (run->options->after_path)
         pipeline_release(&after);
 }
 
-/* Waivers that have nothing to waive are said on standard error: they are not about an image. */
-static void complain_of_unused_waivers(const struct run *run, struct arena *arena)
+/* A diagnostic about a file, or about the command line, whose words come from outside. */
+static void complain_of_text(const char *path, enum finding_code code, const char *message,
+                             struct arena *arena)
 {
-    size_t count = run->policy ? run->policy->waiver_count : 0;
-    enum waiver_use *uses = arena_array(arena, count, sizeof *uses);
     struct text text = {.arena = arena};
-    for (size_t i = 0; uses && i < count; i++)
-        uses[i] = (enum waiver_use)atomic_load(&run->waiver_uses[i]);
-    if (uses && count != 0)
-        report_text_unused_waivers(&text, run->policy, uses, run->style);
-    if (text.nbytes != 0 && !arena->exhausted)
-        console_complain("%s", text.chars);
+    safe_add_path(&text, path);
+    text_printf(&text, " : error HVCI%04u: ", (unsigned)code);
+    safe_add(&text, message);
+    if (!arena->exhausted)
+        console_complain("%s\n", text.chars);
 }
 
-static enum exit_code run_with(const struct cli_options *options, const struct report_style *style,
-                               const struct policy *policy, struct arena *arena, FILE *stream)
+/* False, with the run's exit code set, when the policy cannot be used: then nothing is judged. Its problems
+ * are complained of. */
+static bool use_policy(struct image_run *run, struct policy *policy, struct arena *arena)
 {
-    struct work_list list;
-    atomic_uchar *waiver_uses = arena_array(arena, policy ? policy->waiver_count : 0, sizeof *waiver_uses);
-    if (!waiver_uses || !work_list_make(options, arena, &list)) {
-        console_complain("hvcifix : error HVCI9008: There was not enough memory to list these images.\n");
-        return EXIT_INPUT;
+    if (!run->options->policy_path && run->options->verb != VERB_ENFORCE)
+        return true;
+    run->policy = policy;
+    return policy_load(run->options, run->style, arena, policy, &run->exit_code);
+}
+
+/* The same for --baseline. */
+static bool use_baseline(struct image_run *run, struct baseline *baseline, struct arena *arena)
+{
+    const char *message;
+    if (!run->options->baseline_path)
+        return true;
+    run->baseline = baseline;
+    if (baseline_read(run->options->baseline_path, arena, baseline, &message))
+        return true;
+    if (arena->exhausted)
+        console_complain("hvcifix : error HVCI9008: There was not enough memory for the baseline.\n");
+    else
+        complain_of_text(run->options->baseline_path, HVCI9045_BASELINE_INVALID, message, arena);
+    run->exit_code = arena->exhausted ? EXIT_INPUT : EXIT_USAGE;
+    return false;
+}
+
+/* The same for the report files that are wanted. */
+static bool plan_reports(struct image_run *run, struct report_settings *settings, struct arena *arena)
+{
+    struct report_sinks *sinks = &run->sinks;
+    struct report_wish *wishes;
+    const char *message;
+    bool is_planned =
+        report_files_plan(run->options, run->policy, arena, &wishes, &sinks->count, settings, &message);
+    sinks->settings = settings;
+    if (!is_planned && message && !arena->exhausted) {
+        complain_of_text("hvcifix", HVCI9010_USAGE, message, arena);
+        run->exit_code = EXIT_USAGE;
+        return false;
     }
-    struct run run = {
-        .policy = policy,
-        .waiver_uses = waiver_uses,
-        .options = options,
-        .style = style,
-        .list = &list,
-        .pipeline =
-            {
-                .goal = options->verb == VERB_CHECK ? GOAL_CHECK
-                        : options->verb == VERB_FIX ? GOAL_FIX
-                                                    : GOAL_SHOW,
-                .target = policy && !options->has_target ? policy->target : options->target,
-                .policy = policy,
-                .no_code = options->no_code,
-                .dry_run = options->dry_run,
-                .output_path = options->output_path,
-                .drop_signature = options->drop_signature,
-                .only = options->only,
-                .only_count = options->only_count,
-            },
-        .stream = stream,
+    sinks->items = sinks->count != 0 ? arena_array(arena, sinks->count, sizeof *sinks->items) : NULL;
+    if (!is_planned || (sinks->count != 0 && !sinks->items)) {
+        console_complain("hvcifix : error HVCI9008: There was not enough memory for the reports.\n");
+        run->exit_code = EXIT_INPUT;
+        return false;
+    }
+    for (size_t i = 0; i < sinks->count; i++)
+        sinks->items[i].wish = wishes[i];
+    return true;
+}
+
+/* The same for what is to be done. */
+static bool list_work(struct image_run *run, struct work_list *list, struct arena *arena)
+{
+    run->baseline_seen =
+        arena_array(arena, run->baseline ? run->baseline->count : 0, sizeof *run->baseline_seen);
+    run->waiver_uses =
+        arena_array(arena, run->policy ? run->policy->waiver_count : 0, sizeof *run->waiver_uses);
+    run->list = list;
+    if (run->waiver_uses && run->baseline_seen && work_list_make(run->options, arena, list))
+        return true;
+    console_complain("hvcifix : error HVCI9008: There was not enough memory to list these images.\n");
+    run->exit_code = EXIT_INPUT;
+    return false;
+}
+
+/* How each image is treated. */
+static void set_treatment(struct image_run *run)
+{
+    const struct cli_options *options = run->options;
+    run->pipeline = (struct pipeline_options){
+        .goal = options->verb == VERB_CHECK ? GOAL_CHECK
+                : options->verb == VERB_FIX ? GOAL_FIX
+                                            : GOAL_SHOW,
+        .target = run->policy ? run->policy->target : options->target,
+        .policy = run->policy,
+        .baseline = {.baseline = run->baseline},
+        .all_rules = options->all_rules,
+        .stop = interrupt_flag(),
+        .no_code = options->no_code,
+        .lists_calls = options->verb == VERB_SHOW && options->show == SHOW_CALLS,
+        .dry_run = options->dry_run,
+        .output_path = options->output_path,
+        .drop_signature = options->drop_signature,
+        .only = options->only,
+        .only_count = options->only_count,
     };
-    run.enforce = (struct enforce_options){
-        .policy = policy, .target = run.pipeline.target, .on_fail = options->on_fail};
-    if (policy && !enforce_prepare(&run.enforce, arena)) {
-        console_complain("hvcifix : error HVCI9008: There was not enough memory for the policy.\n");
-        return EXIT_INPUT;
-    }
-    char room[SUMMARY_NBYTES]; /* neither needs more, so neither fails for memory */
-    struct text text = {.arena = arena, .chars = room, .capacity = sizeof room};
-    if (options->format == FORMAT_JSON)
-        report_json_begin(&text);
-    put(&run, text.chars, text.nbytes);
-    run_list(&run);
-    text.nbytes = 0;
-    if (options->format == FORMAT_JSON)
-        report_json_end(&text);
-    else if (options->verb != VERB_SHOW)
-        report_text_summary(&text, &run.totals, style);
-    put(&run, text.chars, text.nbytes);
-    complain_of_unused_waivers(&run, arena);
-    return run.exit_code;
+    run->enforce = (struct enforce_options){.policy = run->policy,
+                                            .baseline = {.baseline = run->baseline},
+                                            .target = run->pipeline.target,
+                                            .on_fail = options->on_fail,
+                                            .stop = interrupt_flag()};
 }
 
 enum exit_code run_images(const struct cli_options *options, const struct report_style *style, FILE *stream)
 {
     struct arena arena;
-    arena_init(&arena, NULL);
     struct policy policy;
-    enum exit_code of_policy = EXIT_CLEAN, exit_code;
-    bool is_usable = !options->policy_path || policy_load(options, style, &arena, &policy, &of_policy);
-    if (is_usable)
-        exit_code = exit_code_worse(
-            of_policy, run_with(options, style, options->policy_path ? &policy : NULL, &arena, stream));
-    else
-        exit_code = of_policy;
+    struct baseline baseline;
+    struct report_settings settings;
+    struct work_list list;
+    struct image_run run = {.options = options, .style = style, .stream = stream};
+
+    arena_init(&arena, NULL);
+    if (use_policy(&run, &policy, &arena) && use_baseline(&run, &baseline, &arena) &&
+        plan_reports(&run, &settings, &arena) && list_work(&run, &list, &arena)) {
+        /* From here on nothing can keep the run from its images. */
+        set_treatment(&run);
+        report_sinks_open(&run.sinks);
+        image_reports_begin(&run, &arena);
+        run_list(&run);
+        image_reports_end(&run, &arena);
+        report_sinks_close(&run.sinks);
+    }
     arena_free(&arena);
-    return exit_code;
+    return run.exit_code;
 }

@@ -3,6 +3,7 @@
 #include "cli/run_policy.h"
 
 #include "cli/console.h"
+#include "io/file.h"
 #include "report/report_policy.h"
 
 #include <stdlib.h>
@@ -22,13 +23,54 @@ static day_number today(void)
     return (day_number)(seconds / SECONDS_A_DAY);
 }
 
-static enum finding_level worst_problem(const struct policy_problem_list *problems)
+/* Does enforce only look, and stop nothing? What the command line says beats the file. */
+static bool is_audit(const struct cli_options *options, const struct policy *policy)
+{
+    return options->verb == VERB_ENFORCE && (options->has_mode ? options->mode : policy->mode) == MODE_AUDIT;
+}
+
+/* Reads the policy at `path`, and says what is wrong with it. */
+static enum exit_code read_policy(const struct cli_options *options, const char *path,
+                                  const struct report_style *style, struct text *text, struct policy *policy,
+                                  struct policy_problem_list *problems)
 {
     enum finding_level worst = LEVEL_OFF;
-    for (size_t i = 0; i < problems->count; i++)
+    bool is_usable = policy_read(path, today(), text->arena, policy, problems);
+    for (size_t i = 0; i < problems->count; i++) {
+        if (is_usable && is_audit(options, policy) && problems->items[i].level == LEVEL_ERROR)
+            problems->items[i].level = LEVEL_WARNING;
+        report_text_policy_problem(text, &problems->items[i], style);
         if (problems->items[i].level > worst)
             worst = problems->items[i].level;
-    return worst;
+    }
+    return !is_usable ? EXIT_USAGE : worst == LEVEL_ERROR ? EXIT_FINDINGS : EXIT_CLEAN;
+}
+
+/* For who asks whether something has to be judged again: the policy is more than its first file. */
+static bool write_policy_files(const struct cli_options *options, struct arena *arena,
+                               const struct policy *policy)
+{
+    struct text names = {.arena = arena};
+    struct finding error;
+    for (size_t i = 0; i < policy->file_count; i++) {
+        text_addz(&names, policy->files[i]);
+        text_addz(&names, "\n");
+    }
+    struct file_replacement replacement = {.path = options->policy_files_path,
+                                           .bytes = {(const uint8_t *)names.chars, names.nbytes},
+                                           .mode = 0644};
+    if (!arena->exhausted && file_replace(&replacement, arena, &error) == FILE_WRITTEN)
+        return true;
+    console_complain("%s : error HVCI9007: The list of policy files could not be written.\n",
+                     options->policy_files_path);
+    return false;
+}
+
+bool policy_is_usable(const struct cli_options *options, struct arena *arena)
+{
+    struct policy policy;
+    struct policy_problem_list problems;
+    return !options->policy_path || policy_read(options->policy_path, today(), arena, &policy, &problems);
 }
 
 bool policy_load(const struct cli_options *options, const struct report_style *style, struct arena *arena,
@@ -36,9 +78,7 @@ bool policy_load(const struct cli_options *options, const struct report_style *s
 {
     struct policy_problem_list problems;
     struct text text = {.arena = arena};
-    bool is_usable = policy_read(options->policy_path, today(), arena, policy, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        report_text_policy_problem(&text, &problems.items[i], style);
+    *exit_code = read_policy(options, options->policy_path, style, &text, policy, &problems);
     if (arena->exhausted) {
         console_complain("hvcifix : error HVCI9008: There was not enough memory for the policy.\n");
         *exit_code = EXIT_INPUT;
@@ -46,10 +86,21 @@ bool policy_load(const struct cli_options *options, const struct report_style *s
     }
     if (text.nbytes != 0)
         console_complain("%s", text.chars);
-    *exit_code = !is_usable                                ? EXIT_USAGE
-                 : worst_problem(&problems) == LEVEL_ERROR ? EXIT_FINDINGS
-                                                           : EXIT_CLEAN;
-    return is_usable;
+    if (*exit_code == EXIT_USAGE)
+        return false;
+    /* What the command line says beats the file. */
+    if (options->has_mode)
+        policy->mode = options->mode;
+    policy->warnings_are_errors = options->warnings_as_errors;
+    if (options->has_target)
+        policy->target = options->target;
+    else if (!policy->target_origin.file)
+        policy->target = options->default_target;
+    if (options->policy_files_path && !write_policy_files(options, arena, policy)) {
+        *exit_code = EXIT_WRITE;
+        return false;
+    }
+    return true;
 }
 
 static enum exit_code run_init(const struct cli_options *options, struct text *text)
@@ -73,12 +124,10 @@ static enum exit_code run_check(const struct cli_options *options, const struct 
 {
     struct policy policy;
     struct policy_problem_list problems;
-    bool is_usable = policy_read(options->paths[0], today(), text->arena, &policy, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        report_text_policy_problem(text, &problems.items[i], style);
+    enum exit_code exit_code = read_policy(options, options->paths[0], style, text, &policy, &problems);
     if (!style->quiet)
-        report_text_policy_result(text, &policy, &problems, is_usable);
-    return !is_usable ? EXIT_USAGE : worst_problem(&problems) == LEVEL_ERROR ? EXIT_FINDINGS : EXIT_CLEAN;
+        report_text_policy_result(text, &policy, &problems, exit_code != EXIT_USAGE);
+    return exit_code;
 }
 
 enum exit_code run_policy(const struct cli_options *options, const struct report_style *style,

@@ -11,6 +11,9 @@
 bool policy_load(const struct cli_options *options, const struct report_style *style, struct arena *arena,
                  struct policy *policy, enum exit_code *exit_code);
 
+/* Could policy_load() be used? Nothing is said. */
+bool policy_is_usable(const struct cli_options *options, struct arena *arena);
+
 /* `policy init` or `policy check` into the text. */
 enum exit_code run_policy(const struct cli_options *options, const struct report_style *style,
                           struct text *text);

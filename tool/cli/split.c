@@ -95,3 +95,34 @@ enum split_result split_arguments(struct argument_list *list, const char *text, 
     list->count = first;
     return split(list, text, nbytes, true);
 }
+
+enum split_result split_arguments_gnu(struct argument_list *list, const char *input, size_t nbytes)
+{
+    char *text = arena_copy_text(list->arena, input, nbytes);
+    if (!text)
+        return SPLIT_NO_MEMORY;
+    char quote = 0;
+    for (size_t at = 0; at < nbytes;) {
+        if (is_blank(text[at])) {
+            at++;
+            continue;
+        }
+        char *argument = text + at, *end = argument;
+        for (; at < nbytes && (quote || !is_blank(text[at])); at++) {
+            char c = text[at];
+            if (c == '\\' && at + 1 < nbytes)
+                *end++ = text[++at];
+            else if (c == quote)
+                quote = 0;
+            else if (!quote && (c == '"' || c == '\''))
+                quote = c;
+            else
+                *end++ = c;
+        }
+        at++; /* the blank that ended it; its byte may become the NUL below */
+        *end = 0;
+        if (!argument_add(list, argument))
+            return SPLIT_NO_MEMORY;
+    }
+    return quote ? SPLIT_OPEN_QUOTE : SPLIT_DONE;
+}

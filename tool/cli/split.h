@@ -25,4 +25,8 @@ enum split_result { SPLIT_DONE, SPLIT_OPEN_QUOTE /* one that nothing closes */, 
 enum split_result split_arguments(struct argument_list *list, const char *text, size_t nbytes,
                                   bool names_hold_quotes);
 
+/* The same as GCC, GNU ld and clang read their response files: single and double quotes, and a backslash
+ * before any character takes its meaning away. */
+enum split_result split_arguments_gnu(struct argument_list *list, const char *text, size_t nbytes);
+
 #endif

@@ -4,6 +4,7 @@
 #include "cli/verbs.h"
 
 #include "cli/console.h"
+#include "cli/help.h"
 #include "cli/run_images.h"
 #include "cli/run_policy.h"
 #include "report/report_policy.h"
@@ -60,7 +61,35 @@ static enum exit_code run_verify(const struct cli_options *options, const struct
     return exit_code;
 }
 
-/* `explain`, `rules` and `policy`: no image is involved. */
+static enum exit_code no_such_word(struct arena *arena, const char *format, const char *word)
+{
+    struct text shown = {.arena = arena};
+    safe_add(&shown, word);
+    if (!arena->exhausted)
+        console_complain("hvcifix : error HVCI9010: %s\n",
+                         arena_printf(arena, format, shown.chars ? shown.chars : ""));
+    return EXIT_USAGE;
+}
+
+/* The help of all verbs or of one, or a topic. */
+static enum exit_code run_help(const struct cli_options *options, struct text *text)
+{
+    const char *word = options->path_count != 0 ? options->paths[0] : NULL;
+    const struct help_topic *topic = word ? help_topic_find(word) : NULL;
+    size_t verb = 0;
+    while (word && verb < VERB_COUNT && strcmp(verb_rows[verb].name, word) != 0)
+        verb++;
+    if (topic)
+        topic->write(text);
+    else if (!word || verb < VERB_COUNT)
+        options_help(text, word ? &verb_rows[verb].verb : NULL);
+    else
+        return no_such_word(text->arena, "There is no verb or topic \"%s\"; \"hvcifix help\" lists them.",
+                            word);
+    return EXIT_CLEAN;
+}
+
+/* `explain`, `rules`, `policy` and `help`: no image is involved. */
 static enum exit_code run_texts(const struct cli_options *options, const struct report_style *style,
                                 FILE *stream)
 {
@@ -78,14 +107,11 @@ static enum exit_code run_texts(const struct cli_options *options, const struct 
             rules_markdown(&text);
         else if (!options->policy_path)
             report_text_rules(&text, style);
+    } else if (options->verb == VERB_HELP) {
+        exit_code = run_help(options, &text);
     } else if (!report_text_explain(&text, options_code(options->paths[0]), style)) {
-        struct text code = {.arena = &arena};
-        safe_add(&code, options->paths[0]);
-        if (!arena.exhausted)
-            console_complain(
-                "hvcifix : error HVCI9010: There is no rule \"%s\"; \"hvcifix rules\" lists them.\n",
-                code.chars);
-        exit_code = EXIT_USAGE;
+        exit_code =
+            no_such_word(&arena, "There is no rule \"%s\"; \"hvcifix rules\" lists them.", options->paths[0]);
     }
     exit_code = put(stream, &text, exit_code);
     arena_free(&arena);
@@ -99,12 +125,14 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
     case VERB_FIX:
     case VERB_SHOW:
     case VERB_ENFORCE:
+    case VERB_LINK: /* has become enforce */
         return run_images(options, style, stream);
     case VERB_VERIFY:
         return run_verify(options, style, stream);
     case VERB_EXPLAIN:
     case VERB_RULES:
     case VERB_POLICY:
+    case VERB_HELP:
     case VERB_COUNT:
         break;
     }

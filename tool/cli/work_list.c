@@ -2,6 +2,9 @@
  * Takes: files and folders.  Gives: struct work_list.  Must not: open images or print. */
 #include "cli/work_list.h"
 
+#include "base/text.h"
+#include "policy/fingerprint.h"
+
 #include <stdlib.h>
 
 static bool add(struct arena *arena, struct work_list *list, enum work_kind kind, const char *path)
@@ -11,7 +14,7 @@ static bool add(struct arena *arena, struct work_list *list, enum work_kind kind
     if (!items)
         return false;
     list->items = items;
-    list->items[list->count++] = (struct work_item){kind, path, WORK_NONE};
+    list->items[list->count++] = (struct work_item){kind, path, false, WORK_NONE};
     return true;
 }
 
@@ -69,12 +72,48 @@ static bool find_same_files(struct arena *arena, struct work_list *list)
     return true;
 }
 
+struct named_item {
+    const char *name;
+    size_t number;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    const char *x = ((const struct named_item *)a)->name, *y = ((const struct named_item *)b)->name;
+    while (*x && text_lower(*x) == text_lower(*y)) {
+        x++;
+        y++;
+    }
+    return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
+}
+
+/* Says of each image whether another has its file name. */
+static bool find_own_names(struct arena *arena, struct work_list *list)
+{
+    struct named_item *items = arena_array(arena, list->count, sizeof *items);
+    size_t count = 0;
+    if (!items)
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].kind <= WORK_FOUND)
+            items[count++] = (struct named_item){fingerprint_file_name(list->items[i].path), i};
+    if (count > 1)
+        qsort(items, count, sizeof *items, by_name);
+    for (size_t i = 0; i < count; i++)
+        list->items[items[i].number].has_own_name =
+            (i == 0 || by_name(&items[i - 1], &items[i]) != 0) &&
+            (i + 1 == count || by_name(&items[i], &items[i + 1]) != 0);
+    return true;
+}
+
 bool work_list_make(const struct cli_options *options, struct arena *arena, struct work_list *list)
 {
     *list = (struct work_list){0};
     for (size_t i = 0; i < options->path_count; i++)
         if (!add_path(options, options->paths[i], arena, list))
             return false;
+    if (options->baseline_path && !find_own_names(arena, list))
+        return false;
     bool replaces_images = (options->verb == VERB_FIX && !options->dry_run) || options->verb == VERB_ENFORCE;
     return list->count < 2 || !replaces_images || find_same_files(arena, list);
 }

@@ -18,6 +18,8 @@ enum work_kind {
 struct work_item {
     enum work_kind kind;
     const char *path;
+    bool
+        has_own_name; /* no other item has this file name, in whatever case; looked up only with a baseline */
     size_t same_file_before; /* number of the item before that names the same file, however; else WORK_NONE.
                               * Looked up only where images are replaced. */
 };

@@ -16,8 +16,10 @@ static void scan_section(struct judge *judge, const struct code_section *section
     uint32_t room_nbytes = judge->end_rva - judge->near_rva;
     for (uint32_t at = 1; section->nbytes >= 4 && at <= section->nbytes - 4 && !judge->found; at++) {
         bool is_modrm = (bytes[at - 1] & MODRM_MOD_RM_MASK) == MODRM_DISP32_ONLY;
+        if (!is_modrm && !judge->forms_image_base) /* most of them */
+            continue;
         uint32_t stored = load_u32(bytes + at);
-        if (!is_modrm && stored - judge->near_rva >= room_nbytes) /* most of them */
+        if (!is_modrm && stored - judge->near_rva >= room_nbytes)
             continue;
         if (is_modrm) {
             /* The end of the instruction, and so the target, is one of a few next to each other. */

@@ -35,6 +35,7 @@ static void apply_changes(const struct image *image, const struct plan *plan, ui
         const struct change *change = &plan->changes[i];
         switch (change->kind) {
         case CHANGE_SECTION_CHARACTERISTICS:
+        case CHANGE_HEADER_FLAG:
             store_width(bytes + change->file_offset, change->width_nbytes, change->new_value);
             break;
         case CHANGE_DROP_SIGNATURE:

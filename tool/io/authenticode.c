@@ -4,7 +4,7 @@
 
 enum { SIGNED_ALIGNMENT_NBYTES = 8 };
 
-bool authenticode_digest(const struct image *image, struct authenticode_digests *digests)
+bool authenticode_digest_by(const struct image *image, enum digest_algorithm algorithm, uint8_t *value)
 {
     static const uint8_t zeros[SIGNED_ALIGNMENT_NBYTES];
     const uint8_t *bytes = image->file.bytes;
@@ -25,7 +25,11 @@ bool authenticode_digest(const struct image *image, struct authenticode_digests 
         {bytes + after_entry_foff, end_foff - after_entry_foff},
         {zeros, -end_foff & (SIGNED_ALIGNMENT_NBYTES - 1)},
     };
-    size_t part_count = sizeof parts / sizeof parts[0];
-    return digest_parts(DIGEST_SHA1, parts, part_count, digests->sha1) &&
-           digest_parts(DIGEST_SHA256, parts, part_count, digests->sha256);
+    return digest_parts(algorithm, parts, sizeof parts / sizeof parts[0], value);
+}
+
+bool authenticode_digest(const struct image *image, struct authenticode_digests *digests)
+{
+    return authenticode_digest_by(image, DIGEST_SHA1, digests->sha1) &&
+           authenticode_digest_by(image, DIGEST_SHA256, digests->sha256);
 }

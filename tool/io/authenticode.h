@@ -1,5 +1,5 @@
 /* authenticode.h - the digest that signatures and catalogs hold for an image.
- * Takes: struct image.  Gives: SHA-1 and SHA-256.  Must not: read certificates. */
+ * Takes: struct image.  Gives: a digest by any algorithm of digest.h.  Must not: read certificates. */
 #ifndef HVCIFIX_IO_AUTHENTICODE_H
 #define HVCIFIX_IO_AUTHENTICODE_H
 
@@ -14,6 +14,9 @@ struct authenticode_digests {
 /* The digest covers the file but for CheckSum, the security directory entry and the certificate table, padded
  * with zeros to 8 bytes (PE format specification, "Attribute Certificate Table"). False when the platform's
  * cryptographic library refuses an algorithm. */
+bool authenticode_digest_by(const struct image *image, enum digest_algorithm algorithm, uint8_t *value);
+
+/* The two that catalogs hold. */
 bool authenticode_digest(const struct image *image, struct authenticode_digests *digests);
 
 #endif

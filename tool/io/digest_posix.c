@@ -25,9 +25,27 @@ static bool sha256_parts(const struct span *parts, size_t part_count, uint8_t *v
     return done && SHA256_Final(value, &context) == 1;
 }
 
+/* Both share one context. */
+static bool sha512_parts(bool is_384, const struct span *parts, size_t part_count, uint8_t *value)
+{
+    SHA512_CTX context;
+    bool done = (is_384 ? SHA384_Init(&context) : SHA512_Init(&context)) == 1;
+    for (size_t i = 0; i < part_count && done; i++)
+        done = parts[i].nbytes == 0 || SHA512_Update(&context, parts[i].bytes, parts[i].nbytes) == 1;
+    return done && (is_384 ? SHA384_Final(value, &context) : SHA512_Final(value, &context)) == 1;
+}
+
 bool digest_parts(enum digest_algorithm algorithm, const struct span *parts, size_t part_count,
                   uint8_t *value)
 {
-    return algorithm == DIGEST_SHA1 ? sha1_parts(parts, part_count, value)
-                                    : sha256_parts(parts, part_count, value);
+    switch (algorithm) {
+    case DIGEST_SHA1:
+        return sha1_parts(parts, part_count, value);
+    case DIGEST_SHA256:
+        return sha256_parts(parts, part_count, value);
+    case DIGEST_SHA384:
+    case DIGEST_SHA512:
+        break;
+    }
+    return sha512_parts(algorithm == DIGEST_SHA384, parts, part_count, value);
 }

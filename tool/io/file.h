@@ -9,6 +9,8 @@
 #include "base/finding.h"
 #include "base/span.h"
 
+#include <stdatomic.h>
+
 /* Which file a path leads to, through whatever links: equal for equal files as long as none is replaced. */
 struct file_identity {
     uint64_t volume, number;
@@ -47,9 +49,10 @@ struct file_replacement {
     struct span bytes;
     uint32_t mode; /* permissions of a file that is new; one that is replaced hands its own on */
     const struct file_state
-        *expected;          /* what the target must still be; NULL: whatever is there is replaced */
-    file_accept_fn *accept; /* NULL accepts */
-    void *context;          /* for accept */
+        *expected;           /* what the target must still be; NULL: whatever is there is replaced */
+    file_accept_fn *accept;  /* NULL accepts */
+    void *context;           /* for accept */
+    const atomic_bool *stop; /* once it is true nothing is replaced any more: FILE_NOT_ACCEPTED; or NULL */
 };
 
 /* Puts bytes at a path: writes a temporary file in the same folder, flushes it, reads it back, compares, asks

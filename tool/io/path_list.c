@@ -57,3 +57,12 @@ bool path_has_suffix(const char *path, const char *suffix)
             return false;
     return true;
 }
+
+bool path_is_image_name(const char *path)
+{
+    static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (path_has_suffix(path, suffixes[i]))
+            return true;
+    return false;
+}

@@ -18,4 +18,7 @@ bool path_is_temporary(const char *name);
 /* Does `path` end with `suffix` (ASCII), letters compared without case? */
 bool path_has_suffix(const char *path, const char *suffix);
 
+/* Is that a name under which linkers write images (.sys, .dll, .exe, .efi)? */
+bool path_is_image_name(const char *path);
+
 #endif

@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
 #include "io/file_posix.h"
+#include "io/flush_posix.h"
 #include "io/temporary_posix.h"
 #include "io/trouble.h"
 
@@ -72,17 +73,15 @@ static const char *find_target(const char *path, struct arena *arena, struct sta
     return target_path;
 }
 
-/* Writes the temporary file, reads it back from the disk, compares, asks. FILE_WRITTEN when all is well. */
-static enum file_write_result write_and_judge(const struct file_replacement *replacement, mode_t mode,
-                                              const struct stat *old, struct temporary *temporary,
-                                              struct arena *arena, struct finding *error)
+/* Reads the temporary file back, compares, asks. FILE_WRITTEN when all is well. */
+static enum file_write_result judge_written(const struct file_replacement *replacement,
+                                            const struct temporary *temporary, struct arena *arena,
+                                            struct finding *error)
 {
     const char *path = replacement->path;
     struct file_content written;
-    if (!temporary_fill(temporary, replacement->bytes, mode, old)) {
-        *error = posix_finding(arena, HVCI9007_CANNOT_WRITE, "Writing", path, errno);
-    } else if (!(temporary->path ? file_read(temporary->path, arena, &written, error)
-                                 : posix_read(temporary->descriptor, path, arena, &written, error))) {
+    if (!(temporary->path ? file_read(temporary->path, arena, &written, error)
+                          : posix_read(temporary->descriptor, path, arena, &written, error))) {
         error->code = HVCI9007_CANNOT_WRITE;
     } else if (!span_is_equal(written.bytes, replacement->bytes)) {
         *error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
@@ -93,6 +92,28 @@ static enum file_write_result write_and_judge(const struct file_replacement *rep
     } else {
         return FILE_WRITTEN;
     }
+    return FILE_WRITE_FAILED;
+}
+
+/* Writes the temporary file and judges what is in it. The disk may take its time meanwhile; the file goes
+ * nowhere before it has it. */
+static enum file_write_result write_and_judge(const struct file_replacement *replacement, mode_t mode,
+                                              const struct stat *old, struct temporary *temporary,
+                                              struct arena *arena, struct finding *error)
+{
+    if (!temporary_fill(temporary, replacement->bytes, mode, old)) {
+        *error = posix_finding(arena, HVCI9007_CANNOT_WRITE, "Writing", replacement->path, errno);
+        return FILE_WRITE_FAILED;
+    }
+    if (temporary->path)
+        return judge_written(replacement, temporary, arena, error);
+    flush_begin(temporary->descriptor);
+    enum file_write_result result = judge_written(replacement, temporary, arena, error);
+    if (result != FILE_WRITTEN)
+        return result;
+    if (flush_end(temporary->descriptor)) /* which may have taken long */
+        return replacement->stop && atomic_load(replacement->stop) ? FILE_NOT_ACCEPTED : FILE_WRITTEN;
+    *error = posix_finding(arena, HVCI9007_CANNOT_WRITE, "Writing", replacement->path, errno);
     return FILE_WRITE_FAILED;
 }
 

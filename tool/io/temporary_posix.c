@@ -117,8 +117,9 @@ bool temporary_fill(struct temporary *temporary, struct span bytes, mode_t mode,
     bool done = write_all(temporary->descriptor, bytes) && fchmod(temporary->descriptor, mode) == 0;
     if (done && old)
         keep_owner(temporary->descriptor, old);
-    done = done && fsync(temporary->descriptor) == 0;
-    return done && (!temporary->path || close_it(temporary));
+    if (!temporary->path)
+        return done;
+    return done && fsync(temporary->descriptor) == 0 && close_it(temporary);
 }
 
 /* A network file system may have made the link although it says that it failed. */

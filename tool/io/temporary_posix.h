@@ -21,7 +21,7 @@ bool temporary_create(const char *target_path, bool is_named, struct arena *aren
                       struct temporary *temporary);
 
 /* Writes, sets the permissions `mode`, gives the file the owner of `old` (NULL: nobody's) as far as this user
- * may, flushes to the disk; closes what has a name. False with errno set. */
+ * may; flushes to the disk and closes what has a name. False with errno set. */
 bool temporary_fill(struct temporary *temporary, struct span bytes, mode_t mode, const struct stat *old);
 
 /* Gives a file without a name one beside target_path, and closes it. False when that fails: some file systems

@@ -27,11 +27,11 @@ static bool has_code(const enum finding_code *codes, size_t count, enum finding_
 /* What a policy has waived or switched off is not touched. */
 static bool is_wanted(const struct plan_options *options, const struct finding *finding)
 {
-    if (finding->waiver || finding->level == LEVEL_OFF ||
-        has_code(options->kept, options->kept_count, finding->code))
+    if (finding->waiver || finding->level == LEVEL_OFF)
         return false;
-    if (options->by_policy && finding->level != LEVEL_ERROR &&
-        finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
+    if (options->enforced &&
+        (!policy_lets_enforce_repair(options->enforced, finding->code) ||
+         (finding->level != LEVEL_ERROR && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)))
         return false;
     return !options->only || has_code(options->only, options->only_count, finding->code);
 }
@@ -113,6 +113,13 @@ static bool plan_finding(struct plan_context *context, const struct finding *fin
     case HVCI2003_SECTION_WRITABLE_EXECUTABLE:
     case HVCI2102_INIT_WRITABLE_EXECUTABLE:
         return plan_write_right(context, finding);
+    case HVCI2201_NX_COMPAT:
+    case HVCI2202_DYNAMIC_BASE:
+    case HVCI2203_HIGH_ENTROPY_VA:
+        return plan_header_flag(context, finding);
+    case HVCI2207_CHECKSUM:
+        context->sets_checksum = true;
+        return true;
     default:
         return refuse_finding(context, finding);
     }
@@ -145,7 +152,7 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
                struct plan *plan)
 {
     *plan = (struct plan){.refusals = {.arena = arena}, .new_file_nbytes = image->file.nbytes};
-    struct plan_context context = {image, refs, code, findings, options, arena, plan};
+    struct plan_context context = {image, refs, code, findings, options, arena, plan, false};
     if (has_too_many_sections(&context))
         return refuse_many_sections(&context);
     if (!plan_moves(&context))
@@ -164,7 +171,8 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
         plan->layout = NULL;
         return true;
     }
-    if (plan->change_count == 0) {
+    /* A signature does not cover the checksum: alone it is set in signed images too. */
+    if (plan->change_count == 0 && (!context.sets_checksum || plan->remark)) {
         plan->verdict = PLAN_NO_CHANGE;
         return true;
     }
@@ -173,6 +181,7 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
         plan, arena,
         &(struct change){
             .kind = CHANGE_CHECKSUM,
+            .rule = context.sets_checksum ? HVCI2207_CHECKSUM : (enum finding_code)0,
             .file_offset = image->opt_foff + OPT_CHECK_SUM,
             .width_nbytes = 4,
             .old_value = image->stored_checksum,

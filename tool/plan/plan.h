@@ -7,6 +7,7 @@
 
 #include "code/code_map.h"
 #include "plan/layout.h"
+#include "policy/policy_judge.h"
 #include "rules/rule.h"
 
 enum plan_verdict { PLAN_NO_CHANGE, PLAN_CHANGE, PLAN_REFUSED };
@@ -16,6 +17,7 @@ enum assurance { ASSURANCE_PROVED, ASSURANCE_ASSUMED };
 
 enum change_kind {
     CHANGE_SECTION_CHARACTERISTICS,
+    CHANGE_HEADER_FLAG,    /* a flag of DllCharacteristics; several follow one another */
     CHANGE_LAYOUT,         /* pieces move: plan->layout; file_offset is the finding's */
     CHANGE_DROP_SIGNATURE, /* directory entry cleared, table cut off the end of the file */
     CHANGE_CHECKSUM        /* derived at emit from the final bytes */
@@ -45,9 +47,9 @@ struct plan_options {
     bool drop_signature;
     const enum finding_code *only; /* repair just these rules; NULL means all */
     size_t only_count;
-    const enum finding_code *kept; /* these rules are not repaired */
-    size_t kept_count;
-    bool by_policy; /* findings that are no errors stay, but for INIT's, which Windows itself repairs */
+    /* Not NULL: only what this policy lets `enforce` repair; and findings that are no errors stay, but for
+     * INIT's, which Windows itself repairs. */
+    const struct policy *enforced;
     enum windows_target target;
     const char *catalog;   /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
     uint32_t first_layout; /* of the layouts that are tried in turn, those before this one are left out */

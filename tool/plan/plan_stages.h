@@ -14,11 +14,15 @@ struct plan_context {
     const struct plan_options *options;
     struct arena *arena;
     struct plan *plan;
+    bool sets_checksum; /* HVCI2207: also when nothing else changes */
 };
 
 /* HVCI2102, and HVCI2003 in page-aligned images: takes W from the section that `finding` names, when nothing
  * needs it. */
 bool plan_write_right(struct plan_context *context, const struct finding *finding);
+
+/* HVCI2201, HVCI2202, HVCI2203: sets a flag of DllCharacteristics that the image lives up to. */
+bool plan_header_flag(struct plan_context *context, const struct finding *finding);
 
 /* The finding is to be repaired by a new layout: its rule is one of those, it is wanted, and Windows refuses
  * it or the caller asked for it by name. */

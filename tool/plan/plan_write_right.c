@@ -24,6 +24,21 @@ static bool refuse_undecoded(struct plan_context *context, const struct finding 
     return finding_add(&context->plan->refusals, &refusal);
 }
 
+/* The layout may have been refused for the same place and reason; that is said once. */
+static bool refuse_once(struct plan_context *context, const struct finding *why)
+{
+    struct finding_list *refusals = &context->plan->refusals;
+    for (size_t i = 0; i < refusals->count; i++) {
+        struct finding *before = &refusals->items[i];
+        if (before->code != why->code || before->rva != why->rva ||
+            strcmp(before->message, why->message) != 0)
+            continue;
+        before->cure = before->cure ? before->cure : why->cure;
+        return true;
+    }
+    return finding_add(refusals, why);
+}
+
 bool plan_is_written(struct plan_context *context, const struct finding *finding, bool *is_written)
 {
     const struct section *section = section_of_finding(context->image, finding);
@@ -50,7 +65,7 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
     if (!split_writes_ask(context, context->plan->layout, section->index, &answer, &why, &summary))
         return false;
     if (answer == WRITES_FOUND)
-        return finding_add(&context->plan->refusals, &why);
+        return refuse_once(context, &why);
     /* Windows takes the right away itself only from a discardable INIT. */
     if (answer == WRITES_ASSUMED && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
         return refuse_undecoded(context, finding, summary);

@@ -15,6 +15,9 @@ struct layers {
     struct policy_reader reader;
     struct file_identity open[MOST_INCLUDED]; /* the files that are being read, the outermost first */
     size_t depth, file_count;
+    /* For each of policy->files: which file it is, and the file that has included it. */
+    struct file_identity read[MOST_INCLUDED];
+    const char *read_by[MOST_INCLUDED];
 };
 
 void policy_complain(struct policy_reader *reader, const struct policy_origin *origin, enum finding_code code,
@@ -45,7 +48,7 @@ static void complain_of_duplicates(struct layers *layers, const struct entry_lis
     /* A file has at most 2^20 / 4 lines; the keys of a section are few, those of waivers stand together. */
     for (size_t i = 0; i < entries->count; i++) {
         const struct policy_entry *entry = &entries->items[i];
-        if (!entry->key || entry->key->key == KEY_INCLUDE)
+        if (!entry->key || entry->key->key == KEY_INCLUDE || entry->key->key == KEY_REPORT_FILE)
             continue;
         for (size_t k = i; k > 0; k--) {
             const struct policy_entry *before = &entries->items[k - 1];
@@ -63,7 +66,7 @@ static void complain_of_duplicates(struct layers *layers, const struct entry_lis
     }
 }
 
-static bool add_text(struct layers *layers, const char *file, struct span text);
+static bool add_text(struct layers *layers, const char *file, struct span text, bool is_preset);
 
 /* The path of an included file, relative to the file that includes it. */
 static const char *path_beside(struct arena *arena, const char *file, const char *path)
@@ -83,30 +86,48 @@ static bool add_file(struct layers *layers, const char *path, const struct polic
 {
     struct policy_reader *reader = &layers->reader;
     struct file_content content;
+    struct file_identity identity = {0};
     struct finding error;
-    struct policy_origin whole_file = {path, 0, 0};
+    struct policy_origin whole_file = {.file = path};
     const struct policy_origin *origin = entry ? &entry->at_value : &whole_file;
+    /* Each file is read once, however often it is included. */
+    bool is_there = file_identify(path, &identity);
+    for (size_t i = 0; is_there && i < layers->depth; i++)
+        if (file_identity_is_equal(&layers->open[i], &identity)) {
+            policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                            "%s includes itself, directly or through others.", path);
+            return !reader->arena->exhausted;
+        }
+    for (size_t i = 0; is_there && i < layers->file_count; i++) {
+        if (!file_identity_is_equal(&layers->read[i], &identity))
+            continue;
+        /* Two files may build on one; one file names it once. */
+        if (entry && layers->read_by[i] == origin->file)
+            policy_complain(reader, origin, HVCI9041_POLICY_DUPLICATE, LEVEL_ERROR,
+                            "%s is included here already.", path);
+        return !reader->arena->exhausted;
+    }
+    if (layers->file_count == MOST_INCLUDED) {
+        policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                        "A policy has at most 64 files.");
+        return !reader->arena->exhausted;
+    }
+    layers->read[layers->file_count] = identity;
+    layers->read_by[layers->file_count] = entry ? origin->file : NULL;
+    reader->policy->files[layers->file_count++] = path;
+    reader->policy->file_count = layers->file_count;
     if (!file_read(path, reader->arena, &content, &error)) {
         policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
                         "The policy file %s cannot be read: %s", path, error.message);
         return !reader->arena->exhausted;
     }
-    for (size_t i = 0; i < layers->depth; i++)
-        if (file_identity_is_equal(&layers->open[i], &content.state.identity)) {
-            policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
-                            "%s includes itself, directly or through others.", path);
-            return !reader->arena->exhausted;
-        }
-    const char *refusal = layers->file_count == MOST_INCLUDED       ? "A policy has at most 64 files."
-                          : content.bytes.nbytes > MOST_FILE_NBYTES ? "A policy file has at most 1 MiB."
-                                                                    : NULL;
-    if (refusal) {
-        policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR, "%s", refusal);
+    if (content.bytes.nbytes > MOST_FILE_NBYTES) {
+        policy_complain(reader, origin, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                        "A policy file has at most 1 MiB.");
         return !reader->arena->exhausted;
     }
-    layers->file_count++;
     layers->open[layers->depth++] = content.state.identity;
-    bool is_done = add_text(layers, path, content.bytes);
+    bool is_done = add_text(layers, path, content.bytes, false);
     layers->depth--;
     return is_done;
 }
@@ -119,11 +140,11 @@ static bool add_preset(struct layers *layers, const struct policy_entry *entry)
         return !layers->reader.arena->exhausted;
     }
     struct span text = {(const uint8_t *)preset, strlen(preset)};
-    return add_text(layers, arena_printf(layers->reader.arena, "preset %s", entry->value), text);
+    return add_text(layers, arena_printf(layers->reader.arena, "preset %s", entry->value), text, true);
 }
 
 /* One text with all that it builds upon: presets first, then other files, then its own values. */
-static bool add_text(struct layers *layers, const char *file, struct span text)
+static bool add_text(struct layers *layers, const char *file, struct span text, bool is_preset)
 {
     struct entry_list entries = {0};
     if (!policy_entries(&layers->reader, file, text, &entries))
@@ -139,8 +160,10 @@ static bool add_text(struct layers *layers, const char *file, struct span text)
                            : !add_file(layers, path_beside(layers->reader.arena, file, entry->value), entry))
                 return false;
         }
-    for (size_t i = 0; i < entries.count; i++)
+    for (size_t i = 0; i < entries.count; i++) {
+        entries.items[i].at_name.is_preset = entries.items[i].at_value.is_preset = is_preset;
         policy_set(&layers->reader, &entries.items[i]);
+    }
     return !layers->reader.arena->exhausted;
 }
 
@@ -151,6 +174,27 @@ static bool is_trusted(const struct policy_problem_list *problems)
             problems->items[i].code == HVCI9041_POLICY_DUPLICATE)
             return false;
     return true;
+}
+
+/* What a policy begins with: a file, or a preset that is named instead of one, or nothing. */
+static bool add_first(struct layers *layers, const char *path)
+{
+    struct policy_reader *reader = &layers->reader;
+    size_t prefix_nbytes = strlen(POLICY_PRESET_PREFIX);
+    if (!path)
+        return true;
+    if (strncmp(path, POLICY_PRESET_PREFIX, prefix_nbytes) != 0)
+        return add_file(layers, path, NULL);
+    const char *preset = policy_preset_text(path + prefix_nbytes);
+    const char *words = arena_printf(reader->arena, "preset %s", path + prefix_nbytes);
+    if (!preset) {
+        struct policy_origin whole = {.file = words};
+        policy_complain(reader, &whole, HVCI9040_POLICY_INVALID, LEVEL_ERROR, "There is no preset \"%s\".",
+                        path + prefix_nbytes);
+        return !reader->arena->exhausted;
+    }
+    struct span text = {(const uint8_t *)preset, strlen(preset)};
+    return add_text(layers, words, text, true);
 }
 
 bool policy_read(const char *path, day_number today, struct arena *arena, struct policy *policy,
@@ -165,11 +209,16 @@ bool policy_read(const char *path, day_number today, struct arena *arena, struct
     *problems = (struct policy_problem_list){.arena = arena};
     policy->rules = arena_array(arena, rules_count, sizeof *policy->rules);
     struct layers *layers = arena_alloc(arena, sizeof *layers);
-    if (!policy->rules || !layers)
+    policy->files = arena_array(arena, MOST_INCLUDED, sizeof *policy->files);
+    if (!policy->rules || !layers || !policy->files)
         return false;
+    for (size_t i = 0; i < rules_count; i++)
+        if (rules_all[i]->demand != DEMAND_NONE)
+            policy->rules[i].repair = REPAIR_BY_FIX;
     layers->reader = (struct policy_reader){arena, policy, problems};
-    if (!add_file(layers, path, NULL))
+    if (!add_first(layers, path))
         return false;
+    policy_finish_demands(&layers->reader);
     policy_finish_waivers(&layers->reader);
     return !arena->exhausted && is_trusted(problems);
 }

@@ -9,7 +9,10 @@
 #define HVCIFIX_POLICY_POLICY_H
 
 #include "base/finding.h"
+#include "base/text.h"
 #include "policy/calendar.h"
+#include "policy/report_wish.h"
+#include "rules/demands.h"
 #include "rules/target.h"
 
 enum policy_mode { MODE_AUDIT, MODE_FIX, MODE_REJECT };
@@ -19,6 +22,7 @@ enum policy_mode { MODE_AUDIT, MODE_FIX, MODE_REJECT };
 struct policy_origin {
     const char *file;
     unsigned line, column;
+    bool is_preset;
 };
 
 enum rule_level { RULE_LEVEL_DEFAULT, RULE_LEVEL_OFF, RULE_LEVEL_NOTE, RULE_LEVEL_WARNING, RULE_LEVEL_ERROR };
@@ -30,6 +34,11 @@ struct policy_rule {
     enum rule_level level;
     enum rule_repair repair;
     struct policy_origin level_origin, repair_origin;
+};
+
+struct policy_demand {
+    enum demand_value value;
+    struct policy_origin origin; /* no file: nothing was said */
 };
 
 struct waiver {
@@ -52,10 +61,23 @@ struct policy {
     struct policy_origin name_origin, target_origin, mode_origin, drop_signature_origin,
         expiry_warning_days_origin;
     struct policy_rule *rules; /* rules_count of them, in the order of rules_all */
+    struct policy_demand demands[DEMAND_COUNT];
+    struct report_wish *reports; /* [report], each with its origin */
+    struct policy_origin *report_origins;
+    size_t report_count;
+    struct report_settings report_settings;
+    struct policy_origin sarif_profile_origin, sarif_anchor_origin, sarif_category_origin,
+        sarif_passes_origin;
     struct waiver *waivers;
     size_t waiver_count, waiver_capacity;
     day_number today;
+    bool warnings_are_errors; /* not of the file: warnings of rules count as errors, unless they are waived */
+    const char **files;       /* the files that were read, the first one first; not those that could not be */
+    size_t file_count;
 };
+
+/* The path of a policy that is only a preset begins like this: preset:windows-11. */
+#define POLICY_PRESET_PREFIX "preset:"
 
 /* What is wrong with a policy, and where. */
 struct policy_problem {
@@ -71,10 +93,10 @@ struct policy_problem_list {
     size_t count, capacity;
 };
 
-/* Reads the file and all that it includes. Problems come file by file, those of form before those of values.
- * True when the policy can be used: there may still be warnings, and waivers that have expired. False when
- * there is a problem of HVCI9040 or HVCI9041, or memory ran out (arena->exhausted). Everything lives in the
- * arena. */
+/* Reads the file and all that it includes; with a path of NULL there is no file, only what is built in.
+ * Problems come file by file, those of form before those of values. True when the policy can be used: there
+ * may still be warnings, and waivers that have expired. False when there is a problem of HVCI9040 or
+ * HVCI9041, or memory ran out (arena->exhausted). Everything lives in the arena. */
 bool policy_read(const char *path, day_number today, struct arena *arena, struct policy *policy,
                  struct policy_problem_list *problems);
 
@@ -82,8 +104,14 @@ bool policy_read(const char *path, day_number today, struct arena *arena, struct
  * built in). NULL when memory ran out. */
 const char *policy_init_text(const char *preset, struct arena *arena);
 
+/* The manual page hvcifix-policy.5. */
+void policy_manual(struct text *text);
+
 /* The names of the presets, NULL behind the last. */
 extern const char *const policy_preset_names[];
+
+/* What is asked of kernel images by [require], or by a level in [rules] alone. */
+void policy_demands(const struct policy *policy, struct demands *demands);
 
 const char *policy_mode_name(enum policy_mode mode);
 const char *rule_level_name(enum rule_level level);

@@ -14,6 +14,12 @@ static const struct policy_rule *rule_of(const struct policy *policy, enum findi
     return NULL;
 }
 
+bool policy_lets_enforce_repair(const struct policy *policy, enum finding_code code)
+{
+    const struct policy_rule *rule = rule_of(policy, code);
+    return !rule || rule->repair == REPAIR_BY_ENFORCE;
+}
+
 static enum finding_level level_of(const struct policy_rule *rule, const struct image *image,
                                    const struct finding *finding)
 {
@@ -49,6 +55,8 @@ static bool waive(const struct policy *policy, const struct waiver *waiver, stru
     mark->name = waiver->name;
     mark->reason = waiver->reason;
     mark->owner = waiver->owner;
+    mark->file = waiver->origin.line != 0 ? waiver->origin.file : NULL;
+    mark->line = waiver->origin.line;
     calendar_name(waiver->expires, mark->expires);
     int64_t days_left = (int64_t)waiver->expires - policy->today;
     mark->ends_soon = days_left <= (int64_t)policy->expiry_warning_days;
@@ -87,6 +95,11 @@ bool policy_judge(const struct policy *policy, const char *path, const struct im
             if (!finding->waiver && !waive(policy, waiver, finding, arena))
                 return false;
         }
+    }
+    for (size_t i = 0; policy->warnings_are_errors && i < findings->count; i++) {
+        struct finding *finding = &findings->items[i];
+        if (finding->level == LEVEL_WARNING && !finding->waiver)
+            finding->level = LEVEL_ERROR;
     }
     return true;
 }

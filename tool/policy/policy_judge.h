@@ -16,4 +16,7 @@ enum waiver_use { WAIVER_ELSEWHERE, WAIVER_UNUSED /* its image came, its finding
 bool policy_judge(const struct policy *policy, const char *path, const struct image *image,
                   struct finding_list *findings, enum waiver_use *uses, struct arena *arena);
 
+/* May `enforce` repair by itself what the rule of this code finds? */
+bool policy_lets_enforce_repair(const struct policy *policy, enum finding_code code);
+
 #endif

@@ -6,6 +6,9 @@
  * one line more, which is ours. */
 #include "policy/policy_parts.h"
 
+#include "base/text.h"
+#include "base/utf16.h"
+
 #include <ini.h>
 
 enum {
@@ -33,7 +36,7 @@ struct lines {
 
 static struct policy_origin place(const struct lines *lines, size_t offset)
 {
-    return (struct policy_origin){lines->file, lines->line, (unsigned)offset + 1};
+    return (struct policy_origin){.file = lines->file, .line = lines->line, .column = (unsigned)offset + 1};
 }
 
 static void complain_of_line(struct lines *lines, const char *message)
@@ -76,6 +79,25 @@ static bool has_assignment(const char *chars, size_t nbytes)
     return false;
 }
 
+static bool is_blank_or_comment(const char *chars, size_t nbytes)
+{
+    while (nbytes != 0 && (*chars == ' ' || *chars == '\t')) {
+        chars++;
+        nbytes--;
+    }
+    return nbytes == 0 || *chars == ';' || *chars == '#';
+}
+
+/* Bytes that are no characters become others on their way to UTF-16. True when memory ran out. */
+static bool is_utf8(struct lines *lines, const char *chars, size_t nbytes)
+{
+    struct arena *arena = lines->reader->arena;
+    size_t unit_count = 0, back_nbytes = 0;
+    const uint16_t *units = utf16_from_utf8(chars, nbytes, arena, &unit_count);
+    const char *back = units ? utf16_to_utf8(units, unit_count, arena, &back_nbytes) : NULL;
+    return !back || (back_nbytes == nbytes && memcmp(back, chars, nbytes) == 0);
+}
+
 /* Can inih read this line as it is meant? Complains where it cannot. */
 static bool is_readable(struct lines *lines)
 {
@@ -85,11 +107,18 @@ static bool is_readable(struct lines *lines)
         complain_of_line(lines, "This line holds a NUL; a policy is a text in UTF-8.");
         return false;
     }
-    bool is_comment = nbytes == 0 || chars[0] == ';' || chars[0] == '#';
-    if (is_comment)
+    if (memchr(chars, '\r', nbytes)) { /* what stands behind it would be taken for part of this line */
+        complain_of_line(lines, "A carriage return stands inside this line; lines end with LF or CR LF.");
+        return false;
+    }
+    if (is_blank_or_comment(chars, nbytes))
         return true;
     if (nbytes > LONGEST_LINE_NBYTES) {
         complain_of_line(lines, "This line is too long: at most 197 bytes.");
+        return false;
+    }
+    if (!is_utf8(lines, chars, nbytes)) {
+        complain_of_line(lines, "This line is not UTF-8: save the file in that encoding.");
         return false;
     }
     if (chars[0] != '[') {
@@ -99,11 +128,15 @@ static bool is_readable(struct lines *lines)
         return false;
     }
     const char *close = memchr(chars, ']', nbytes);
-    if (close && close - chars - 1 <= LONGEST_NAME_NBYTES)
-        return true;
-    complain_of_line(lines, close ? "The name of this section is too long: at most 49 bytes."
-                                  : "The name of a section ends with ].");
-    return false;
+    const char *wrong =
+        !close                                    ? "The name of a section ends with ]."
+        : close - chars > LONGEST_NAME_NBYTES + 1 ? "The name of this section is too long: at most 49 bytes."
+        : !is_blank_or_comment(close + 1, nbytes - (size_t)(close + 1 - chars))
+            ? "Behind the ] of a section only a comment may stand: keys have lines of their own."
+            : NULL;
+    if (wrong)
+        complain_of_line(lines, wrong);
+    return !wrong;
 }
 
 /* fgets() for inih. */
@@ -154,7 +187,7 @@ static void begin_section(struct lines *lines, const char *section)
     if (!word)
         return;
     for (size_t i = 0; i < SECTION_COUNT; i++) {
-        if (!policy_same_word(word, policy_section_names[i]))
+        if (!text_same_word(word, policy_section_names[i]))
             continue;
         bool is_plain = section[word_nbytes] == 0;
         lines->section = (enum policy_section)i;
@@ -265,7 +298,7 @@ bool policy_entries(struct policy_reader *reader, const char *file, struct span 
     int bad_line = ini_parse_stream(give_line, &lines, take_entry, &lines);
     if (bad_line < 0)
         reader->arena->exhausted = true; /* inih's own memory */
-    struct policy_origin whole_file = {file, 0, 0};
+    struct policy_origin whole_file = {.file = file};
     if (bad_line > 0) /* every line was looked at before; this is only for what inih may learn to refuse */
         policy_complain(reader, &whole_file, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
                         "A line of this file cannot be read.");

@@ -7,7 +7,15 @@
 #include "base/span.h"
 #include "policy/policy.h"
 
-enum policy_section { SECTION_POLICY, SECTION_RULES, SECTION_FIX, SECTION_WAIVER, SECTION_COUNT };
+enum policy_section {
+    SECTION_POLICY,
+    SECTION_RULES,
+    SECTION_FIX,
+    SECTION_REQUIRE,
+    SECTION_REPORT,
+    SECTION_WAIVER,
+    SECTION_COUNT
+};
 
 enum policy_key {
     KEY_POLICY_NAME,
@@ -19,6 +27,12 @@ enum policy_key {
     KEY_EXPIRY_WARNING_DAYS,
     KEY_RULE_LEVEL, /* a code in [rules] */
     KEY_RULE_REPAIR,
+    KEY_REQUIRE, /* a demand of rules/demands.h */
+    KEY_REPORT_FILE,
+    KEY_SARIF_PROFILE,
+    KEY_SARIF_ANCHOR,
+    KEY_SARIF_CATEGORY,
+    KEY_SARIF_PASSES,
     KEY_WAIVER_IMAGE,
     KEY_WAIVER_CODE,
     KEY_WAIVER_SECTION,
@@ -34,6 +48,7 @@ struct key_row {
     enum policy_key key;
     const char *values; /* what is accepted, for messages */
     const char *help;   /* one or more lines for the file that `policy init` writes */
+    const char *example;
 };
 extern const struct key_row policy_keys[];
 extern const size_t policy_key_count;
@@ -41,15 +56,15 @@ extern const size_t policy_key_count;
 /* "policy", "rules"...; a waiver's section is written [waiver "name"]. */
 extern const char *const policy_section_names[SECTION_COUNT];
 
+/* What each section is for, in one or more lines. */
+extern const char *const policy_section_about[SECTION_COUNT];
+
 /* The row of a key; NULL when there is none. Case does not matter. */
 const struct key_row *policy_key_find(enum policy_section section, const char *name);
 
 /* The known word that is at most two slips away (a letter more, less, other, or two exchanged), or NULL. */
 const char *policy_near_key(enum policy_section section, const char *name);
 const char *policy_near_section(const char *name);
-
-/* Letters of ASCII compared without case. */
-bool policy_same_word(const char *a, const char *b);
 
 /* The number of the rule of a code ("HVCI2003", "2003") in rules_all; rules_count when there is none. */
 size_t policy_rule_number(const char *word);
@@ -86,10 +101,19 @@ bool policy_entries(struct policy_reader *reader, const char *file, struct span 
 /* Sets the value of one entry (any but `include` and `preset`) in the policy, or complains. */
 void policy_set(struct policy_reader *reader, const struct policy_entry *entry);
 
+/* The same for an entry of [report]. */
+void policy_set_report(struct policy_reader *reader, const struct policy_entry *entry);
+
 /* Looks whether each waiver has what it needs, and which have expired. */
 void policy_finish_waivers(struct policy_reader *reader);
 
+/* Looks whether [require] and [rules] say the same of each rule of build policy. */
+void policy_finish_demands(struct policy_reader *reader);
+
 /* The INI text of a preset, or NULL when there is none of that name. */
 const char *policy_preset_text(const char *name);
+
+/* What a preset that there is stands for, in a few words. */
+const char *policy_preset_about(const char *name);
 
 #endif

@@ -2,6 +2,8 @@
  * Takes: an entry whose key is known.  Gives: a changed policy, or a problem.  Must not: open files. */
 #include "policy/policy_parts.h"
 
+#include "base/text.h"
+
 #include "rules/rule.h"
 
 struct word {
@@ -52,7 +54,7 @@ static int word_value(struct policy_reader *reader, const struct policy_entry *e
                       const struct word *words)
 {
     for (; words->word; words++)
-        if (policy_same_word(words->word, entry->value))
+        if (text_same_word(words->word, entry->value))
             return words->value;
     complain_of_value(reader, entry);
     return -1;
@@ -112,10 +114,20 @@ static void set_policy(struct policy_reader *reader, const struct policy_entry *
 
 static void set_rule(struct policy_reader *reader, const struct policy_entry *entry)
 {
-    struct policy_rule *rule = &reader->policy->rules[policy_rule_number(entry->name)];
+    size_t number = policy_rule_number(entry->name);
+    struct policy_rule *rule = &reader->policy->rules[number];
+    enum demand_id demand = rules_all[number]->demand;
     int value = word_value(reader, entry, entry->key->key == KEY_RULE_LEVEL ? level_words : repair_words);
     if (value < 0)
         return;
+    if (entry->key->key == KEY_RULE_REPAIR && value == REPAIR_BY_ENFORCE && demand != DEMAND_NONE &&
+        !demand_is_repairable(demand)) {
+        policy_complain(reader, &entry->at_value, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
+                        "Nothing repairs HVCI%04u in a finished image, so enforce cannot either; \"hvcifix "
+                        "explain HVCI%04u\" has the cure.",
+                        (unsigned)rules_all[number]->code, (unsigned)rules_all[number]->code);
+        return;
+    }
     if (entry->key->key == KEY_RULE_LEVEL) {
         rule->level = (enum rule_level)value;
         rule->level_origin = entry->at_name;
@@ -123,6 +135,22 @@ static void set_rule(struct policy_reader *reader, const struct policy_entry *en
         rule->repair = (enum rule_repair)value;
         rule->repair_origin = entry->at_name;
     }
+}
+
+static void set_demand(struct policy_reader *reader, const struct policy_entry *entry)
+{
+    for (size_t i = DEMAND_NONE + 1; i < DEMAND_COUNT; i++) {
+        if (!text_same_word(demand_rows[i].key, entry->key->name))
+            continue;
+        for (size_t value = 0; value < DEMAND_MOST_VALUES; value++) {
+            const char *word = demand_rows[i].words[value];
+            if (!word || !text_same_word(word, entry->value))
+                continue;
+            reader->policy->demands[i] = (struct policy_demand){(enum demand_value)value, entry->at_name};
+            return;
+        }
+    }
+    complain_of_value(reader, entry);
 }
 
 static void set_waiver(struct policy_reader *reader, const struct policy_entry *entry)
@@ -193,6 +221,14 @@ void policy_set(struct policy_reader *reader, const struct policy_entry *entry)
     case SECTION_FIX:
         if (entry->key)
             set_rule(reader, entry);
+        break;
+    case SECTION_REQUIRE:
+        if (entry->key)
+            set_demand(reader, entry);
+        break;
+    case SECTION_REPORT:
+        if (entry->key)
+            policy_set_report(reader, entry);
         break;
     case SECTION_WAIVER:
         if (!entry->key)

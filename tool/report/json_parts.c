@@ -35,6 +35,11 @@ static void add_finding(struct json_writer *json, const struct finding *finding)
     json_end_array(json);
     json_text(json, "windows", finding->windows);
     json_text(json, "cure", finding->cure);
+    if (finding->baseline != BASELINE_NOT_COMPARED) {
+        static const char *const words[] = {"", "new", "unchanged", "updated"};
+        json_text(json, "baseline", words[finding->baseline]);
+        json_bool(json, "known", finding->is_known);
+    }
     if (finding->waiver) {
         json_begin_object(json, "waiver");
         json_text(json, "name", finding->waiver->name);

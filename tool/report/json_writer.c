@@ -124,6 +124,12 @@ void json_null(struct json_writer *json, const char *key)
     text_add(json->text, "null", 4);
 }
 
+void json_raw(struct json_writer *json, const char *key, const char *value)
+{
+    begin_value(json, key);
+    text_addz(json->text, value);
+}
+
 void json_code(struct json_writer *json, const char *key, unsigned code)
 {
     begin_value(json, key);

@@ -35,6 +35,9 @@ void json_null(struct json_writer *json, const char *key);
 /* "HVCI2004". */
 void json_code(struct json_writer *json, const char *key, unsigned code);
 
+/* A value that is JSON already. */
+void json_raw(struct json_writer *json, const char *key, const char *value);
+
 /* Makes room for members that the caller appends to the text itself. */
 void json_begin_members(struct json_writer *json);
 

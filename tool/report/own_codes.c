@@ -97,6 +97,53 @@ const struct own_code own_codes[] = {
     {HVCI9043_WAIVER_UNUSED, "a waiver waives nothing",
      "The image that a waiver is about was judged, and has no such finding.",
      "Take the waiver away, or correct its code or section."},
+    {HVCI9045_BASELINE_INVALID, "the baseline cannot be used",
+     "The file of --baseline is no SARIF report that hvcifix has written, or is damaged. Nothing was judged: "
+     "a "
+     "baseline "
+     "that is understood in part might let findings pass.",
+     "Write it anew from a run that was looked at: hvcifix check --report baseline.sarif IMAGE..."},
+    {HVCI9050_PACKAGE_DAMAGED, "a package cannot be read",
+     "An archive, or a file in it, is damaged, cut off, or packed in a way that is not read here. What comes "
+     "before and behind it was judged as far as it could be reached.",
+     "The message names the place. Make the package anew, or unpack it with the tool that made it and name "
+     "the folder."},
+    {HVCI9051_PACKAGE_ENCRYPTED, "a file in a package is encrypted",
+     "Only a password opens this file, so it could not be judged.",
+     "Unpack it and name the folder, or name the package from before it was encrypted."},
+    {HVCI9052_PACKAGE_LIMIT, "a package holds too much",
+     "Inside, the package is deeper, larger, or of more files than is looked at: a small file can unpack to "
+     "any size. What lies behind that point was not judged.",
+     "If the package is what it should be, unpack it and name the folder."},
+    {HVCI9053_PACKAGE_REJECTED, "the package holds rejected images",
+     "An image inside the package does not hold to the policy, or a part of the package could not be judged, "
+     "so the package as a whole is rejected.",
+     "Run enforce on the images before they are packed, then pack again."},
+    {HVCI9054_PACKAGE_NOT_REPAIRED, "fix and show take no packages",
+     "The file is an archive. Only images that are files of their own are repaired or drawn.",
+     "Unpack it and name the images; behind a repair pack again. hvcifix check judges the images in the "
+     "archive."},
+    {HVCI9060_HOOK_NO_PROGRAM, "the build does not find hvcifix",
+     "The targets for MSBuild look for the program beside themselves, in the package, or where "
+     "HvciFixToolPath says, and there it is not, or it could not be started. The linker's output was taken "
+     "away, since nothing has judged it.",
+     "Restore the package, or set the property HvciFixToolPath to the program or to its folder. On Linux, "
+     "let whoever builds execute it (chmod +x)."},
+    {HVCI9061_HOOK_OTHER_IMAGE, "the linker writes another file than the project names",
+     "TargetPath, which later steps sign and package, is not the file that the linker was told to write, so "
+     "the wrong one would be judged.",
+     "Make OutDir, TargetName and TargetExt of the project agree with the linker's OutputFile (MSBuild warns "
+     "of it with MSB8012)."},
+    {HVCI9062_HOOK_TOO_LATE, "hvcifix runs after signing",
+     "The image was already signed when the build called hvcifix, and it needs a change that would break "
+     "the signature.",
+     "Let hvcifix run between linking and signing: HvciFixAfterTargets is Link unless the project sets it. "
+     "Images that others have signed (HvciFixImage) cannot be repaired: waive the finding, or ask them."},
+    {HVCI9063_HOOK_REJECTED, "the build step failed",
+     "hvcifix did not accept an image, did not run to its end, or was not run. An image that it does not "
+     "accept does not keep its name, so that no later step signs or packages it, and the next build links "
+     "and judges again.",
+     "The messages before this one say what is wrong with the image, the policy or the command line."},
 };
 const size_t own_code_count = sizeof own_codes / sizeof own_codes[0];
 

@@ -15,7 +15,7 @@ struct report_style {
 struct report_totals {
     size_t images, clean, with_findings, fixed, fixable /* dry runs */, refused, errors;
     size_t finding_errors, finding_warnings, finding_notes;
-    size_t finding_waived; /* of these */
+    size_t finding_waived, finding_known; /* of these */
 };
 
 /* Text for people and MSBuild: one line a finding, details indented under it, one line on the result. */
@@ -29,6 +29,8 @@ void report_totals_add(struct report_totals *totals, const struct report_totals 
 void report_json_begin(struct text *text);
 void report_json_image(struct text *text, const struct outcome *outcome, bool is_first);
 void report_json_end(struct text *text);
+void report_json_end_early(
+    struct text *text); /* when the run was interrupted: not every image has a report */
 
 /* In place of a report for which memory ran out: one finding of HVCI9008, as text or as the JSON of one
  * image. Allocates nothing. The outcome is any whose path is set; it counts as an error, exit code 3. Returns
@@ -51,7 +53,7 @@ void report_json_verdict(struct text *text, const char *old_path, const char *ne
                          const struct verify_verdict *verdict);
 
 /* `show`: pages with permissions and what objects; lists of regions and references. */
-enum show_what { SHOW_PAGES, SHOW_REGIONS, SHOW_REFERENCES };
+enum show_what { SHOW_PAGES, SHOW_REGIONS, SHOW_REFERENCES, SHOW_CALLS };
 void report_text_show(struct text *text, const struct outcome *outcome, enum show_what what,
                       const struct report_style *style);
 void report_json_show(struct text *text, const struct outcome *outcome, enum show_what what, bool is_first);

@@ -14,6 +14,11 @@ void report_json_end(struct text *text)
     text_addz(text, "\n]}\n");
 }
 
+void report_json_end_early(struct text *text)
+{
+    text_addz(text, "\n],\n\"interrupted\": true}\n");
+}
+
 static const char *verdict_word(enum rule_verdict verdict)
 {
     return verdict == RULE_PASS ? "pass" : verdict == RULE_FAIL ? "fail" : "not_applicable";
@@ -24,6 +29,8 @@ static void add_rules(struct json_writer *json, const struct outcome *outcome)
     json_begin_array(json, "rules");
     for (size_t i = 0; outcome->judged && i < rules_count; i++) {
         const struct rule_answer *answer = &outcome->answers[i];
+        if (answer->verdict == RULE_NOT_ASKED)
+            continue;
         json_begin_object(json, NULL);
         json_code(json, "code", (unsigned)answer->rule->code);
         json_text(json, "name", answer->rule->name);
@@ -39,6 +46,8 @@ static const char *change_word(enum change_kind kind)
     switch (kind) {
     case CHANGE_SECTION_CHARACTERISTICS:
         return "section-characteristics";
+    case CHANGE_HEADER_FLAG:
+        return "header-flag";
     case CHANGE_LAYOUT:
         return "layout";
     case CHANGE_DROP_SIGNATURE:

@@ -6,13 +6,7 @@
 #include "report/safe_text.h"
 #include "rules/rule.h"
 
-enum {
-    VALUE_COLUMN = 22,
-    ORIGIN_COLUMN = 42,
-    LEVEL_COLUMN = 10,
-    REPAIR_COLUMN = 20,
-    RULE_ORIGIN_COLUMN = 30
-};
+enum { VALUE_COLUMN = 22, ORIGIN_COLUMN = 42, LEVEL_COLUMN = 10 };
 
 /* "policy.ini(12,3)", "policy.ini", "preset whcp", "built in". */
 static void add_origin(struct text *text, const struct policy_origin *origin)
@@ -62,21 +56,41 @@ static void add_value(struct text *text, const char *name, const char *value,
     safe_end_line(text, line_start);
 }
 
+/* What holds for a rule of build policy: a level of its own, or what [require] makes of it. */
+static const char *level_words(const struct policy_rule *set, const struct rule *rule,
+                               const struct policy_demand *demand)
+{
+    if (set->level != RULE_LEVEL_DEFAULT)
+        return rule_level_name(set->level);
+    if (rule->demand == DEMAND_NONE)
+        return rule->default_level;
+    return demand->value == DEMAND_ANY ? "off" : "error";
+}
+
 static void add_rule(struct text *text, const struct policy *policy, size_t number)
 {
     const struct policy_rule *set = &policy->rules[number];
     const struct rule *rule = rules_all[number];
+    const struct policy_demand *demand = &policy->demands[rule->demand];
     size_t line_start = text->nbytes;
     text_printf(text, "HVCI%04u", (unsigned)rule->code);
     text_pad_to_column(text, line_start, LEVEL_COLUMN);
-    text_addz(text, set->level == RULE_LEVEL_DEFAULT ? rule->default_level : rule_level_name(set->level));
+    text_addz(text, level_words(set, rule, demand));
     text_addz(text, ", ");
-    add_origin(text, &set->level_origin);
+    add_origin(text, set->level == RULE_LEVEL_DEFAULT ? &demand->origin : &set->level_origin);
     text_addz(text, "; repair ");
     text_addz(text, rule_repair_name(set->repair));
     text_addz(text, ", ");
     add_origin(text, &set->repair_origin);
     safe_end_line(text, line_start);
+}
+
+/* What [require] says, one line a demand. */
+static void add_demands(struct text *text, const struct policy *policy)
+{
+    for (size_t i = DEMAND_NONE + 1; i < DEMAND_COUNT; i++)
+        add_value(text, demand_rows[i].key, demand_rows[i].words[policy->demands[i].value],
+                  &policy->demands[i].origin);
 }
 
 static void add_waiver(struct text *text, const struct policy *policy, const struct waiver *waiver)
@@ -99,6 +113,23 @@ static void add_waiver(struct text *text, const struct policy *policy, const str
     layout_labelled(text, "owner", waiver->owner);
 }
 
+static void add_reports(struct text *text, const struct policy *policy)
+{
+    static const char *const profiles[] = {[SARIF_SPEC] = "spec", [SARIF_GITHUB] = "github"};
+    const struct report_settings *settings = &policy->report_settings;
+    for (size_t i = 0; i < policy->report_count; i++)
+        add_value(text, "report", policy->reports[i].path, &policy->report_origins[i]);
+    add_value(text, "sarif-profile", profiles[settings->sarif_profile], &policy->sarif_profile_origin);
+    add_value(text, "sarif-anchor",
+              settings->anchor_file
+                  ? arena_printf(text->arena, "%s:%u", settings->anchor_file, (unsigned)settings->anchor_line)
+                  : "(none)",
+              &policy->sarif_anchor_origin);
+    add_value(text, "sarif-category", settings->category ? settings->category : "(none)",
+              &policy->sarif_category_origin);
+    add_value(text, "sarif-passes", settings->with_passes ? "yes" : "no", &policy->sarif_passes_origin);
+}
+
 void report_text_policy(struct text *text, const struct policy *policy)
 {
     add_value(text, "name", policy->name[0] ? policy->name : "(none)", &policy->name_origin);
@@ -107,6 +138,10 @@ void report_text_policy(struct text *text, const struct policy *policy)
     add_value(text, "drop-signature", policy->drop_signature ? "yes" : "no", &policy->drop_signature_origin);
     add_value(text, "expiry-warning-days", arena_printf(text->arena, "%u", policy->expiry_warning_days),
               &policy->expiry_warning_days_origin);
+    text_addz(text, "\n");
+    add_demands(text, policy);
+    text_addz(text, "\n");
+    add_reports(text, policy);
     text_addz(text, "\n");
     for (size_t i = 0; i < rules_count; i++)
         add_rule(text, policy, i);

@@ -47,6 +47,8 @@ static void explain_rule(struct text *text, const struct rule *rule)
                 rule->default_level);
     add_part(text, "What it means", rule->text.what);
     add_part(text, "What Windows does", rule->text.windows);
+    if (rule->demand != DEMAND_NONE)
+        layout_prose(text, PROSE_INDENT, RULE_POLICY_CHECKERS);
     add_part(text, "Cure at the source", rule->text.cure);
     add_part(text, "What hvcifix fix does", rule->text.repair);
 }

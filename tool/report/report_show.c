@@ -22,6 +22,9 @@ void report_text_show(struct text *text, const struct outcome *outcome, enum sho
     case SHOW_REFERENCES:
         show_references(text, outcome, style);
         break;
+    case SHOW_CALLS:
+        show_calls(text, outcome, style);
+        break;
     }
 }
 
@@ -40,6 +43,12 @@ void report_json_show(struct text *text, const struct outcome *outcome, enum sho
     json_begin_array(&json, "findings");
     json_all_findings(&json, outcome);
     json_end_array(&json);
+    if (what == SHOW_CALLS) {
+        show_calls_json(&json, outcome);
+        json_end_object(&json);
+        text_cut_if_exhausted(text, start_nbytes);
+        return;
+    }
     json_begin_members(&json);
     switch (what) {
     case SHOW_PAGES:
@@ -50,6 +59,8 @@ void report_json_show(struct text *text, const struct outcome *outcome, enum sho
         break;
     case SHOW_REFERENCES:
         show_references_json(text, outcome);
+        break;
+    case SHOW_CALLS: /* above */
         break;
     }
     json_end_object(&json);

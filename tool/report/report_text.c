@@ -3,6 +3,7 @@
  * Must not: decide anything. */
 #include "report/layout.h"
 #include "report/report.h"
+#include "report/result_words.h"
 #include "report/safe_text.h"
 #include "report/shown_findings.h"
 #include "report/text_changes.h"
@@ -51,36 +52,9 @@ static bool add_level_counts(struct text *text, const struct report_totals *tota
     }
     if (totals->finding_waived != 0)
         text_printf(text, ", %zu of them waived", totals->finding_waived);
+    if (totals->finding_known != 0)
+        text_printf(text, ", %zu of them known", totals->finding_known);
     return comma[0] != 0;
-}
-
-/* What went wrong, by the first problem that is an error. */
-static const char *error_words(const struct outcome *outcome)
-{
-    for (size_t i = 0; i < outcome->problems.count; i++) {
-        if (outcome->problems.items[i].level != LEVEL_ERROR)
-            continue;
-        switch (outcome->problems.items[i].code) {
-        case HVCI9006_CANNOT_READ:
-            return outcome->judged
-                       ? "not repaired, because a file beside it could not be read; nothing was written"
-                       : "could not be read";
-        case HVCI9007_CANNOT_WRITE:
-            return "could not be written; the file is as it was";
-        case HVCI9008_OUT_OF_MEMORY:
-            return "not finished, because memory ran out; nothing was written";
-        case HVCI9004_MALFORMED_TABLE:
-            return "damaged, so it is not called clean; nothing was written";
-        case HVCI9011_LAYOUT_REFUSED:
-            return "no image that Windows loads; nothing was written";
-        case HVCI9030_REPAIR_REFUTED:
-            return "not repaired: the independent verifier refuted the repair, which is a defect of hvcifix; "
-                   "nothing was written";
-        default:
-            return "could not be read";
-        }
-    }
-    return "could not be read";
 }
 
 static void add_clean(struct text *text, const struct outcome *outcome, const struct report_style *style)
@@ -100,30 +74,6 @@ static void add_clean(struct text *text, const struct outcome *outcome, const st
         layout_count(text, other_count, "does not apply", "do not apply");
     }
     text_addz(text, ")");
-}
-
-/* What became of the image by the policy; NULL when there is none. */
-static const char *enforced_words(struct text *text, const struct outcome *outcome)
-{
-    switch (outcome->enforced) {
-    case ENFORCE_PASSED:
-        return "passed";
-    case ENFORCE_REPAIRED:
-        return "passed after its repair";
-    case ENFORCE_REJECTED:
-        if (outcome->rejected_path)
-            return arena_printf(text->arena, "rejected; it is %s now", outcome->rejected_path);
-        return outcome->was_removed ? "rejected, and deleted" : "rejected; it is where it was";
-    case WOULD_PASS:
-        return "would pass (audit: nothing was changed)";
-    case WOULD_REPAIR:
-        return "would be repaired, and pass (audit: nothing was changed)";
-    case WOULD_REJECT:
-        return "would be rejected (audit: nothing was changed)";
-    case NOT_ENFORCED:
-        break;
-    }
-    return NULL;
 }
 
 static void add_result(struct text *text, const struct outcome *outcome, const struct report_style *style)
@@ -147,7 +97,7 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
         layout_paint(text, style, PAINT_BAD, "refused, nothing was written");
         break;
     case STATUS_ERROR:
-        layout_paint(text, style, PAINT_BAD, error_words(outcome));
+        layout_paint(text, style, PAINT_BAD, result_error_words(outcome));
         break;
     }
     bool is_changed = outcome->status == STATUS_FIXED && outcome->has_plan;
@@ -174,7 +124,7 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
                             ? arena_printf(text->arena, "%s, to %s", what, outcome->output_path)
                             : arena_printf(text->arena, "%s, in place", what));
     }
-    layout_labelled(text, "policy", enforced_words(text, outcome));
+    layout_labelled(text, "policy", result_enforced_words(outcome, text->arena));
     layout_labelled(text, "remark", outcome->remark);
 }
 
@@ -213,6 +163,7 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
         totals->finding_warnings += shown.level == LEVEL_WARNING;
         totals->finding_notes += shown.level == LEVEL_NOTE && !shown.is_cured;
         totals->finding_waived += shown.finding->waiver && !shown.is_cured;
+        totals->finding_known += shown.finding->is_known && !shown.is_cured;
     }
 }
 
@@ -229,6 +180,7 @@ void report_totals_add(struct report_totals *totals, const struct report_totals 
     totals->finding_warnings += more->finding_warnings;
     totals->finding_notes += more->finding_notes;
     totals->finding_waived += more->finding_waived;
+    totals->finding_known += more->finding_known;
 }
 
 void report_text_summary(struct text *text, const struct report_totals *totals,

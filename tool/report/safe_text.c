@@ -41,7 +41,7 @@ static bool is_harmful(const char *chars, size_t nbytes)
         return b0 < 0x20 || b0 == 0x7F;
     unsigned char b1 = (unsigned char)chars[1];
     if (nbytes == 2)
-        return b0 == 0xC2 && b1 < 0xA0; /* U+0080 to U+009F */
+        return (b0 == 0xC2 && b1 < 0xA0) || (b0 == 0xD8 && b1 == 0x9C); /* U+0080 to U+009F; U+061C */
     if (nbytes != 3)
         return false;
     unsigned char b2 = (unsigned char)chars[2];

@@ -4,15 +4,19 @@
 #ifndef HVCIFIX_REPORT_SHOW_LISTS_H
 #define HVCIFIX_REPORT_SHOW_LISTS_H
 
+#include "report/json_writer.h"
 #include "report/page_map.h"
 #include "report/report.h"
 
 void show_regions(struct text *text, const struct outcome *outcome, const struct report_style *style);
 void show_references(struct text *text, const struct outcome *outcome, const struct report_style *style);
 
+void show_calls(struct text *text, const struct outcome *outcome, const struct report_style *style);
+
 void show_pages_json(struct text *text, const struct outcome *outcome);
 void show_regions_json(struct text *text, const struct outcome *outcome);
 void show_references_json(struct text *text, const struct outcome *outcome);
+void show_calls_json(struct json_writer *json, const struct outcome *outcome);
 
 /* A run of bytes of one class in an executable section. */
 struct class_run {

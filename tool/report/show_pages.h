@@ -1,5 +1,5 @@
 /* show_pages.h - pieces of the picture of pages that one image and a pair share.
- * Takes: runs of pages.  Gives: words and rows.  Must not: judge. Only show_*.c and report_show.c use it. */
+ * Takes: runs of pages.  Gives: words and rows.  Must not: judge. */
 #ifndef HVCIFIX_REPORT_SHOW_PAGES_H
 #define HVCIFIX_REPORT_SHOW_PAGES_H
 

@@ -44,7 +44,7 @@ bool shown_next(const struct outcome *outcome, struct shown_cursor *cursor, stru
             /* An audit stops nothing, and MSBuild fails a task that prints an error. */
             if (level == LEVEL_ERROR && outcome->enforced >= WOULD_PASS)
                 level = LEVEL_WARNING;
-            *shown = (struct shown_finding){finding, level, is_cured};
+            *shown = (struct shown_finding){finding, level, is_cured, cursor->list == LIST_PROBLEMS};
             return true;
         }
     }

@@ -11,7 +11,8 @@
 struct shown_finding {
     const struct finding *finding;
     enum finding_level level;
-    bool is_cured; /* found in the old bytes; no finding of its code is left in the new ones */
+    bool is_cured;   /* found in the old bytes; no finding of its code is left in the new ones */
+    bool is_problem; /* the tool's own: bad input, a refusal */
 };
 
 struct shown_cursor {

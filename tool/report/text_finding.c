@@ -18,6 +18,8 @@ void text_finding_line(struct text *text, const char *path, const struct finding
     text_printf(text, " HVCI%04u: %s", (unsigned)finding->code, lead);
     if (finding->waiver)
         text_printf(text, "waived until %s: ", finding->waiver->expires);
+    if (finding->is_known)
+        text_addz(text, "known: ");
     safe_add(text, finding->message);
     if (level == LEVEL_ERROR || level == LEVEL_WARNING)
         text_addz(text, "\n");

@@ -127,6 +127,8 @@ const struct rule hvci2003_section_writable_executable = {
                 "- lld-link: the same options; /merge of writable data into code is not reported there.\n"
                 "- GNU ld: remove -N (--omagic) and linker scripts that place .data in .text; declare "
                 "assembler sections with \"rx\" or \"rw\", not \"rwx\".\n"
+                "- CMake: look for /SECTION, /MERGE and /INCREMENTAL in target_link_options, in "
+                "CMAKE_*_LINKER_FLAGS and in the toolchain file.\n"
                 "- WDK project: Linker, Advanced, Merge Sections, and Linker, Specify Section Attributes "
                 "(SpecifySectionAttributes).\n"
                 "- Source: #pragma section(\"name\", read, execute) or (\"name\", read, write); put "

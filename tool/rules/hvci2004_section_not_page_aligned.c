@@ -179,6 +179,8 @@ const struct rule hvci2004_section_not_page_aligned = {
                 "- link.exe: remove /ALIGN, or use /ALIGN:0x1000 (4096). /FILEALIGN may stay.\n"
                 "- lld-link: remove /align, or use /align:4096.\n"
                 "- GNU ld: -Wl,--section-alignment=0x1000; --file-alignment may stay. Remove -N (--omagic).\n"
+                "- CMake: remove /ALIGN from target_link_options, CMAKE_*_LINKER_FLAGS and the toolchain "
+                "file.\n"
                 "- Source: #pragma comment(linker, \"/ALIGN:...\") counts as the option and has to go too.\n"
                 "Afterwards sections named PAGE really become pageable and INIT is really discarded; small "
                 "sections that shared a page with resident code had hidden that.",

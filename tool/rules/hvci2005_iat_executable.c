@@ -184,6 +184,8 @@ const struct rule hvci2005_iat_executable = {
                 "- link.exe and lld-link: remove /MERGE:.rdata=.text (or /MERGE:.idata=.text, or whichever "
                 "code section they name). lld-link does it without a word; link.exe reports LNK4254 when the "
                 "rights differ.\n"
+                "- CMake: remove /MERGE from target_link_options, CMAKE_*_LINKER_FLAGS and the toolchain "
+                "file.\n"
                 "- WDK project: Linker, Advanced, Merge Sections.\n"
                 "- Source: remove #pragma comment(linker, \"/MERGE:.rdata=.text\").\n"
                 "- GNU ld: use the default linker script, which keeps .idata apart; remove -N (--omagic) and "

@@ -217,15 +217,17 @@ const struct rule hvci2006_loader_data_executable = {
                 "not cover.",
             .windows =
                 "With memory integrity an executable page cannot be written, so the load fails, or the "
-                "driver "
-                "stops the system when it first writes. Driver Verifier has no code of its own for this; its "
-                "code 0x2005 looks at the IAT directory only.",
+                "driver stops the system when it first writes. Driver Verifier has no code of its own for "
+                "this, and the HLK test \"HyperVisor Code Integrity Readiness\" no counter: code 0x2005 and "
+                "\"IAT in Executable Section\" look at the IAT directory only.",
             .cure =
                 "The causes are the same merges that move the import address table, and merges of writable "
                 "data.\n"
                 "- link.exe and lld-link: remove /MERGE:.rdata=.text and /MERGE:.00cfg=.text (guard slots, "
                 "thunk arrays), /MERGE:.didat=.text (delay-load tables), /MERGE:.data=.text (security "
                 "cookie).\n"
+                "- CMake: remove /MERGE from target_link_options, CMAKE_*_LINKER_FLAGS and the toolchain "
+                "file.\n"
                 "- WDK project: Linker, Advanced, Merge Sections.\n"
                 "- Source: remove #pragma comment(linker, \"/MERGE:...\"); do not place __security_cookie or "
                 "guard pointers with #pragma section in a code section.\n"

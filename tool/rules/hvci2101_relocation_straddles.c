@@ -171,6 +171,7 @@ const struct rule hvci2101_relocation_straddles = {
                 "- clang and lld-link, gcc and GNU ld: these linkers do not shift anything; use natural "
                 "packing.\n"
                 "- Assembler: align data that holds addresses (ALIGN 8, or ALIGN 4 on x86).\n"
+                "- CMake: target_compile_options(driver PRIVATE /Gy /Gw); no /Zp1 or -fpack-struct there.\n"
                 "- WDK project: C/C++, Code Generation, Enable Function-Level Linking.",
             .repair =
                 "fix repairs it in kernel images, x86 and x64, when the target makes it an error, or with "

@@ -87,8 +87,10 @@ const struct rule hvci2102_init_writable_executable = {
             .windows =
                 "Windows 10 and later strip the write right from such an INIT when they load the driver, so "
                 "memory integrity accepts it; that is the difference from HVCI2003, where the driver is "
-                "refused. Tools that only read the flags (Driver Verifier's code 0x2003 and the lab test's "
-                "\"Execute-Write Section\" describe the same pair of flags) may still report it.",
+                "refused. Tools that only read the flags may still report it: Driver Verifier's code 0x2003, "
+                "and \"Execute-Write Section\" of the HLK test \"HyperVisor Code Integrity Readiness\", "
+                "describe "
+                "the same pair of flags.",
             .cure =
                 "link.exe under /DRIVER puts the import directory into INIT, and before Visual Studio 2015 "
                 "the "
@@ -99,6 +101,7 @@ const struct rule hvci2102_init_writable_executable = {
                 "Without any option lld-link makes INIT readable and executable.\n"
                 "- GNU ld: a section gets the rights of its contents; put functions only into INIT, no "
                 "variables.\n"
+                "- CMake: target_link_options(driver PRIVATE /SECTION:INIT,ERD) in the place of INIT,d.\n"
                 "- WDK project: replace the value INIT,d in Linker, Specify Section Attributes "
                 "(SpecifySectionAttributes); a second option beside it does not help.\n"
                 "- Source: #pragma alloc_text(INIT, DriverEntry) for functions; no #pragma "
@@ -115,7 +118,7 @@ const struct rule hvci2102_init_writable_executable = {
                 "checksum again. Where the code "
                 "cannot be decoded (ARM64, IA64) it says that this is assumed, since Windows 10 and later "
                 "take "
-                "the right away themselves. When something writes the section, fix refuses and names it. A "
-                "signed image is left alone unless --drop-signature is given.",
+                "the right away themselves. A signed image is left alone unless --drop-signature is given.\n"
+                "Refused: a section that something writes; the message names what.",
         },
 };

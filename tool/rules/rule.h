@@ -5,9 +5,13 @@
 #define HVCIFIX_RULES_RULE_H
 
 #include "refs/refset.h"
+#include "rules/demands.h"
+#include "rules/signature.h"
 #include "rules/target.h"
 
-enum rule_verdict { RULE_PASS, RULE_FAIL, RULE_NOT_APPLICABLE };
+/* RULE_NOT_ASKED: a rule of build policy that nobody asks for. It was not judged, and reports leave it out.
+ */
+enum rule_verdict { RULE_PASS, RULE_FAIL, RULE_NOT_APPLICABLE, RULE_NOT_ASKED };
 
 struct rule_answer {
     const struct rule *rule;
@@ -20,7 +24,9 @@ struct rule_input {
     const struct refset *refs; /* holds at least the rule's `needs` */
     enum windows_target target;
     struct arena *arena;
-    struct finding_list *findings; /* the rule appends here when it fails */
+    struct finding_list *findings;           /* the rule appends here when it fails */
+    const struct demands *demands;           /* of build policy; NULL: none */
+    const struct signature_facts *signature; /* NULL: not looked at; then HVCI2208 and 2209 cannot answer */
 };
 
 /* Texts that `explain` prints and the docs are generated from; each a short paragraph, plain words. */
@@ -32,11 +38,18 @@ struct rule_text {
     const char *repair; /* what `fix` does, and what it refuses */
 };
 
+/* Holds for every rule of build policy, which no checker of Microsoft's has as a whole. */
+#define RULE_POLICY_CHECKERS                                                                                 \
+    "Driver Verifier's code integrity checks and the HLK test \"HyperVisor Code Integrity Readiness\" do "   \
+    "not "                                                                                                   \
+    "look at this; it is asked for by policy."
+
 struct rule {
     enum finding_code code;
     const char *name;          /* PascalCase, e.g. "SectionWritableExecutable" */
     const char *title;         /* a few words, e.g. "section is writable and executable" */
     const char *default_level; /* "error", "note", or e.g. "error before 1703, else note" */
+    enum demand_id demand;     /* DEMAND_NONE: the rule always judges; else only when the demand is asked */
     uint32_t needs; /* SOURCE_BIT sum of the references it looks at; headers and sections need none */
     bool (*judge)(const struct rule_input *input, struct rule_answer *answer); /* false: memory ran out */
     struct rule_text text;

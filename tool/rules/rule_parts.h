@@ -13,6 +13,20 @@ extern const struct rule hvci2005_iat_executable;
 extern const struct rule hvci2006_loader_data_executable;
 extern const struct rule hvci2101_relocation_straddles;
 extern const struct rule hvci2102_init_writable_executable;
+extern const struct rule hvci2201_nx_compat;
+extern const struct rule hvci2202_dynamic_base;
+extern const struct rule hvci2203_high_entropy_va;
+extern const struct rule hvci2204_guard_cf;
+extern const struct rule hvci2205_cet_compat;
+extern const struct rule hvci2206_force_integrity;
+extern const struct rule hvci2207_checksum;
+extern const struct rule hvci2208_signature;
+extern const struct rule hvci2209_signature_stale;
+extern const struct rule hvci2210_init_not_discardable;
+extern const struct rule hvci2211_shared_writable;
+extern const struct rule hvci2212_loader_data_writable;
+extern const struct rule hvci2213_version_above_target;
+extern const struct rule hvci2214_linker_makes_rwx_init;
 
 /* Rights as the section header stores them. CNT_CODE alone does not make a page executable. */
 static inline bool section_is_executable(const struct section *section)

@@ -10,6 +10,20 @@ const struct rule *const rules_all[] = {
     &hvci2006_loader_data_executable,
     &hvci2101_relocation_straddles,
     &hvci2102_init_writable_executable,
+    &hvci2201_nx_compat,
+    &hvci2202_dynamic_base,
+    &hvci2203_high_entropy_va,
+    &hvci2204_guard_cf,
+    &hvci2205_cet_compat,
+    &hvci2206_force_integrity,
+    &hvci2207_checksum,
+    &hvci2208_signature,
+    &hvci2209_signature_stale,
+    &hvci2210_init_not_discardable,
+    &hvci2211_shared_writable,
+    &hvci2212_loader_data_writable,
+    &hvci2213_version_above_target,
+    &hvci2214_linker_makes_rwx_init,
 };
 const size_t rules_count = sizeof rules_all / sizeof *rules_all;
 
@@ -25,6 +39,11 @@ bool rules_judge(const struct rule_input *input, struct rule_answer *answers)
 {
     for (size_t i = 0; i < rules_count; i++) {
         answers[i] = (struct rule_answer){rules_all[i], RULE_NOT_APPLICABLE, ""};
+        if (rules_all[i]->demand != DEMAND_NONE && !demand_is_asked(input->demands, rules_all[i]->demand)) {
+            answers[i].verdict = RULE_NOT_ASKED;
+            answers[i].reason = "No policy asks for it.";
+            continue;
+        }
         if (!rules_all[i]->judge(input, &answers[i]) || input->arena->exhausted)
             return false;
     }

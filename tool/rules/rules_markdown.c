@@ -17,6 +17,16 @@ static const char introduction[] =
     "only, so user-mode images and firmware get notes. It exists on 64-bit Windows for x64 and ARM64; for "
     "other machines the\n"
     "finding says so.\n"
+    "\n"
+    "Rules from HVCI2201 on are about how an image was built, not about memory integrity. They judge only "
+    "what a policy\n"
+    "demands in its section `[require]`, for example `signature = present` (`hvcifix policy init` lists the "
+    "keys), or a level\n"
+    "in `[rules]` asks for; `hvcifix check --all-rules` judges by all of them and reports what fails as "
+    "notes, and its JSON\n"
+    "has each answer with its reason. What they find is repaired only when it is asked for by name: "
+    "`hvcifix fix --only CODE`,\n"
+    "or `CODE = enforce` in `[fix]`.\n"
     "\n";
 
 /* A paragraph, with each line of a list kept as it is and a blank line before the first item. */
@@ -45,6 +55,8 @@ static void add_rule(struct text *text, const struct rule *rule)
     add_paragraph(text, rule->text.what);
     text_addz(text, "### What Windows does\n\n");
     add_paragraph(text, rule->text.windows);
+    if (rule->demand != DEMAND_NONE)
+        add_paragraph(text, RULE_POLICY_CHECKERS);
     text_addz(text, "### Cure at the source\n\n");
     add_paragraph(text, rule->text.cure);
     text_addz(text, "### What `hvcifix fix` does\n\n");

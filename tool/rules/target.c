@@ -6,6 +6,8 @@
  * supported which it may lack. */
 #include "rules/target.h"
 
+#include "base/text.h"
+
 #include <stddef.h>
 
 /* The one list of words. The first word for a value is its name. */
@@ -49,24 +51,10 @@ static const struct {
 #undef TABLE_ROW
 };
 
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool same_word(const char *a, const char *b)
-{
-    while (*a && to_lower(*a) == to_lower(*b)) {
-        a++;
-        b++;
-    }
-    return to_lower(*a) == to_lower(*b);
-}
-
 bool target_parse(const char *word, enum windows_target *target)
 {
     for (size_t i = 0; i < sizeof target_table / sizeof *target_table; i++)
-        if (same_word(word, target_table[i].word)) {
+        if (text_same_word(word, target_table[i].word)) {
             *target = target_table[i].target;
             return true;
         }

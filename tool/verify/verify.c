@@ -4,6 +4,7 @@
 #include "verify/verify.h"
 #include "verify/verify_checksum.h"
 #include "verify/verify_differences.h"
+#include "verify/verify_flags.h"
 #include "verify/verify_moves.h"
 #include "verify/verify_structure.h"
 
@@ -43,7 +44,7 @@ static bool judge_differences(struct verify_case *judged)
            /* 4. The new image breaks no structural rule that the old one kept. */
            && verify_structure(judged)
            /* 5. Every field that differs is explained. */
-           && verify_checksum(judged) && verify_explain_certificates(judged, fate) &&
+           && verify_checksum(judged) && verify_flags(judged) && verify_explain_certificates(judged, fate) &&
            verify_sections(judged, changed.section_indices, changed.section_count);
 }
 

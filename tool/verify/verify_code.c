@@ -62,6 +62,16 @@ bool verify_begins_instruction(const struct verify_code *code, uint64_t rva)
     return section && verify_bit(section->starts, (size_t)(rva - section->rva));
 }
 
+/* Some instruction in the section may be refused by verify_code_decode(). */
+static bool has_exceptions(const struct verify_code *code, const struct verify_code_section *section)
+{
+    size_t bits_nbytes = section->bytes.nbytes / 8 + 1;
+    for (size_t i = 0; i < bits_nbytes; i++)
+        if (section->relocated[i] != 0)
+            return true;
+    return verify_import_at(code->tables, section->rva, (uint64_t)section->rva + section->bytes.nbytes);
+}
+
 static bool mark_relocations(struct verify_code *code, const char **problem, uint64_t *problem_foff)
 {
     struct verify_relocation_reader reader = verify_relocations_begin(code->image);
@@ -77,6 +87,8 @@ static bool mark_relocations(struct verify_code *code, const char **problem, uin
         if (section)
             verify_set_bit(section->relocated, relocation.rva - section->rva);
     }
+    for (uint32_t i = 0; i < code->section_count; i++)
+        code->sections[i].is_plain = !has_exceptions(code, &code->sections[i]);
     *problem = reader.problem;
     *problem_foff = reader.problem_foff;
     return !reader.problem;
@@ -167,6 +179,8 @@ bool verify_code_decode(struct verify_code *code, const struct verify_code_secti
     code->step_count++;
     if (!verify_decode(&code->decoder, section->bytes, at, instruction))
         return false;
+    if (section->is_plain)
+        return true;
     uint64_t rva = (uint64_t)section->rva + at;
     return !verify_import_at(code->tables, rva, rva + instruction->nbytes) &&
            are_relocations_fields(code, section, at, instruction);

@@ -12,6 +12,7 @@ struct verify_code_section {
     const struct verify_section *section;
     uint32_t rva;
     struct span bytes;
+    bool is_plain; /* no relocated field and no import table lies in it */
     /* one bit a byte of `bytes` */
     uint8_t *relocated; /* a relocated field begins here */
     uint8_t *named;     /* a rel32 branch at any byte, a pointer, a table or a lea may lead here */
@@ -54,9 +55,9 @@ struct verify_code {
     struct verify_decoder decoder;
     struct verify_code_section *sections; /* ascending RVA */
     uint32_t section_count;
-    struct verify_function *functions; /* ascending, not overlapping; x64 only */
-    size_t function_count;
-    struct verify_branch *branches; /* ascending to_rva; after verify_branches_find() */
+    struct verify_function *functions;      /* ascending, not overlapping; x64 only */
+    size_t function_count, recent_function; /* where verify_function_at() found the last one */
+    struct verify_branch *branches;         /* ascending to_rva; after verify_branches_find() */
     size_t branch_count;
     bool has_branches;
     struct verify_table_operand *table_operands; /* ascending table_rva; filled and used by verify_room.c */

@@ -1,13 +1,18 @@
 /* verify_decode.c - wraps Zydis for the verifier.
  * Takes: bytes.  Gives: struct verify_instruction.  Must not: let a Zydis type decide anything outside. */
 #include "verify/verify_decode.h"
+#include "verify/verify_full.h"
 
 enum { MOST_KNOWN = 4 * 1024, FIRST_KNOWN = 256 };
 
 bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bool is_64)
 {
-    *decoder = (struct verify_decoder){.is_64 = is_64, .arena = arena};
-    prefix_index_init(&decoder->index, arena, MOST_KNOWN);
+    struct verify_shapes *shapes = arena_alloc(arena, sizeof *shapes);
+    *decoder = (struct verify_decoder){.is_64 = is_64, .shapes = shapes};
+    if (!shapes)
+        return false;
+    shapes->arena = arena;
+    prefix_index_init(&shapes->index, arena, MOST_KNOWN);
     return ZYAN_SUCCESS(ZydisDecoderInit(&decoder->zydis,
                                          is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32,
                                          is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32));
@@ -79,12 +84,6 @@ static enum verify_flow flow_of(const ZydisDecodedInstruction *decoded)
     }
 }
 
-static size_t window_nbytes(struct span code, size_t at)
-{
-    size_t left_nbytes = code.nbytes - at;
-    return left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES;
-}
-
 /* All but the target. */
 static struct verify_instruction instruction_of(const struct verify_decoder *decoder,
                                                 const ZydisDecodedInstruction *decoded)
@@ -115,24 +114,32 @@ static struct verify_instruction instruction_of(const struct verify_decoder *dec
 
 /* Nothing of an instruction_of() depends on what stands in its displacement and immediates, but for the
  * encoding that has its opcode behind them (3DNow!). */
-static void keep(struct verify_decoder *decoder, const ZydisDecodedInstruction *decoded, const uint8_t *bytes,
-                 const struct verify_instruction *instruction)
+static uint32_t keep(struct verify_shapes *shapes, const ZydisDecodedInstruction *decoded,
+                     const uint8_t *bytes, const struct verify_instruction *instruction)
 {
-    if (decoded->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || decoder->index.count == MOST_KNOWN)
-        return;
-    size_t needed = (size_t)decoder->index.count + 1;
+    if (decoded->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || shapes->index.count == MOST_KNOWN)
+        return PREFIX_NONE;
+    size_t needed = (size_t)shapes->index.count + 1;
     struct verify_instruction *known =
-        arena_grow(decoder->arena, decoder->known, decoder->index.count, &decoder->known_capacity,
+        arena_grow(shapes->arena, shapes->known, shapes->index.count, &shapes->known_capacity,
                    needed < FIRST_KNOWN ? (size_t)FIRST_KNOWN : needed, sizeof *known);
     if (!known)
-        return;
-    decoder->known = known;
+        return PREFIX_NONE;
+    shapes->known = known;
     size_t nbytes = instruction->disp_nbytes != 0     ? instruction->disp_at
                     : instruction->imm_nbytes[0] != 0 ? instruction->imm_at[0]
                                                       : instruction->nbytes;
-    uint32_t number = prefix_index_add(&decoder->index, bytes, nbytes);
+    uint32_t number = prefix_index_add(&shapes->index, bytes, nbytes);
     if (number != PREFIX_NONE)
         known[number] = *instruction;
+    return number;
+}
+
+uint32_t verify_decoder_keep(const struct verify_decoder *decoder, const ZydisDecodedInstruction *decoded,
+                             const uint8_t *bytes)
+{
+    struct verify_instruction instruction = instruction_of(decoder, decoded);
+    return keep(decoder->shapes, decoded, bytes, &instruction);
 }
 
 /* A direct branch's field has 1, 2 or 4 bytes. */
@@ -150,30 +157,31 @@ static int64_t branch_target(const struct verify_instruction *instruction, const
 }
 
 /* An instruction that is not known yet. Apart, so that known ones are found without its large frame. */
-__attribute__((noinline)) static bool decode_unknown(struct verify_decoder *decoder, const uint8_t *bytes,
-                                                     size_t nbytes, struct verify_instruction *instruction)
+__attribute__((noinline)) static bool decode_unknown(const struct verify_decoder *decoder,
+                                                     const uint8_t *bytes, size_t nbytes,
+                                                     struct verify_instruction *instruction)
 {
     ZydisDecoderContext context;
     ZydisDecodedInstruction decoded;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder->zydis, &context, bytes, nbytes, &decoded)))
         return false;
     *instruction = instruction_of(decoder, &decoded);
-    keep(decoder, &decoded, bytes, instruction);
+    keep(decoder->shapes, &decoded, bytes, instruction);
     return true;
 }
 
-bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
+bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction)
 {
     if (at >= code.nbytes)
         return false;
     const uint8_t *bytes = code.bytes + at;
-    size_t nbytes = window_nbytes(code, at);
-    uint32_t number = prefix_index_find(&decoder->index, bytes, nbytes);
+    size_t nbytes = verify_window_nbytes(code, at);
+    uint32_t number = verify_decoder_find(decoder, bytes, nbytes);
     if (number == PREFIX_NONE && !decode_unknown(decoder, bytes, nbytes, instruction))
         return false;
     if (number != PREFIX_NONE) {
-        *instruction = decoder->known[number];
+        *instruction = decoder->shapes->known[number];
         if (instruction->nbytes > nbytes)
             return false;
     }
@@ -182,10 +190,11 @@ bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
     return true;
 }
 
-static unsigned use_of_memory(const ZydisDecodedInstruction *decoded, const ZydisDecodedOperand *operand)
+static unsigned use_of_memory(const struct verify_full *full, const ZydisDecodedOperand *operand)
 {
-    if (decoded->meta.category == ZYDIS_CATEGORY_NOP || decoded->meta.category == ZYDIS_CATEGORY_WIDENOP ||
-        decoded->meta.category == ZYDIS_CATEGORY_PREFETCH)
+    ZydisInstructionCategory category = full->decoded.meta.category;
+    if (category == ZYDIS_CATEGORY_NOP || category == ZYDIS_CATEGORY_WIDENOP ||
+        category == ZYDIS_CATEGORY_PREFETCH)
         return USE_NONE;
     if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || operand->mem.type == ZYDIS_MEMOP_TYPE_MIB)
         return USE_ADDRESS;
@@ -197,17 +206,15 @@ static unsigned use_of_memory(const ZydisDecodedInstruction *decoded, const Zydi
 
 unsigned verify_decode_use(const struct verify_decoder *decoder, struct span code, size_t at, size_t field_at)
 {
-    ZydisDecodedInstruction decoded;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, code.bytes + at, window_nbytes(code, at),
-                                             &decoded, operands)))
+    struct verify_full full;
+    if (!verify_full_decode(decoder, code, at, &full))
         return USE_NONE;
-    if (decoded.raw.disp.size == 0 || decoded.raw.disp.offset != field_at - at)
+    if (full.decoded.raw.disp.size == 0 || full.decoded.raw.disp.offset != field_at - at)
         return USE_ADDRESS;
     unsigned use = USE_NONE;
-    for (unsigned i = 0; i < decoded.operand_count; i++)
-        if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && operands[i].mem.disp.has_displacement)
-            use |= use_of_memory(&decoded, &operands[i]);
+    for (unsigned i = 0; i < full.decoded.operand_count; i++)
+        if (full.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && full.operands[i].mem.disp.has_displacement)
+            use |= use_of_memory(&full, &full.operands[i]);
     return use;
 }
 

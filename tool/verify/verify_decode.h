@@ -12,16 +12,23 @@
 enum { INSTRUCTION_MAX_NBYTES = 15 };
 
 struct verify_instruction;
+struct verify_full_shape;
 
 /* Without its values, an instruction follows from its first bytes, so the decoder library is asked once for
- * each such string of bytes. */
-struct verify_decoder {
-    ZydisDecoder zydis;
-    bool is_64;
+ * each such string of bytes. What is remembered grows; what is said of bytes does not change by it. */
+struct verify_shapes {
     struct arena *arena;
     struct prefix_index index;        /* the numbers of known[] by their first bytes */
     struct verify_instruction *known; /* `target` is not set */
     size_t known_capacity;
+    const struct verify_full_shape **full; /* of known[], with operands; NULL: not asked for yet */
+    size_t full_count, full_capacity;      /* room for numbers below full_count */
+};
+
+struct verify_decoder {
+    ZydisDecoder zydis;
+    bool is_64;
+    struct verify_shapes *shapes;
 };
 
 enum verify_flow {
@@ -58,7 +65,7 @@ struct verify_instruction {
 bool verify_decoder_init(struct verify_decoder *decoder, struct arena *arena, bool is_64);
 
 /* Decodes the instruction at code.bytes + at. False when there is none. */
-bool verify_decode(struct verify_decoder *decoder, struct span code, size_t at,
+bool verify_decode(const struct verify_decoder *decoder, struct span code, size_t at,
                    struct verify_instruction *instruction);
 
 /* The ModRM byte at modrm_at, with mod 00 and r/m 101, may belong to a store that the decoder does not know:
@@ -70,5 +77,23 @@ bool verify_is_unknown_store(struct span code, size_t modrm_at);
  * counts as an address, whatever is done with it. */
 unsigned verify_decode_use(const struct verify_decoder *decoder, struct span code, size_t at,
                            size_t field_at);
+
+/* For verify_full.c: the number in known[] of the instruction that `bytes` begin with, or PREFIX_NONE. */
+static inline uint32_t verify_decoder_find(const struct verify_decoder *decoder, const uint8_t *bytes,
+                                           size_t nbytes)
+{
+    return prefix_index_find(&decoder->shapes->index, bytes, nbytes);
+}
+
+/* Puts what Zydis said into known[] and returns its number; PREFIX_NONE when it is not to be kept. */
+uint32_t verify_decoder_keep(const struct verify_decoder *decoder, const ZydisDecodedInstruction *decoded,
+                             const uint8_t *bytes);
+
+/* How many of the bytes behind `at` one instruction can have. */
+static inline size_t verify_window_nbytes(struct span code, size_t at)
+{
+    size_t left_nbytes = code.nbytes - at;
+    return left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES;
+}
 
 #endif

@@ -2,6 +2,7 @@
  * Takes: both images.  Gives: the changed fields, or the first byte outside them.
  * Must not: skip a byte of the common length. */
 #include "verify/verify_differences.h"
+#include "verify/verify_flags.h"
 #include "verify/verify_place.h"
 
 enum { COMPARED_NBYTES = 4096 };
@@ -58,6 +59,12 @@ static uint64_t allowed_field_end(struct verify_case *judged, enum verify_certif
     uint64_t security_foff = image->directories_foff + (uint64_t)DIR_SECURITY * DIRECTORY_ENTRY_NBYTES;
     if (is_inside(foff, image->checksum_foff, 4))
         return image->checksum_foff + 4;
+    uint64_t flags_foff = verify_flags_foff(image);
+    if (is_inside(foff, flags_foff, 2)) {
+        if (!changed->signed_field)
+            changed->signed_field = "DllCharacteristics";
+        return flags_foff + 2;
+    }
     if (fate == CERTIFICATES_DROPPED && is_inside(foff, security_foff, DIRECTORY_ENTRY_NBYTES))
         return security_foff + DIRECTORY_ENTRY_NBYTES;
     if (!is_inside(foff, image->section_table_foff,

@@ -13,9 +13,9 @@ struct verify_changed_fields {
     const char *signed_field; /* the first differing field that a signature covers; NULL without one */
 };
 
-/* Compares the files over their common length. A differing byte that is not in CheckSum, in a section's
- * Characteristics, or (when the certificates were dropped) in the security directory entry is the
- * counter-example. False when refuted. */
+/* Compares the files over their common length. A differing byte that is not in CheckSum, in
+ * DllCharacteristics, in a section's Characteristics, or (when the certificates were dropped) in the security
+ * directory entry is the counter-example. False when refuted. */
 bool verify_differences(struct verify_case *judged, enum verify_certificates_fate fate,
                         struct verify_changed_fields *changed);
 

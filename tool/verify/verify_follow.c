@@ -22,7 +22,7 @@ struct follow {
     bool has_other_first; /* a use that is no access comes first on some way */
     struct place seen[STEP_MAX_COUNT];
     size_t seen_count;
-    struct place pending[PENDING_MAX_COUNT];
+    size_t pending[PENDING_MAX_COUNT]; /* of `seen` */
     size_t pending_count;
 };
 
@@ -46,45 +46,48 @@ static bool is_covered(const struct verify_holders *before, const struct verify_
     return true;
 }
 
-static bool add_place(struct follow *follow, struct place place)
+static bool add_place(struct follow *follow, const struct place *place)
 {
-    if (place.holders.set == 0)
+    if (place->holders.set == 0)
         return true;
     for (size_t i = 0; i < follow->seen_count; i++)
-        if (follow->seen[i].at == place.at && (follow->seen[i].is_fresh || !place.is_fresh) &&
-            is_covered(&follow->seen[i].holders, &place.holders, &follow->found.is_stepped))
+        if (follow->seen[i].at == place->at && (follow->seen[i].is_fresh || !place->is_fresh) &&
+            is_covered(&follow->seen[i].holders, &place->holders, &follow->found.is_stepped))
             return true;
     if (follow->seen_count == STEP_MAX_COUNT || follow->pending_count == PENDING_MAX_COUNT)
         return false;
-    follow->seen[follow->seen_count++] = place;
-    follow->pending[follow->pending_count++] = place;
+    follow->seen[follow->seen_count] = *place;
+    follow->pending[follow->pending_count++] = follow->seen_count++;
     return true;
 }
 
 /* One instruction; false when the address gets out of sight. */
-static bool step(struct follow *follow, struct place place)
+static bool step(struct follow *follow, const struct place *place)
 {
     struct verify_full full;
     int64_t target = 0;
     follow->code->step_count++;
-    if (place.at < follow->begin || place.at >= follow->end ||
-        (follow->is_bounded && !verify_bit(follow->section->starts, place.at)) ||
-        !verify_decode_full(follow->code, follow->section, place.at, &full))
+    if (place->at < follow->begin || place->at >= follow->end ||
+        (follow->is_bounded && !verify_bit(follow->section->starts, place->at)) ||
+        !verify_decode_full(follow->code, follow->section, place->at, &full))
         return false;
     bool is_jump = verify_direct_jump(&full, &target);
-    int64_t target_at = (int64_t)place.at + target;
+    int64_t target_at = (int64_t)place->at + target;
     bool leaves = is_jump && (target_at < (int64_t)follow->begin || target_at >= (int64_t)follow->end);
     bool is_call = full.decoded.meta.category == ZYDIS_CATEGORY_CALL;
     bool is_branch = full.decoded.meta.category == ZYDIS_CATEGORY_COND_BR;
     struct verify_followed *found = &follow->found;
     uint32_t accessed_count = found->accessed.count, handed_count = found->handed.count;
-    if (!verify_holders_step(follow->code, follow->section, place.at, &full, &place.holders, place.is_certain,
-                             found))
+    struct place next = *place;
+    if (!verify_holders_step(follow->code, follow->section, place->at, &full, &next.holders,
+                             place->is_certain, found))
         return false;
     bool is_spill = full.decoded.mnemonic == ZYDIS_MNEMONIC_MOV && found->handed.count != handed_count &&
                     verify_is_frame_slot(&full.operands[0]);
-    struct place next = {place.at + full.decoded.length, place.is_certain && !is_call && !is_branch,
-                         place.is_fresh && found->accessed.count == accessed_count, place.holders};
+    size_t next_at = place->at + full.decoded.length;
+    next.is_certain = place->is_certain && !is_call && !is_branch;
+    next.is_fresh = place->is_fresh && found->accessed.count == accessed_count;
+    struct verify_holders behind_branch = next.holders; /* where it is not taken */
     if (is_call || (is_jump && leaves) || full.decoded.meta.category == ZYDIS_CATEGORY_RET)
         verify_holders_leave(&full, &next.holders, found);
     if (found->handed.count != handed_count && !is_spill) {
@@ -93,12 +96,13 @@ static bool step(struct follow *follow, struct place place)
     }
     if (full.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR && !is_jump && next.holders.set != 0)
         return false;
-    struct place there = next;
-    there.at = (size_t)target_at;
-    if (is_jump && !leaves && !add_place(follow, there))
+    next.at = (size_t)target_at;
+    if (is_jump && !leaves && !add_place(follow, &next))
         return false;
-    next.holders = is_jump && leaves && is_branch ? place.holders : next.holders;
-    return !verify_falls_through(&full) || add_place(follow, next);
+    if (is_jump && leaves && is_branch)
+        next.holders = behind_branch;
+    next.at = next_at;
+    return !verify_falls_through(&full) || add_place(follow, &next);
 }
 
 /* Behind an instruction that is not understood, what it does not write holds the address still: an access
@@ -114,7 +118,7 @@ static bool step_over(struct follow *follow, struct place place)
     place.at += full.decoded.length;
     place.is_fresh = false;
     follow->pending_count = 0;
-    return add_place(follow, place);
+    return add_place(follow, &place);
 }
 
 /* What the first instruction writes holds the address. An address is no mask: what is masked with it is all
@@ -166,14 +170,14 @@ struct verify_followed verify_follow(struct verify_code *code, const struct veri
         follow.end = function->end_rva - section->rva;
     }
     struct verify_followed *found = &follow.found;
-    found->is_known = add_place(&follow, (struct place){at + full.decoded.length, true, true, holders});
+    found->is_known = add_place(&follow, &(struct place){at + full.decoded.length, true, true, holders});
     bool goes_on = found->is_known;
     while (goes_on && follow.pending_count != 0) {
-        struct place place = follow.pending[--follow.pending_count];
+        const struct place *place = &follow.seen[follow.pending[--follow.pending_count]];
         if (step(&follow, place))
             continue;
         found->is_known = false;
-        goes_on = place.is_certain && step_over(&follow, place);
+        goes_on = place->is_certain && step_over(&follow, *place);
     }
     found->is_followed = found->is_known && found->handed.count == 0 && !found->is_stepped &&
                          full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;

@@ -7,6 +7,9 @@
 struct verify_function *verify_function_at(struct verify_code *code, uint32_t rva)
 {
     size_t low = 0, high = code->function_count;
+    if (code->recent_function < high && rva >= code->functions[code->recent_function].rva &&
+        rva < code->functions[code->recent_function].end_rva)
+        return &code->functions[code->recent_function];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (code->functions[middle].rva <= rva)
@@ -16,6 +19,7 @@ struct verify_function *verify_function_at(struct verify_code *code, uint32_t rv
     }
     if (low == 0 || rva >= code->functions[low - 1].end_rva)
         return NULL;
+    code->recent_function = low - 1;
     return &code->functions[low - 1];
 }
 
@@ -47,9 +51,33 @@ static bool is_padding(const struct verify_full *full)
            full->decoded.meta.category == ZYDIS_CATEGORY_WIDENOP;
 }
 
-/* Marks the instruction starts up to the function's end, or up to the tables that its own code names behind
- * its last instruction; *end is where the instructions end. False when the bytes are not one instruction
- * after the other. */
+/* Marks the instruction starts up to the function's end when no instruction takes the image's first byte into
+ * a register (*takes_base): then no jump through a table of RVAs is in it. Else, and where the bytes are not
+ * one instruction after the other, false. */
+static bool mark_plain_starts(struct verify_code *code, const struct verify_code_section *section,
+                              const struct verify_function *function, struct inner_targets *targets,
+                              bool *has_unlikely, bool *takes_base)
+{
+    struct verify_instruction instruction;
+    for (uint32_t rva = function->rva; rva < function->end_rva; rva += instruction.nbytes) {
+        size_t at = rva - section->rva;
+        if (!verify_code_decode(code, section, at, &instruction) ||
+            instruction.nbytes > function->end_rva - rva || (instruction.is_unlikely && function->is_gap))
+            return false;
+        if (instruction.is_rip_relative && !function->is_gap &&
+            rva + instruction.nbytes + load_u32(section->bytes.bytes + at + instruction.disp_at) == 0) {
+            *takes_base = true;
+            return false;
+        }
+        *has_unlikely = *has_unlikely || instruction.is_unlikely;
+        verify_set_bit(section->starts, at);
+        add_target(targets, section, at, function, &instruction);
+    }
+    return true;
+}
+
+/* The same up to the tables that the function's own code names behind its last instruction; *end is where the
+ * instructions end. False when the bytes are not one instruction after the other. */
 static bool mark_starts(struct verify_code *code, const struct verify_code_section *section,
                         const struct verify_function *function, struct verify_switches *switches,
                         struct inner_targets *targets, uint32_t *end, bool *has_unlikely)
@@ -61,14 +89,11 @@ static bool mark_starts(struct verify_code *code, const struct verify_code_secti
     for (uint32_t rva = function->rva; rva < *end; rva += instruction.nbytes) {
         struct verify_full full;
         size_t at = rva - section->rva;
-        if (!verify_code_decode(code, section, at, &instruction) || instruction.nbytes > *end - rva ||
-            (instruction.is_unlikely && function->is_gap))
+        if (!verify_code_decode(code, section, at, &instruction) || instruction.nbytes > *end - rva)
             return false;
         *has_unlikely = *has_unlikely || instruction.is_unlikely;
         verify_set_bit(section->starts, at);
         add_target(targets, section, at, function, &instruction);
-        if (function->is_gap)
-            continue;
         if (!verify_decode_full(code, section, at, &full))
             return false;
         size_t switch_count = switches->count;
@@ -108,14 +133,22 @@ static bool branches_meet_starts(struct verify_code *code, const struct verify_c
 static enum verify_function_state look_at(struct verify_code *code, const struct verify_function *function)
 {
     const struct verify_code_section *section = verify_code_at(code, function->rva);
-    struct verify_switches switches = {0};
+    struct verify_switches switches;
     struct inner_targets targets;
-    uint32_t end_rva;
-    bool has_unlikely;
+    uint32_t end_rva = function->end_rva;
+    bool has_unlikely = false, takes_base = false;
     targets.count = 0;
-    if (!mark_starts(code, section, function, &switches, &targets, &end_rva, &has_unlikely) ||
-        (end_rva < function->end_rva && !verify_switch_tail(section, &switches, function->rva, end_rva,
-                                                            function->end_rva, &code->step_count)))
+    bool is_plain = mark_plain_starts(code, section, function, &targets, &has_unlikely, &takes_base);
+    if (!is_plain && !takes_base)
+        return FUNCTION_UNCLEAN;
+    if (takes_base) {
+        switches = (struct verify_switches){0};
+        targets.count = 0;
+    }
+    if (takes_base &&
+        (!mark_starts(code, section, function, &switches, &targets, &end_rva, &has_unlikely) ||
+         (end_rva < function->end_rva && !verify_switch_tail(section, &switches, function->rva, end_rva,
+                                                             function->end_rva, &code->step_count))))
         return FUNCTION_UNCLEAN;
     size_t begin = function->rva - section->rva, code_end = end_rva - section->rva;
     if (!branches_meet_starts(code, section, &targets, begin, code_end, function->end_rva - section->rva))

@@ -62,7 +62,14 @@ struct run {
 
 static void unmark(const struct verify_code_section *section, size_t at, size_t end)
 {
-    for (size_t i = at; i < end; i++)
+    size_t i = at;
+    for (; i < end && i % 8 != 0; i++)
+        section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
+    if (i < end) {
+        memset(section->starts + i / 8, 0, (end - i) / 8);
+        i += (end - i) / 8 * 8;
+    }
+    for (; i < end; i++)
         section->starts[i / 8] = (uint8_t)(section->starts[i / 8] & ~(1u << (i % 8)));
 }
 

@@ -8,7 +8,7 @@ enum { RESULT_REGISTERS_32 = 1 << 0 };
 /* A string instruction moves its registers up; repeated, by what is not known. */
 static bool take_string(struct effect *effect)
 {
-    const ZydisDecodedInstruction *decoded = &effect->full->decoded;
+    const struct verify_full_head *decoded = &effect->full->decoded;
     bool repeats =
         decoded->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
     for (unsigned i = 0; i < decoded->operand_count; i++) {

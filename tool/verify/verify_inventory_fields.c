@@ -37,14 +37,7 @@ bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbyte
 
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
 {
-    struct verify_range_list *list = &moves->inert;
-    struct verify_range *items = arena_grow(moves->judged->arena, list->items, list->count, &list->capacity,
-                                            list->count + 1, sizeof *list->items);
-    if (!items)
-        return false;
-    list->items = items;
-    list->items[list->count++] = (struct verify_range){rva, rva + nbytes, what};
-    return true;
+    return verify_range_add(moves->judged->arena, &moves->inert, rva, nbytes, what);
 }
 
 bool verify_inert_join(struct verify_moves *moves)

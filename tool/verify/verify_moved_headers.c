@@ -174,6 +174,13 @@ static bool check_slack(const struct header_check *check)
     return true;
 }
 
+/* Four bytes of the optional header without DllCharacteristics, which verify_flags() judges. */
+static uint32_t without_flags(const struct verify_image *image, uint64_t at)
+{
+    uint32_t value = load_u32(image->file.bytes + image->opt_foff + at);
+    return at == OPT_SUBSYSTEM ? value & 0xFFFF : value;
+}
+
 /* Fields of the optional header that no layout changes. */
 static bool is_fixed_field(const struct header_check *check, uint64_t at)
 {
@@ -213,9 +220,8 @@ bool verify_moved_fixed_headers(struct verify_moves *moves)
         return false;
     uint64_t count = check.old_image->directories_foff - check.old_image->opt_foff;
     for (uint64_t at = 0; at < count; at += 4) {
-        uint32_t old_value = load_u32(check.old_image->file.bytes + check.old_image->opt_foff + at);
-        if (is_fixed_field(&check, at) &&
-            load_u32(check.new_image->file.bytes + check.new_image->opt_foff + at) != old_value)
+        uint32_t old_value = without_flags(check.old_image, at);
+        if (is_fixed_field(&check, at) && without_flags(check.new_image, at) != old_value)
             return refute_field(&check, check.new_image->opt_foff + at, old_value);
     }
     for (uint32_t i = 0; i < check.old_image->directory_count; i++)
@@ -229,8 +235,8 @@ bool verify_moved_headers(struct verify_moves *moves)
     struct header_check check = {moves, &moves->judged->old_image, &moves->judged->new_image};
     uint64_t count = check.old_image->directories_foff - check.old_image->opt_foff;
     for (uint64_t at = 0; at < count; at += 4) {
-        uint32_t old_value = load_u32(check.old_image->file.bytes + check.old_image->opt_foff + at);
-        uint32_t value = load_u32(check.new_image->file.bytes + check.new_image->opt_foff + at);
+        uint32_t old_value = without_flags(check.old_image, at);
+        uint32_t value = without_flags(check.new_image, at);
         if (!check_optional_field(&check, at, old_value, value))
             return false;
     }

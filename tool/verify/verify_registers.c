@@ -2,33 +2,10 @@
  * Takes: bytes.  Gives: sets of registers.  Must not: follow control flow. */
 #include "verify/verify_registers.h"
 
-enum { REGISTER_COUNT = 16 };
-
 bool verify_decode_full(const struct verify_code *code, const struct verify_code_section *section, size_t at,
                         struct verify_full *full)
 {
-    if (at >= section->bytes.nbytes)
-        return false;
-    size_t left_nbytes = section->bytes.nbytes - at;
-    return ZYAN_SUCCESS(
-        ZydisDecoderDecodeFull(&code->decoder.zydis, section->bytes.bytes + at,
-                               left_nbytes < INSTRUCTION_MAX_NBYTES ? left_nbytes : INSTRUCTION_MAX_NBYTES,
-                               &full->decoded, full->operands));
-}
-
-int verify_register_number(ZydisRegister reg)
-{
-    if (reg == ZYDIS_REGISTER_NONE || reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP)
-        return -1;
-    ZydisRegister wide = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
-    int number = (int)wide - (int)ZYDIS_REGISTER_RAX;
-    return number >= 0 && number < REGISTER_COUNT ? number : -1;
-}
-
-bool verify_holds(uint16_t set, ZydisRegister reg)
-{
-    int number = verify_register_number(reg);
-    return number >= 0 && (set >> number & 1);
+    return verify_full_decode(&code->decoder, section->bytes, at, full);
 }
 
 /* What a call does not keep. */

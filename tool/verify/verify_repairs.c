@@ -8,14 +8,7 @@
 
 bool verify_repairs_add(struct verify_moves *moves, uint32_t rva, uint64_t nbytes, const char *what)
 {
-    struct verify_range_list *list = &moves->repairs.made;
-    struct verify_range *items = arena_grow(moves->judged->arena, list->items, list->count, &list->capacity,
-                                            list->count + 1, sizeof *list->items);
-    if (!items)
-        return false;
-    list->items = items;
-    list->items[list->count++] = (struct verify_range){rva, rva + nbytes, what};
-    return true;
+    return verify_range_add(moves->judged->arena, &moves->repairs.made, rva, nbytes, what);
 }
 
 bool verify_repairs_add_site(struct verify_moves *moves, uint32_t rva)

@@ -186,15 +186,30 @@ static bool callee_uses_it(struct verify_code *code, const struct verify_code_se
     return false;
 }
 
+/* The next byte from `at` that may begin a call or, on x86, fnstenv; the end without one. */
+static size_t next_opcode(const struct verify_code *code, struct span bytes, size_t at)
+{
+    if (code->decoder.is_64) {
+        const uint8_t *call = memchr(bytes.bytes + at, 0xE8, bytes.nbytes - at);
+        return call ? (size_t)(call - bytes.bytes) : bytes.nbytes;
+    }
+    while (at < bytes.nbytes && bytes.bytes[at] != 0xE8 && bytes.bytes[at] != 0xD9)
+        at++;
+    return at;
+}
+
 bool verify_return_address_used(struct verify_code *code, bool counts_returned, uint32_t *rva)
 {
     for (uint32_t i = 0; i < code->section_count; i++) {
         const struct verify_code_section *section = &code->sections[i], *to;
+        struct span bytes = section->bytes;
         struct verify_function *begun;
-        for (size_t at = 0, to_at; at < section->bytes.nbytes; at++) {
-            code->step_count++;
+        size_t to_at;
+        code->step_count += bytes.nbytes;
+        for (size_t at = next_opcode(code, bytes, 0); at < bytes.nbytes;
+             at = next_opcode(code, bytes, at + 1)) {
             *rva = section->rva + (uint32_t)at;
-            if ((section->bytes.bytes[at] == 0xD9 && verify_begins_instruction(code, *rva) &&
+            if ((bytes.bytes[at] == 0xD9 && verify_begins_instruction(code, *rva) &&
                  is_environment(code, section, at)) ||
                 (is_call(code, section, at, &to, &to_at, &begun) &&
                  callee_uses_it(code, to, to_at, begun, counts_returned, rva)))

@@ -68,11 +68,12 @@ bool verify_scan_rip_relative(struct verify_write_search *search)
 {
     for (uint32_t i = 0; i < search->code->section_count; i++) {
         const struct verify_code_section *section = &search->code->sections[i];
-        for (size_t at = 1; range_fits(section->bytes.nbytes, at, DISP32_NBYTES); at++) {
-            search->code->step_count++;
-            if (is_rip_modrm(section->bytes.bytes[at - 1]) && !judge_rip_field(search, section, at))
+        const uint8_t *bytes = section->bytes.bytes;
+        size_t nbytes = section->bytes.nbytes;
+        search->code->step_count += nbytes;
+        for (size_t at = 1; nbytes >= DISP32_NBYTES && at <= nbytes - DISP32_NBYTES; at++)
+            if (is_rip_modrm(bytes[at - 1]) && !judge_rip_field(search, section, at))
                 return false;
-        }
     }
     return true;
 }

@@ -6,29 +6,19 @@
 
 #include <stdlib.h>
 
-static bool add_to(struct table_collector *collector, struct verify_range_list *list,
-                   struct verify_range range)
-{
-    struct verify_range *items = arena_grow(collector->arena, list->items, list->count, &list->capacity,
-                                            list->count + 1, sizeof *list->items);
-    if (!items)
-        return false;
-    list->items = items;
-    list->items[list->count++] = range;
-    return true;
-}
-
 bool collect_range(struct table_collector *collector, unsigned kinds, uint64_t rva, uint64_t nbytes,
                    const char *what)
 {
-    struct verify_range range = {rva, rva + nbytes, what};
     if (nbytes == 0 || rva > UINT32_MAX)
         return true;
-    if ((kinds & RANGE_TYPED) && !add_to(collector, &collector->tables->typed, range))
+    if ((kinds & RANGE_TYPED) &&
+        !verify_range_add(collector->arena, &collector->tables->typed, rva, nbytes, what))
         return false;
-    if ((kinds & RANGE_IMPORT) && !add_to(collector, &collector->tables->imports, range))
+    if ((kinds & RANGE_IMPORT) &&
+        !verify_range_add(collector->arena, &collector->tables->imports, rva, nbytes, what))
         return false;
-    return !(kinds & RANGE_WRITTEN) || add_to(collector, &collector->tables->written, range);
+    return !(kinds & RANGE_WRITTEN) ||
+           verify_range_add(collector->arena, &collector->tables->written, rva, nbytes, what);
 }
 
 bool collect_problem(struct table_collector *collector, uint64_t rva, const char *problem)
@@ -82,6 +72,18 @@ static int compare_ranges(const void *left, const void *right)
     if (a->rva != b->rva)
         return a->rva < b->rva ? -1 : 1;
     return a->end_rva < b->end_rva ? -1 : a->end_rva > b->end_rva;
+}
+
+bool verify_range_add(struct arena *arena, struct verify_range_list *list, uint64_t rva, uint64_t nbytes,
+                      const char *what)
+{
+    struct verify_range *items =
+        arena_grow(arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *list->items);
+    if (!items)
+        return false;
+    list->items = items;
+    list->items[list->count++] = (struct verify_range){rva, rva + nbytes, what};
+    return true;
 }
 
 void verify_ranges_sort(struct verify_range *items, size_t count)
@@ -138,16 +140,6 @@ const struct verify_range *verify_range_at(const struct verify_range_list *list,
 bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva)
 {
     return verify_range_at(&tables->typed, rva, end_rva) != NULL;
-}
-
-const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
-                                            uint64_t end_rva)
-{
-    const struct verify_range_list *imports = &tables->imports; /* merged, so the last one ends last */
-    if (imports->count == 0 || end_rva <= imports->items[0].rva ||
-        rva >= imports->items[imports->count - 1].end_rva)
-        return NULL;
-    return verify_range_at(imports, rva, end_rva);
 }
 
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,

@@ -31,6 +31,10 @@ struct verify_tables {
 /* Collects both lists. False only when memory ran out. */
 bool verify_tables_read(const struct verify_image *image, struct arena *arena, struct verify_tables *tables);
 
+/* Appends [rva, rva + nbytes); `what` is borrowed. False when memory ran out. */
+bool verify_range_add(struct arena *arena, struct verify_range_list *list, uint64_t rva, uint64_t nbytes,
+                      const char *what);
+
 /* By begin, then by end. */
 void verify_ranges_sort(struct verify_range *items, size_t count);
 
@@ -45,8 +49,15 @@ const struct verify_range *verify_range_at(const struct verify_range_list *list,
 bool verify_is_typed(const struct verify_tables *tables, uint64_t rva, uint64_t end_rva);
 
 /* The import table that overlaps [rva, end_rva), of `imports`, or NULL. */
-const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
-                                            uint64_t end_rva);
+static inline const struct verify_range *verify_import_at(const struct verify_tables *tables, uint64_t rva,
+                                                          uint64_t end_rva)
+{
+    const struct verify_range_list *imports = &tables->imports; /* merged, so the last one ends last */
+    if (imports->count == 0 || end_rva <= imports->items[0].rva ||
+        rva >= imports->items[imports->count - 1].end_rva)
+        return NULL;
+    return verify_range_at(imports, rva, end_rva);
+}
 
 /* The first loader-written range that overlaps [rva, end_rva), or NULL. */
 const struct verify_range *verify_written_in(const struct verify_tables *tables, uint64_t rva,

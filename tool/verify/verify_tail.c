@@ -19,14 +19,7 @@ static uint64_t sections_end_foff(const struct verify_image *image)
 static bool add_range(struct verify_moves *moves, struct verify_range_list *list, uint64_t foff,
                       uint64_t nbytes, const char *what)
 {
-    struct verify_range *items = arena_grow(moves->judged->arena, list->items, list->count, &list->capacity,
-                                            list->count + 1, sizeof *items);
-    if (!items)
-        return false;
-    list->items = items;
-    if (nbytes != 0)
-        list->items[list->count++] = (struct verify_range){foff, foff + nbytes, what};
-    return true;
+    return nbytes == 0 || verify_range_add(moves->judged->arena, list, foff, nbytes, what);
 }
 
 /* Kinds without an address in them. */

@@ -123,17 +123,32 @@ static bool may_take_address(const struct verify_field_in_code *field)
     return bytes[field->at - 2] == 0x8D || bytes[field->at - 3] == 0x0F;
 }
 
+/* Does an instruction take the address that the field leads to, and is it the only one that has the field?
+ * Where the code around it is known already, that says at once which instruction it is. */
+static bool takes_address(struct verify_write_search *search, const struct verify_field_in_code *field,
+                          struct verify_uses *uses)
+{
+    struct verify_code *code = search->code;
+    const struct verify_function *function =
+        verify_function_at(code, (uint32_t)(field->section->rva + field->at));
+    bool is_known = function && function->state == FUNCTION_CLEAN;
+    if (!is_known && !(verify_uses_possible(code, field).uses & USE_ADDRESS))
+        return false;
+    *uses = verify_uses_resolved(code, field);
+    return uses->is_operand && uses->is_unanimous && uses->uses == USE_ADDRESS &&
+           (field->at - uses->operand_at <= VERIFY_OPERAND_DEEPEST_NBYTES || !is_known ||
+            (verify_uses_possible(code, field).uses & USE_ADDRESS));
+}
+
 /* The address of something else is taken, a constant is added, and what is stored to lies in a target. The
  * image base has a walk of its own. */
 static bool judge_far_store(struct verify_write_search *search, const struct verify_field_in_code *field,
                             uint64_t rva)
 {
+    struct verify_uses uses;
     if ((field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE) ||
         rva < search->code->image->headers_nbytes || !may_take_address(field) ||
-        !(verify_uses_possible(search->code, field).uses & USE_ADDRESS))
-        return true;
-    struct verify_uses uses = verify_uses_resolved(search->code, field);
-    if (!uses.is_operand || !uses.is_unanimous || uses.uses != USE_ADDRESS)
+        !takes_address(search, field, &uses))
         return true;
     struct verify_followed followed = verify_follow(search->code, field->section, uses.operand_at, 0);
     search->resolved_count++;

@@ -1,0 +1,57 @@
+#!/bin/sh
+# nuget.sh BUILD VERSION - packs BUILD/nuget/HvciFix.VERSION.nupkg with the .NET SDK.
+# Takes: BUILD/hvcifix.exe, BUILD/nuget/hvcifix, msbuild/.  Gives: the package, put in place only when complete.
+# Must not: fetch anything, or leave what the SDK writes anywhere but below BUILD/nuget.
+set -eu
+
+build=$1
+version=$2
+folder=$build/nuget
+stage=$folder/package
+
+if ! command -v dotnet >/dev/null 2>&1; then
+    echo "make nuget needs the .NET SDK (dotnet), which is not in Debian: https://dot.net/download" >&2
+    exit 1
+fi
+
+# Whose library this is, and under which terms: Debian keeps that for each package.
+copy_terms() {
+    owner=$(dpkg-query -S "*/$(basename "$1")" 2>/dev/null | head -n 1 | cut -d : -f 1)
+    [ -z "$owner" ] || cp "/usr/share/doc/$owner/copyright" "$stage/licences/$owner.txt"
+}
+
+# The libraries of the Linux program but those of the C library, which every distribution has.
+copy_libraries() {
+    ldd "$folder/hvcifix" | awk '$2 == "=>" { print $1, $3 }' | while read -r name path; do
+        case $name in
+        libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | libresolv.so*) continue ;;
+        esac
+        cp -L "$path" "$stage/tools/linux-x64/lib/$name"
+        copy_terms "$(readlink -f "$path")"
+    done
+}
+
+rm -rf "$stage" "$folder/out"
+mkdir -p "$stage/build/native" "$stage/tools/x64" "$stage/tools/linux-x64/lib" "$stage/licences"
+cp msbuild/build/native/HvciFix.* "$stage/build/native/"
+cp msbuild/README.md msbuild/HvciFix.nuspec msbuild/pack.csproj "$stage/"
+cp LICENSE "$stage/LICENSE.txt"
+cp "$build/hvcifix.exe" "$stage/tools/x64/"
+cp "$folder/hvcifix" "$stage/tools/linux-x64/"
+if command -v dpkg-query >/dev/null 2>&1; then
+    copy_libraries
+    for name in z crypto inih cjson Zydis archive bz2 lzma zstd nettle; do # what the programs may hold themselves
+        copy_terms "$(${CC:-gcc} -print-file-name=lib$name.a)"
+    done
+fi
+
+# The SDK gives all that it packs this time, so that the same files make the same package byte for byte.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
+export SOURCE_DATE_EPOCH DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+if ! dotnet pack "$stage/pack.csproj" -nologo -v:quiet -nodeReuse:false -p:HvciFixVersion="$version" -o "$folder/out" \
+    >"$folder/log.txt" 2>&1; then
+    cat "$folder/log.txt" >&2
+    exit 1
+fi
+mv "$folder/out/HvciFix.$version.nupkg" "$folder/"
+rmdir "$folder/out"

@@ -1,0 +1,240 @@
+/* Calls that may ask for executable memory, each with the verdict that its source has.
+ * Behind a call stands "truth: KEY VERDICT[|VERDICT...]": KEY is a text that no other call has among its arguments.
+ * Where a function is inlined its call may stand in several places: each must have one of the verdicts. */
+#include <ntddk.h>
+
+NTSTATUS NTAPI ZwAllocateVirtualMemory(HANDLE, PVOID *, ULONG_PTR, PSIZE_T, ULONG, ULONG);
+
+#define NX ((POOL_TYPE)512)
+#define EXECUTE_READWRITE 0x40
+#define READWRITE 0x04
+#define MDL_NO_EXECUTE 0x40000000
+#define NOINLINE __attribute__((noinline))
+
+volatile LONG choice;
+void *volatile kept;
+PMDL volatile mdl;
+POOL_TYPE chosen_once = NonPagedPool; /* as POOL_NX_OPTIN has it */
+static POOL_TYPE chosen_again = PagedPool;
+static const POOL_TYPE never_changed = NonPagedPool;
+typedef PVOID(NTAPI *allocate_fn)(POOL_TYPE, SIZE_T, ULONG);
+static allocate_fn cached;
+static allocate_fn found;
+
+static void constants(void)
+{
+    kept = ExAllocatePoolWithTag(NonPagedPool, 64, '1000'); // truth: '0001' executable
+    kept = ExAllocatePoolWithTag(PagedPool, 64, '2000');    // truth: '0002' no-execute
+    kept = ExAllocatePoolWithTag(NX, 64, '3000');           // truth: '0003' no-execute
+    kept = ExAllocatePoolWithTag((POOL_TYPE)(NonPagedPoolCacheAligned | 8), 64, '4000'); // truth: '0004' executable
+    kept = ExAllocatePoolWithTag((POOL_TYPE)(NX | 16), 64, '5000');                      // truth: '0005' no-execute
+    kept = ExAllocatePool(NonPagedPool, 0x1234); // truth: 0x1234 executable
+    kept = ExAllocatePool(PagedPool, 0x1236);    // truth: 0x1236 no-execute
+    kept = ExAllocatePoolWithQuotaTag((POOL_TYPE)(PagedPool | 8), 64, '6000'); // truth: '0006' no-execute
+    kept = ExAllocatePoolWithTag(never_changed, 64, '7000');                   // truth: '0007' executable
+}
+
+static void conditions(void)
+{
+    POOL_TYPE type = choice ? NonPagedPool : NX;
+    POOL_TYPE safe = choice > 3 ? PagedPool : NX;
+    POOL_TYPE unsafe = choice > 7 ? NonPagedPool : NonPagedPoolCacheAligned;
+    kept = ExAllocatePoolWithTag(type, 64, '1001');   // truth: '1001' depends
+    kept = ExAllocatePoolWithTag(safe, 64, '2001');   // truth: '1002' no-execute
+    kept = ExAllocatePoolWithTag(unsafe, 64, '3001'); // truth: '1003' executable
+    if (choice == 0)
+        kept = ExAllocatePoolWithTag((POOL_TYPE)choice, 64, '4001'); // truth: '1004' unknown|depends
+    type = PagedPool;
+    for (int i = 0; i < choice; i++) {
+        kept = ExAllocatePoolWithTag(type, 64, '5001'); // truth: '1005' depends|no-execute|executable
+        type = NonPagedPool;
+    }
+    switch (choice) {
+    case 1:
+        type = PagedPool;
+        break;
+    case 2:
+        type = NX;
+        break;
+    case 3:
+        type = (POOL_TYPE)(PagedPool | 8);
+        break;
+    case 4:
+        type = PagedPoolCacheAligned;
+        break;
+    default:
+        type = (POOL_TYPE)(NX | 16);
+        break;
+    }
+    kept = ExAllocatePoolWithTag(type, 64, '6001'); // truth: '1006' no-execute
+}
+
+static NOINLINE void *allocate(POOL_TYPE type, SIZE_T nbytes)
+{
+    return ExAllocatePoolWithTag(type, nbytes, '1002'); // truth: '2001' no-execute
+}
+
+static NOINLINE void *allocate_any(SIZE_T nbytes, ULONG flags, POOL_TYPE type)
+{
+    if (flags & 1)
+        nbytes *= 2;
+    return ExAllocatePoolWithTag(type, nbytes, '2002'); // truth: '2002' depends
+}
+
+static NOINLINE void *allocate_plain(SIZE_T nbytes)
+{
+    return ExAllocatePoolWithTag(NonPagedPool, nbytes, '3002'); // truth: '2003' executable
+}
+
+/* Its address is taken: anybody may call it. */
+NOINLINE void *NTAPI allocate_for_others(POOL_TYPE type, SIZE_T nbytes, ULONG tag)
+{
+    (void)tag;
+    return ExAllocatePoolWithTag(type, nbytes, '4002'); // truth: '2004' depends|unknown
+}
+
+/* A wrapper of a wrapper. */
+static NOINLINE void *allocate_paged(SIZE_T nbytes)
+{
+    return allocate(PagedPool, nbytes + 16);
+}
+
+static void wrappers(void)
+{
+    kept = allocate(NX, 100);
+    kept = allocate(PagedPool, 200);
+    kept = allocate_paged(300);
+    kept = allocate_any(100, 1, NonPagedPool);
+    kept = allocate_any(200, 2, PagedPool);
+    kept = allocate_plain(100);
+    *(allocate_fn volatile *)&kept = allocate_for_others;
+}
+
+static void globals(void)
+{
+    kept = ExAllocatePoolWithTag(chosen_once, 64, '1003'); // truth: '3001' no-execute
+    if (choice == 11)
+        chosen_again = NonPagedPool;
+    kept = ExAllocatePoolWithTag(chosen_again, 64, '2003'); // truth: '3002' depends
+}
+
+static void pointers(void)
+{
+    UNICODE_STRING name;
+    cached = (allocate_fn)ExAllocatePoolWithTag;
+    kept = cached(NonPagedPool, 64, '1004'); // truth: '4001' executable
+    kept = cached(PagedPool, 64, '2004');    // truth: '4002' no-execute
+    RtlInitUnicodeString(&name, L"ExAllocatePoolWithTag");
+    found = (allocate_fn)MmGetSystemRoutineAddress(&name);
+    if (found)
+        kept = found(NonPagedPool, 64, '3004'); // truth: '4003' executable
+}
+
+static NOINLINE void later(void)
+{
+    kept = cached(NX, 64, '4004');           // truth: '4004' no-execute
+    kept = found(NonPagedPool, 64, '5004');  // truth: '4005' executable
+}
+
+static void protections(HANDLE process, PVOID *base, PSIZE_T nbytes)
+{
+    HANDLE section;
+    LARGE_INTEGER most;
+    most.QuadPart = 0x5000;
+    ZwAllocateVirtualMemory(process, base, 0, nbytes, 0x1001000, EXECUTE_READWRITE); // truth: 0x1001000 executable
+    ZwAllocateVirtualMemory(process, base, 0, nbytes, 0x1003000, READWRITE);         // truth: 0x1003000 no-execute
+    ZwCreateSection(&section, 0x777, NULL, &most, READWRITE, 0x8000000, NULL);       // truth: 0x777 no-execute
+    ZwCreateSection(&section, 0x778, NULL, &most, 0x20, 0x8000000, NULL);            // truth: 0x778 executable
+    ZwMapViewOfSection(section, process, base, 0, 0x9991, NULL, nbytes, ViewUnmap, 0, 0x40); // truth: 0x9991 executable
+    ZwMapViewOfSection(section, process, base, 0, 0x9992, NULL, nbytes, ViewUnmap, 0, 4);    // truth: 0x9992 no-execute
+}
+
+static void mappings(void)
+{
+    /* the same call but for the requested address, which makes it known */
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7771, FALSE, // truth: 0x7771 executable
+                                        NormalPagePriority);
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7772, FALSE, // truth: 0x7772 no-execute
+                                        NormalPagePriority | MDL_NO_EXECUTE);
+    kept = MmMapLockedPagesSpecifyCache(mdl, UserMode, MmCached, (PVOID)0x7773, FALSE, // truth: 0x7773 no-execute
+                                        NormalPagePriority);
+}
+
+static NOINLINE void many_arguments(int a, int b, int c, int d, POOL_TYPE type, int f)
+{
+    choice = a + b + c + d + f;
+    kept = ExAllocatePoolWithTag(type, 64, '1005'); // truth: '5001' executable
+}
+
+static NOINLINE void tail(POOL_TYPE type)
+{
+    choice++;
+    ExAllocatePoolWithTag(type, 64, '2005'); // truth: '5002' no-execute
+}
+
+static NOINLINE void two_steps(int unused, POOL_TYPE type)
+{
+    (void)unused;
+    choice += 3;
+    tail(type);
+}
+
+static NOINLINE void handed_out(void)
+{
+    POOL_TYPE type = PagedPool;
+    POOL_TYPE *volatile elsewhere = &type;
+    *elsewhere = NonPagedPool;
+    kept = ExAllocatePoolWithTag(type, 64, '3005'); // truth: '5003' executable|depends|unknown
+}
+
+static NOINLINE void change(POOL_TYPE *type)
+{
+    if (choice == 99)
+        *type = NonPagedPool;
+}
+
+static NOINLINE void changed_by_callee(void)
+{
+    POOL_TYPE type = PagedPool;
+    change(&type);
+    kept = ExAllocatePoolWithTag(type, 64, '7005'); // truth: '5007' depends|unknown
+}
+
+/* A sum of bits. */
+static NOINLINE void bits(ULONG flags)
+{
+    kept = ExAllocatePoolWithTag((POOL_TYPE)((flags & 8) | 512), 64, '4005'); // truth: '5004' no-execute
+    kept = ExAllocatePoolWithTag((POOL_TYPE)(flags & 0x18), 64, '5005');      // truth: '5005' executable
+    kept = ExAllocatePoolWithTag((POOL_TYPE)(flags | 1), 64, '6005');         // truth: '5006' no-execute
+}
+
+void NTAPI unload(PDRIVER_OBJECT driver)
+{
+    (void)driver;
+    later();
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    SIZE_T nbytes = 0x1000;
+    PVOID base = NULL;
+    (void)path;
+    chosen_once = NX;
+    driver->DriverUnload = unload;
+    constants();
+    conditions();
+    wrappers();
+    globals();
+    pointers();
+#ifndef ONLY_POOL
+    protections((HANDLE)(LONG_PTR)-1, &base, &nbytes);
+    mappings();
+#endif
+    many_arguments(1, 2, 3, choice, NonPagedPoolCacheAligned, choice);
+    two_steps(4, NX);
+    two_steps(5, PagedPool);
+    handed_out();
+    changed_by_callee();
+    bits((ULONG)choice);
+    return STATUS_SUCCESS;
+}

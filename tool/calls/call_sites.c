@@ -1,0 +1,259 @@
+/* call_sites.c - the search from top to bottom: which functions have to be read, which calls are of interest,
+ * what each asks for.
+ * Takes: image, inventory, code map.  Gives: struct call_site_list.  Must not: follow values by itself. */
+#include "calls/calls_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS_AT_LEAST = 1 << 20, STEPS_PER_REFERENCE = 64 };
+
+static const char routine_finder[] = "MmGetSystemRoutineAddress";
+
+const char *site_verdict_name(enum site_verdict verdict)
+{
+    static const char *const names[] = {"executable", "no-execute", "depends", "unknown"};
+    return names[verdict];
+}
+
+static bool is_of_interest(const struct import *import)
+{
+    return import->name && (kernel_api_find(import->name) || strcmp(import->name, routine_finder) == 0);
+}
+
+/* Reads all functions that refer to [rva, rva + nbytes), those that do so through a thunk included. */
+static bool read_users(struct call_search *search, uint32_t rva, uint32_t nbytes, bool through_thunks)
+{
+    size_t first, count;
+    search_refs_to(search, rva, nbytes, &first, &count);
+    for (size_t i = first; i < first + count; i++) {
+        const struct ref *ref = &search->refs->refs[search->by_target[i].ref];
+        if (ref->source != SOURCE_CODE)
+            continue;
+        uint32_t site = code_instruction_begin(search->map, ref->site_rva);
+        if (through_thunks && search_import_thunk(search, site) && !read_users(search, site, 1, false))
+            return false;
+        (void)search_function_holding(search, site);
+        if (search->arena->exhausted)
+            return false;
+    }
+    return true;
+}
+
+static bool leads_to_api(struct call_search *search, value_number value, uint32_t function_rva)
+{
+    struct leaves leaves;
+    const struct atom *atom = value_atom(&search->values, value, 0);
+    if (search->values.values[value].atom_count != 1 ||
+        (atom->kind != ATOM_RESULT &&
+         !(atom->kind == ATOM_GLOBAL && import_at(&search->imports, (uint32_t)atom->number))))
+        return false;
+    if (!search_leaves(search, value, function_rva, &leaves) || leaves.count != 1)
+        return false;
+    const struct leaf *leaf = &leaves.items[0];
+    return (leaf->kind == LEAF_IMPORT && is_of_interest(leaf->import)) ||
+           (leaf->kind == LEAF_ROUTINE_NAME && kernel_api_find(leaf->name));
+}
+
+/* Global variables that hold the address of such a function, and who calls through them. */
+static bool read_cached(struct call_search *search)
+{
+    for (size_t i = 0; i < search->records.store_count; i++) {
+        struct store_record store = search->records.stores[i];
+        if (leads_to_api(search, store.value, store.function_rva) &&
+            !read_users(search, store.rva, image_pointer_nbytes(search->image), false))
+            return false;
+        if (search->arena->exhausted)
+            return false;
+    }
+    return true;
+}
+
+static bool read_all_of_interest(struct call_search *search)
+{
+    unsigned pointer_nbytes = image_pointer_nbytes(search->image);
+    for (size_t i = 0; i < search->imports.count; i++)
+        if (is_of_interest(&search->imports.items[i]) &&
+            !read_users(search, search->imports.items[i].slot_rva, pointer_nbytes, true))
+            return false;
+    const struct kmdf_binding *kmdf = &search->kmdf;
+    bool is_pointer = kmdf->major > 1 || kmdf->minor >= 11;
+    if (kmdf->is_bound && !read_users(search, kmdf->table_rva,
+                                      pointer_nbytes * (is_pointer ? 1 : kmdf->function_count + 1), false))
+        return false;
+    return read_cached(search);
+}
+
+/* What a call calls, when it is of interest. */
+static bool find_api(struct call_search *search, const struct call_record *call,
+                     const struct kernel_api **api, bool *by_name)
+{
+    const struct import *import = call->target_rva ? search_import_thunk(search, call->target_rva) : NULL;
+    *api = NULL;
+    *by_name = false;
+    if (call->target_rva) {
+        *api = import && import->name ? kernel_api_find(import->name) : NULL;
+        return true;
+    }
+    struct leaves leaves;
+    bool can_be = false;
+    for (uint32_t i = 0; i < search->values.values[call->target].atom_count; i++) {
+        uint8_t kind = value_atom(&search->values, call->target, i)->kind;
+        can_be |= kind == ATOM_GLOBAL || kind == ATOM_FIELD || kind == ATOM_RESULT ||
+                  kind == ATOM_ENTRY_REGISTER || kind == ATOM_ENTRY_STACK;
+    }
+    if (!can_be)
+        return true;
+    if (!search_leaves(search, call->target, call->function_rva, &leaves))
+        return false;
+    for (size_t i = 0; i < leaves.count && !*api; i++) {
+        const struct leaf *leaf = &leaves.items[i];
+        if (leaf->kind == LEAF_IMPORT && leaf->import->name)
+            *api = kernel_api_find(leaf->import->name);
+        if (leaf->kind == LEAF_KMDF && leaf->value < search->kmdf.function_count)
+            *api = kmdf_api_find((uint32_t)leaf->value);
+        if (leaf->kind == LEAF_ROUTINE_NAME)
+            *by_name = (*api = kernel_api_find(leaf->name)) != NULL;
+    }
+    return true;
+}
+
+value_number search_argument(const struct call_search *search, const struct call_record *call, int argument,
+                             int word_32)
+{
+    static const uint8_t registers[] = {REGISTER_CX, REGISTER_DX, REGISTER_8, REGISTER_9};
+    if (!search->image->is_64)
+        return call->stack[word_32];
+    return argument < 4 ? call->registers[registers[argument]] : call->stack[argument];
+}
+
+static const char *tag_text(struct call_search *search, const struct call_record *call,
+                            const struct kernel_api *api)
+{
+    uint64_t number;
+    char text[5] = {0};
+    if (api->tag == NO_ARGUMENT ||
+        !value_is_constant(&search->values, search_argument(search, call, api->tag, api->tag_word_32),
+                           &number))
+        return NULL;
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t byte = (uint8_t)(number >> (i * 8));
+        text[i] = byte >= 0x20 && byte <= 0x7E ? (char)byte : '.';
+    }
+    return arena_copy_text(search->arena, text, 4);
+}
+
+/* A mapping is for the kernel or for user mode; the access mode is one byte. */
+enum mapping_mode { MAPPING_KERNEL, MAPPING_USER, MAPPING_EITHER };
+
+static enum mapping_mode mode_of(struct call_search *search, const struct call_record *call,
+                                 const struct kernel_api *api)
+{
+    uint64_t mode;
+    if (api->mode == NO_ARGUMENT)
+        return MAPPING_KERNEL;
+    value_number low =
+        value_mask(&search->values, search_argument(search, call, api->mode, api->mode), 0xFF, 0);
+    if (!value_is_constant(&search->values, low, &mode))
+        return MAPPING_EITHER;
+    return mode == 1 ? MAPPING_USER : MAPPING_KERNEL;
+}
+
+static bool judge_call(struct call_search *search, const struct call_record *call)
+{
+    struct call_site site = {.rva = call->site_rva, .function_rva = call->function_rva};
+    struct leaves leaves;
+    if (!find_api(search, call, &site.api, &site.by_name))
+        return false;
+    if (!site.api || call->is_thunk) /* a thunk is no call of its own */
+        return true;
+    site.tag = tag_text(search, call, site.api);
+    enum mapping_mode mode = mode_of(search, call, site.api);
+    if (site.api->question == ASK_SYSTEM) {
+        site.verdict = SITE_UNKNOWN;
+        site.reason = "no argument of this function decides it";
+    } else if (mode == MAPPING_USER) {
+        site.verdict = SITE_NO_EXECUTE;
+        site.values = "UserMode";
+        site.reason = "the mapping is for user mode";
+    } else {
+        value_number value = search_argument(search, call, site.api->argument, site.api->word_32);
+        if (!search_leaves(search, value, call->function_rva, &leaves))
+            return false;
+        site_decide(search, &leaves, &site);
+        if (mode == MAPPING_EITHER && site.verdict == SITE_EXECUTABLE &&
+            site.api->question == ASK_MDL_PRIORITY) {
+            site.verdict = SITE_DEPENDS;
+            site.reason = "the access mode of the mapping is not known";
+        }
+    }
+    struct call_site *items = arena_grow(search->arena, search->sites->items, search->sites->count,
+                                         &search->sites->capacity, search->sites->count + 1, sizeof *items);
+    if (!items)
+        return false;
+    search->sites->items = items;
+    items[search->sites->count++] = site;
+    return true;
+}
+
+static int compare_sites(const void *left, const void *right)
+{
+    const struct call_site *a = left, *b = right;
+    if (a->rva != b->rva)
+        return a->rva < b->rva ? -1 : 1;
+    return a->function_rva < b->function_rva ? -1 : a->function_rva > b->function_rva;
+}
+
+/* Code that two functions share is read with each of them: the weaker verdict stands. */
+static void join_shared(struct call_site_list *sites)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sites->count; i++) {
+        if (kept == 0 || sites->items[kept - 1].rva != sites->items[i].rva)
+            sites->items[kept++] = sites->items[i];
+        else if (sites->items[i].verdict != sites->items[kept - 1].verdict) {
+            struct call_site *site = &sites->items[kept - 1];
+            site->verdict = SITE_DEPENDS;
+            site->reason = "two functions share this code";
+        }
+    }
+    sites->count = kept;
+}
+
+bool search_begin(struct call_search *search, const struct image *image, const struct refset *refs,
+                  const struct code_map *map, struct arena *arena)
+{
+    *search = (struct call_search){.image = image, .refs = refs, .map = map, .arena = arena};
+    if (!imports_read(image, arena, &search->imports) || !value_table_init(&search->values, arena) ||
+        !function_list_make(image, refs, map, arena, &search->list) ||
+        !(search->reader = operation_reader_new(arena, image->is_64)) || !search_index_refs(search))
+        return false;
+    search_kmdf(search);
+    search->steps_left = STEPS_AT_LEAST + (uint64_t)STEPS_PER_REFERENCE * refs->ref_count;
+    return true;
+}
+
+bool search_sites(struct call_search *search, struct call_site_list *sites)
+{
+    search->sites = sites;
+    if (!read_all_of_interest(search))
+        return false;
+    /* Judging may read more functions, and find more calls in them. */
+    for (size_t i = 0; i < search->records.call_count; i++) {
+        struct call_record call = search->records.calls[i];
+        if (!judge_call(search, &call))
+            return false;
+    }
+    if (sites->count > 1)
+        qsort(sites->items, sites->count, sizeof *sites->items, compare_sites);
+    join_shared(sites);
+    return !search->arena->exhausted;
+}
+
+bool call_sites_find(const struct image *image, const struct refset *refs, const struct code_map *map,
+                     struct arena *arena, struct call_site_list *sites)
+{
+    struct call_search search;
+    *sites = (struct call_site_list){.count = 0};
+    return !map->decoded || (search_begin(&search, image, refs, map, arena) && search_sites(&search, sites));
+}

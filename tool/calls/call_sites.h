@@ -1,0 +1,35 @@
+/* call_sites.h - every call of a driver that may ask for executable memory, with what is known of it.
+ * Takes: image, inventory, code map (x86 and x64).  Gives: sites with a verdict and its reason, by RVA.
+ * Must not: set levels, or take a guess for a proof: what is not followed is unknown. */
+#ifndef HVCIFIX_CALLS_CALL_SITES_H
+#define HVCIFIX_CALLS_CALL_SITES_H
+
+#include "calls/kernel_api.h"
+#include "code/code_map.h"
+
+enum site_verdict { SITE_EXECUTABLE, SITE_NO_EXECUTE, SITE_DEPENDS, SITE_UNKNOWN };
+enum { SITE_VERDICT_COUNT = 4 };
+
+struct call_site {
+    uint32_t rva;
+    uint32_t function_rva; /* of the function that holds it */
+    const struct kernel_api *api;
+    enum site_verdict verdict;
+    const char *values; /* of the deciding argument, in words; NULL when no argument decides */
+    const char *reason; /* a half sentence on why the verdict is what it is; NULL for the proved ones */
+    const char *tag;    /* the pool tag as text, or NULL */
+    bool by_name;       /* the function was looked up by MmGetSystemRoutineAddress */
+};
+
+struct call_site_list {
+    struct call_site *items;
+    size_t count, capacity;
+};
+
+/* False when memory ran out. Work: each function at most once, a bounded number of steps for each site. */
+bool call_sites_find(const struct image *image, const struct refset *refs, const struct code_map *map,
+                     struct arena *arena, struct call_site_list *sites);
+
+const char *site_verdict_name(enum site_verdict verdict);
+
+#endif

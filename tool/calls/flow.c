@@ -1,0 +1,154 @@
+/* flow.c - following a function until nothing new is learned, then writing down what it calls.
+ * Takes: the function's blocks.  Gives: records.  Must not: visit a block more often than MOST_VISITS. */
+#include "calls/flow_step.h"
+
+#include <string.h>
+
+enum { VISITS_BEFORE_WIDENING = 5, MOST_VISITS = 12 };
+
+struct block_state {
+    struct flow_state *before; /* NULL: not reached */
+    unsigned visits;
+    bool is_waiting, is_given_up;
+};
+
+struct follower {
+    struct flow *flow;
+    const struct function_code *code;
+    struct arena scratch;
+    struct block_state *blocks;
+    struct flow_state *at_switch; /* what is known where a switch may begin; NULL: there is none */
+    bool switch_changed;          /* since orphans were entered */
+};
+
+static uint32_t base_of(const struct follower *follower, size_t block)
+{
+    return follower->code->operations[follower->code->blocks[block].first].rva;
+}
+
+static bool arrive(struct follower *follower, size_t block, const struct flow_state *state)
+{
+    struct block_state *to = &follower->blocks[block];
+    if (!to->before && !(to->before = arena_alloc(&follower->scratch, sizeof *to->before)))
+        return false;
+    if (to->visits >= MOST_VISITS) { /* it does not settle: nothing is claimed about it */
+        to->is_waiting |= !to->is_given_up;
+        if (!to->is_given_up)
+            state_begin(to->before, follower->flow->values, false, base_of(follower, block));
+        to->is_given_up = true;
+        return true;
+    }
+    to->is_waiting |= state_join(to->before, state, follower->flow->values, base_of(follower, block),
+                                 to->visits >= VISITS_BEFORE_WIDENING);
+    return true;
+}
+
+static bool run_block(struct follower *follower, size_t number, struct flow_step *step,
+                      struct flow_state *state)
+{
+    const struct block *block = &follower->code->blocks[number];
+    *state = *follower->blocks[number].before;
+    for (uint32_t i = 0; i < block->count; i++)
+        if (!flow_step(step, &follower->code->operations[block->first + i], state))
+            return false;
+    if (!block->ends_in_tail || !step->records)
+        return true;
+    step->is_thunk = block->count == 1 && (block->is_entry || block->is_orphan);
+    return flow_tail_call(step, &follower->code->operations[block->first + block->count - 1], block->tail_rva,
+                          state);
+}
+
+/* Successor 0 is the next instruction, 1 the branch's target. */
+static bool leave_block(struct follower *follower, size_t number, const struct flow_step *step,
+                        const struct flow_state *state)
+{
+    const struct block *block = &follower->code->blocks[number];
+    const struct operation *first = &follower->code->operations[block->first];
+    uint8_t condition = first[block->count - 1].condition;
+    for (size_t i = 0; i < 2; i++) {
+        struct flow_state on_this_way = *state;
+        if (block->successors[i] == NO_BLOCK)
+            continue;
+        if (condition == (i == 0 ? BRANCH_IF_NOT_EQUAL : BRANCH_IF_EQUAL))
+            flow_note_equal(step, first, block->count - 1, &on_this_way);
+        if (!arrive(follower, block->successors[i], &on_this_way))
+            return false;
+    }
+    if (block->ends_in_switch) {
+        if (!follower->at_switch &&
+            !(follower->at_switch = arena_alloc(&follower->scratch, sizeof *follower->at_switch)))
+            return false;
+        follower->switch_changed |=
+            state_join(follower->at_switch, state, follower->flow->values, follower->code->begin_rva, false);
+    }
+    return true;
+}
+
+/* In order of address, again and again: most edges lead forward. */
+static bool settle(struct follower *follower, struct flow_step *step)
+{
+    struct flow_state state;
+    for (bool again = true; again;) {
+        again = false;
+        for (size_t i = 0; i < follower->code->block_count; i++) {
+            struct block_state *block = &follower->blocks[i];
+            if (!block->is_waiting)
+                continue;
+            block->is_waiting = false;
+            block->visits++;
+            again = true;
+            if (!run_block(follower, i, step, &state) || !leave_block(follower, i, step, &state))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Blocks that only a switch or something unseen leads to. */
+static bool enter_orphans(struct follower *follower)
+{
+    struct flow_state unknown;
+    follower->switch_changed = false;
+    for (size_t i = 0; i < follower->code->block_count; i++) {
+        if (!follower->code->blocks[i].is_orphan)
+            continue;
+        state_begin(&unknown, follower->flow->values, false, base_of(follower, i));
+        if (!arrive(follower, i, follower->at_switch ? follower->at_switch : &unknown))
+            return false;
+    }
+    return true;
+}
+
+static bool follow(struct follower *follower)
+{
+    const struct function_code *code = follower->code;
+    struct flow_step step = {.flow = follower->flow, .function_rva = code->begin_rva};
+    struct flow_state state;
+    follower->blocks = arena_array(&follower->scratch, code->block_count, sizeof *follower->blocks);
+    if (!follower->blocks)
+        return false;
+    state_begin(&state, follower->flow->values, true, 0);
+    for (size_t i = 0; i < code->block_count; i++)
+        if (code->blocks[i].is_entry && !arrive(follower, i, &state))
+            return false;
+    do {
+        if (!settle(follower, &step) || !enter_orphans(follower) || !settle(follower, &step))
+            return false;
+    } while (follower->switch_changed);
+    step.records = true;
+    for (size_t i = 0; i < code->block_count; i++)
+        if (follower->blocks[i].before && !run_block(follower, i, &step, &state))
+            return false;
+    return true;
+}
+
+bool flow_run(struct flow *flow, const struct function_code *code)
+{
+    struct follower follower = {.flow = flow, .code = code};
+    arena_init(&follower.scratch, NULL);
+    bool is_done = code->block_count == 0 || follow(&follower);
+    if (follower.scratch.exhausted)
+        flow->arena->exhausted = true;
+    arena_free(&follower.scratch);
+    return is_done && !flow->arena->exhausted;
+}

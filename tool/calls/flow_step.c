@@ -1,0 +1,200 @@
+/* flow_step.c - see flow_step.h. */
+#include "calls/flow_operand.h"
+
+/* What the flow does not follow: all that the operation writes is unknown. */
+static bool forget_written(struct flow_step *step, const struct operation *operation,
+                           struct flow_state *state)
+{
+    value_number unknown = value_unknown(step->flow->values, UNKNOWN_COMPUTED);
+    for (unsigned i = 0; i < MACHINE_REGISTERS; i++)
+        if (operation->written & (1u << i))
+            state->registers[i] = unknown;
+    for (unsigned i = 0; i < operation->operand_count; i++) {
+        const struct operand *operand = &operation->operands[i];
+        if (operand->kind == OPERAND_MEMORY && operand->is_written &&
+            !flow_write_memory(step, operation, operand, state, unknown))
+            return false;
+    }
+    if (operation->writes_memory)
+        state_others_wrote(state, step->flow->values);
+    return true;
+}
+
+static bool is_same_register(const struct operation *operation)
+{
+    const struct operand *a = &operation->operands[0], *b = &operation->operands[1];
+    return operation->operand_count >= 2 && a->kind == OPERAND_REGISTER && b->kind == OPERAND_REGISTER &&
+           a->reg == b->reg && a->reg != NO_MACHINE_REGISTER && !a->is_high_byte && !b->is_high_byte;
+}
+
+static value_number address_value(const struct flow_step *step, const struct operand *operand,
+                                  const struct flow_state *state)
+{
+    struct value_table *values = step->flow->values;
+    struct place place = flow_find_place(step, operand, state);
+    if (place.kind == PLACE_IMAGE)
+        return value_of_atom(values, ATOM_ADDRESS, 0, place.offset);
+    if (place.kind == PLACE_STACK)
+        return value_of_atom(values, ATOM_STACK_ADDRESS, place.base, place.offset);
+    unsigned nbytes = flow_pointer_nbytes(step);
+    value_number sum = value_constant(values, (uint64_t)operand->number & width_mask(nbytes));
+    if (operand->base != NO_MACHINE_REGISTER)
+        sum = value_compute(values, VALUE_ADD, flow_register(state, operand->base), sum, nbytes);
+    if (operand->index != NO_MACHINE_REGISTER)
+        sum = value_compute(values, VALUE_ADD, sum,
+                            value_compute(values, VALUE_MULTIPLY, flow_register(state, operand->index),
+                                          value_constant(values, operand->scale), nbytes),
+                            nbytes);
+    return sum;
+}
+
+/* `or ah, 2` is `or eax, 0x200`. */
+static bool compute_high_byte(const struct flow_step *step, const struct operation *operation,
+                              struct flow_state *state)
+{
+    const struct operand *into = &operation->operands[0], *with = &operation->operands[1];
+    if (into->kind != OPERAND_REGISTER || !into->is_high_byte || with->kind != OPERAND_CONSTANT)
+        return false;
+    uint64_t bits = ((uint64_t)with->number & 0xFF) << 8;
+    value_number *reg = &state->registers[into->reg];
+    if (operation->compute == VALUE_AND)
+        *reg = value_mask(step->flow->values, *reg, ~UINT64_C(0xFF00) | bits, 0);
+    else if (operation->compute == VALUE_OR)
+        *reg = value_mask(step->flow->values, *reg, UINT64_MAX, bits);
+    else
+        return false;
+    return true;
+}
+
+static bool compute(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    struct value_table *values = step->flow->values;
+    const struct operand *into = &operation->operands[0];
+    value_number value;
+    if (operation->operand_count < 2)
+        return forget_written(step, operation, state);
+    if (compute_high_byte(step, operation, state))
+        return true;
+    bool clears = operation->compute == VALUE_XOR || operation->compute == VALUE_SUB;
+    if (clears && is_same_register(operation))
+        value = value_constant(values, 0);
+    else
+        value = value_compute(values, (enum value_operation)operation->compute,
+                              flow_read(step, into, state, into->nbytes),
+                              flow_read(step, &operation->operands[1], state, into->nbytes), into->nbytes);
+    if (into->kind == OPERAND_REGISTER && into->reg == REGISTER_SP) {
+        uint32_t base;
+        int32_t offset;
+        state->registers[REGISTER_SP] = value;
+        flow_keep_stack(step, operation, state);
+        state_stack_pointer(state, values, &base, &offset);
+        if (operation->compute == VALUE_ADD)
+            state_drop_below(state, base, offset);
+        return true;
+    }
+    return flow_write(step, operation, into, state, value);
+}
+
+/* sbb of a register with itself spreads the carry: 0 or -1. setcc: 0 or 1. */
+static value_number two_numbers(struct value_table *values, uint64_t other)
+{
+    return value_join(values, value_constant(values, 0), value_constant(values, other));
+}
+
+static bool leave(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    state->registers[REGISTER_SP] = state->registers[REGISTER_BP];
+    flow_keep_stack(step, operation, state);
+    state->registers[REGISTER_BP] = flow_pop(step, state);
+    return true;
+}
+
+bool flow_step(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    struct value_table *values = step->flow->values;
+    const struct operand *first = &operation->operands[0], *second = &operation->operands[1];
+    value_number value, other;
+    switch ((enum operation_kind)operation->kind) {
+    case DOES_NOTHING:
+    case DOES_COMPARE:
+    case DOES_TEST:
+    case DOES_JUMP:
+    case DOES_BRANCH:
+    case DOES_RETURN:
+    case DOES_STOP:
+        return true;
+    case DOES_CALL:
+        return flow_call(step, operation, state);
+    case DOES_MOVE:
+        value = flow_read(step, second, state, first->nbytes);
+        break;
+    case DOES_MOVE_SIGNED:
+        value = value_sign_extend(values, flow_read(step, second, state, second->nbytes), second->nbytes,
+                                  first->nbytes);
+        break;
+    case DOES_MOVE_MAYBE:
+        value = value_join(values, flow_read(step, first, state, first->nbytes),
+                           flow_read(step, second, state, first->nbytes));
+        break;
+    case DOES_ADDRESS:
+        value = address_value(step, second, state);
+        break;
+    case DOES_COMPUTE:
+        return compute(step, operation, state);
+    case DOES_INCREMENT:
+    case DOES_DECREMENT:
+        value = value_compute(values, operation->kind == DOES_INCREMENT ? VALUE_ADD : VALUE_SUB,
+                              flow_read(step, first, state, first->nbytes), value_constant(values, 1),
+                              first->nbytes);
+        break;
+    case DOES_NEGATE:
+        value = value_compute(values, VALUE_SUB, value_constant(values, 0),
+                              flow_read(step, first, state, first->nbytes), first->nbytes);
+        break;
+    case DOES_COMPLEMENT:
+        value = value_compute(values, VALUE_XOR, flow_read(step, first, state, first->nbytes),
+                              value_constant(values, width_mask(first->nbytes)), first->nbytes);
+        break;
+    case DOES_SUBTRACT_BORROW:
+        if (!is_same_register(operation))
+            return forget_written(step, operation, state);
+        value = two_numbers(values, width_mask(first->nbytes));
+        break;
+    case DOES_SET_FLAG:
+        value = two_numbers(values, 1);
+        /* Both cases keep the rest of the register. */
+        if (first->kind == OPERAND_REGISTER && first->reg < MACHINE_REGISTERS && !first->is_high_byte) {
+            value_number *reg = &state->registers[first->reg];
+            *reg = value_join(values, value_mask(values, *reg, ~UINT64_C(0xFF), 0),
+                              value_mask(values, *reg, ~UINT64_C(0xFF), 1));
+            return true;
+        }
+        break;
+    case DOES_EXCHANGE:
+        value = flow_read(step, second, state, first->nbytes);
+        other = flow_read(step, first, state, first->nbytes);
+        if (!flow_write(step, operation, second, state, other))
+            return false;
+        break;
+    case DOES_PUSH:
+        value = flow_read(step, first, state, flow_pointer_nbytes(step));
+        flow_push(step, state, value);
+        return true;
+    case DOES_POP:
+        value = flow_pop(step, state);
+        break;
+    case DOES_LEAVE:
+        return leave(step, operation, state);
+    case DOES_OTHER:
+        if (!forget_written(step, operation, state))
+            return false;
+        flow_keep_stack(step, operation, state);
+        return true;
+    default:
+        return true;
+    }
+    if (!flow_write(step, operation, first, state, value))
+        return false;
+    flow_keep_stack(step, operation, state);
+    return true;
+}

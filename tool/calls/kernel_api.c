@@ -1,0 +1,145 @@
+/* kernel_api.c - the table of kernel_api.h and what values mean. */
+#include "calls/kernel_api.h"
+
+#include <string.h>
+
+#define POOL_ROW(name, argument, word, tag, tag_word, words)                                                 \
+    {name, HVCI2000_EXECUTABLE_POOL, ASK_POOL_TYPE, argument, word, tag, tag_word, NO_ARGUMENT, "PoolType",  \
+     words}
+#define PROTECTION_ROW(name, argument, word, argument_name)                                                  \
+    {name,           HVCI2001_EXECUTABLE_PROTECTION,                                                         \
+     ASK_PROTECTION, argument,                                                                               \
+     word,           NO_ARGUMENT,                                                                            \
+     NO_ARGUMENT,    NO_ARGUMENT,                                                                            \
+     argument_name,  "a protection without PAGE_EXECUTE*"}
+#define SYSTEM_ROW(name, code, words)                                                                        \
+    {name, code, ASK_SYSTEM, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NULL, words}
+
+static const char nx_pool[] = "NonPagedPoolNx (Windows 8 and later), or ExAllocatePool2";
+
+static const struct kernel_api apis[] = {
+    POOL_ROW("ExAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool),
+    POOL_ROW("ExAllocatePoolWithQuota", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool),
+    POOL_ROW("ExAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_pool),
+    POOL_ROW("ExAllocatePoolWithTag", 0, 0, 2, 2, nx_pool),
+    POOL_ROW("ExAllocatePoolWithTagPriority", 0, 0, 2, 2, nx_pool),
+    {"ExAllocatePool2", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
+     "POOL_FLAG_NON_PAGED"},
+    {"ExAllocatePool3", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
+     "POOL_FLAG_NON_PAGED"},
+    {"ExInitializeNPagedLookasideList", HVCI2000_EXECUTABLE_POOL, ASK_NX_FLAG, 3, 3, 5, 5, NO_ARGUMENT,
+     "Flags", "POOL_NX_ALLOCATION in Flags (Windows 8 and later)"},
+    POOL_ROW("ExInitializeLookasideListEx", 3, 3, 6, 6, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("FltAllocatePoolAlignedWithTag", 1, 1, 3, 3, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("FltAllocateContext", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("ChangerClassAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT,
+             "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("VideoPortAllocatePool", 1, 1, 3, 3, "VpNonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("PcNewDmaChannel", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("PcNewResourceList", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("PcNewResourceSublist", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
+    POOL_ROW("ClfsCreateMarshallingArea", 1, 1, NO_ARGUMENT, NO_ARGUMENT,
+             "NonPagedPoolNx (Windows 8 and later)"),
+    SYSTEM_ROW("NdisAllocateMemory", HVCI2000_EXECUTABLE_POOL, "NdisAllocateMemoryWithTagPriority"),
+
+    PROTECTION_ROW("ZwAllocateVirtualMemory", 5, 5, "Protect"),
+    PROTECTION_ROW("NtAllocateVirtualMemory", 5, 5, "Protect"),
+    PROTECTION_ROW("ZwCreateSection", 4, 4, "SectionPageProtection"),
+    PROTECTION_ROW("NtCreateSection", 4, 4, "SectionPageProtection"),
+    PROTECTION_ROW("ZwMapViewOfSection", 9, 9, "Win32Protect"),
+    PROTECTION_ROW("NtMapViewOfSection", 9, 9, "Win32Protect"),
+    PROTECTION_ROW("MmProtectMdlSystemAddress", 1, 1, "NewProtect"),
+    PROTECTION_ROW("MmAllocateContiguousNodeMemory", 4, 7, "Protect"),
+    PROTECTION_ROW("MmMapIoSpaceEx", 2, 3, "Protect"),
+    PROTECTION_ROW("MmMapMdl", 1, 1, "Protection"),
+    SYSTEM_ROW("MmAllocateContiguousMemory", HVCI2001_EXECUTABLE_PROTECTION,
+               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
+    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCache", HVCI2001_EXECUTABLE_PROTECTION,
+               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
+    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCacheNode", HVCI2001_EXECUTABLE_PROTECTION,
+               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
+    SYSTEM_ROW("MmMapIoSpace", HVCI2001_EXECUTABLE_PROTECTION,
+               "MmMapIoSpaceEx with PAGE_READWRITE (Windows 10)"),
+    SYSTEM_ROW("MmCopyMemory", HVCI2001_EXECUTABLE_PROTECTION, "a target buffer that is not executable"),
+
+    {"MmMapLockedPagesSpecifyCache", HVCI2002_EXECUTABLE_MDL, ASK_MDL_PRIORITY, 5, 5, NO_ARGUMENT,
+     NO_ARGUMENT, 1, "Priority", "MdlMappingNoExecute in Priority (Windows 8 and later)"},
+    {"MmMapLockedPages", HVCI2002_EXECUTABLE_MDL, ASK_MDL_MODE, 1, 1, NO_ARGUMENT, NO_ARGUMENT, 1,
+     "AccessMode", "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute (Windows 8 and later)"},
+    SYSTEM_ROW("StorPortGetSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call on Windows 8 and later"),
+    SYSTEM_ROW("StorPortGetDataInBufferSystemAddress", HVCI2002_EXECUTABLE_MDL,
+               "the same call on Windows 8 and later"),
+};
+
+const struct kernel_api *kernel_api_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof apis / sizeof apis[0]; i++)
+        if (strcmp(apis[i].name, name) == 0)
+            return &apis[i];
+    return NULL;
+}
+
+static const struct {
+    uint32_t index;
+    struct kernel_api api;
+} kmdf_apis[] = {
+    {82, POOL_ROW("WdfDeviceAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {127, POOL_ROW("WdfFdoInitAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {176,
+     POOL_ROW("WdfIoTargetAllocAndQueryTargetProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {192, POOL_ROW("WdfMemoryCreate", 2, 2, 3, 3, "NonPagedPoolNx")},
+    {198, POOL_ROW("WdfLookasideListCreate", 3, 3, 5, 5, "NonPagedPoolNx")},
+    {236, POOL_ROW("WdfRegistryQueryMemory", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {434, POOL_ROW("WdfDeviceAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {437, POOL_ROW("WdfFdoInitAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+};
+
+const struct kernel_api *kmdf_api_find(uint32_t index)
+{
+    for (size_t i = 0; i < sizeof kmdf_apis / sizeof kmdf_apis[0]; i++)
+        if (kmdf_apis[i].index == index)
+            return &kmdf_apis[i].api;
+    return NULL;
+}
+
+/* Bits of the arguments, as the headers define them. */
+enum {
+    POOL_TYPE_PAGED = 1,
+    POOL_NX_ALLOCATION = 0x200,
+    POOL_FLAG_NON_PAGED_EXECUTE = 0x80,
+    PAGE_EXECUTE_ANY = 0xF0,
+    MDL_MAPPING_NO_EXECUTE = 0x40000000,
+    ACCESS_MODE_MASK = 1
+};
+
+/* Is some bit of the mask certainly set, are all certainly clear? */
+static enum api_meaning meaning_of_bits(uint64_t known_bits, uint64_t value, uint64_t mask,
+                                        enum api_meaning set, enum api_meaning clear)
+{
+    if (value & known_bits & mask)
+        return set;
+    return (known_bits & mask) == mask ? clear : MEANS_NOTHING_KNOWN;
+}
+
+enum api_meaning kernel_api_meaning(const struct kernel_api *api, uint64_t known_bits, uint64_t value)
+{
+    switch (api->question) {
+    case ASK_POOL_TYPE:
+        return meaning_of_bits(known_bits, value, POOL_TYPE_PAGED | POOL_NX_ALLOCATION, MEANS_NO_EXECUTE,
+                               MEANS_EXECUTABLE);
+    case ASK_NX_FLAG:
+        return meaning_of_bits(known_bits, value, POOL_NX_ALLOCATION, MEANS_NO_EXECUTE, MEANS_EXECUTABLE);
+    case ASK_POOL_FLAGS:
+        return meaning_of_bits(known_bits, value, POOL_FLAG_NON_PAGED_EXECUTE, MEANS_EXECUTABLE,
+                               MEANS_NO_EXECUTE);
+    case ASK_PROTECTION:
+        return meaning_of_bits(known_bits, value, PAGE_EXECUTE_ANY, MEANS_EXECUTABLE, MEANS_NO_EXECUTE);
+    case ASK_MDL_PRIORITY:
+        return meaning_of_bits(known_bits, value, MDL_MAPPING_NO_EXECUTE, MEANS_NO_EXECUTE, MEANS_EXECUTABLE);
+    case ASK_MDL_MODE:
+        return meaning_of_bits(known_bits, value, ACCESS_MODE_MASK, MEANS_NO_EXECUTE, MEANS_EXECUTABLE);
+    case ASK_SYSTEM:
+        break;
+    }
+    return MEANS_NOTHING_KNOWN;
+}

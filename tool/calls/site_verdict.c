@@ -1,0 +1,126 @@
+/* site_verdict.c - the verdict on one call, and its reason in words.
+ * Takes: all that the deciding argument can be.  Gives: verdict, values and reason of a site.  Must not: look
+ * for more. */
+#include "calls/calls_internal.h"
+
+#include <string.h>
+
+static const char *unknown_words(uint8_t reason)
+{
+    static const char *const words[UNKNOWN_REASON_COUNT] = {
+        [UNKNOWN_COMPUTED] = "it is computed in a way that is not followed",
+        [UNKNOWN_MEMORY] = "it is read through a pointer",
+        [UNKNOWN_CLOBBERED] = "a call may have changed it",
+        [UNKNOWN_MANY] = "there are too many ways to here",
+        [UNKNOWN_STACK] = "the depth of the stack is not known",
+        [UNKNOWN_UNREACHED] = "no way from the beginning of the function to here was found",
+        [UNKNOWN_RESULT] = "a call returns it",
+        [UNKNOWN_LIMIT] = "the function is too large",
+    };
+    return reason < UNKNOWN_REASON_COUNT ? words[reason] : "it is not known";
+}
+
+static const char *leaf_words(struct call_search *search, const struct kernel_api *api,
+                              const struct leaf *leaf)
+{
+    if (leaf->kind == LEAF_BITS && leaf->known_bits == UINT64_MAX)
+        return kernel_api_value_words(api, leaf->value, search->arena);
+    if (leaf->kind == LEAF_BITS && leaf->value != 0)
+        return arena_printf(search->arena, "something with 0x%llX", (unsigned long long)leaf->value);
+    return "something";
+}
+
+static const char *origin_words(struct call_search *search, const struct leaf *leaf)
+{
+    switch ((enum leaf_origin)leaf->origin) {
+    case ORIGIN_CALLER:
+        return arena_printf(search->arena, " from the call at RVA 0x%X", leaf->origin_rva);
+    case ORIGIN_UNKNOWN_CALLER:
+        return " from a caller outside of what was followed";
+    case ORIGIN_GLOBAL:
+    case ORIGIN_GLOBAL_FILE:
+    case ORIGIN_UNKNOWN_GLOBAL:
+        return arena_printf(search->arena, " from the variable at RVA 0x%X", leaf->origin_rva);
+    case ORIGIN_HERE:
+        break;
+    }
+    return "";
+}
+
+/* The variable that a driver with POOL_NX_OPTIN takes its pool type from: NonPagedPool in the file,
+ * NonPagedPoolNx from the driver's first function on. ExDefaultMdlProtection likewise: 0,
+ * MdlMappingNoExecute. */
+static bool is_opted_in(const struct kernel_api *api, const struct leaves *leaves)
+{
+    enum { NON_PAGED_POOL_NX = 0x200, MDL_MAPPING_NO_EXECUTE = 0x40000000 };
+    uint64_t no_execute = api->question == ASK_MDL_PRIORITY ? MDL_MAPPING_NO_EXECUTE : NON_PAGED_POOL_NX;
+    bool has_file_value = false, has_no_execute = false;
+    for (size_t i = 0; i < leaves->count; i++) {
+        const struct leaf *leaf = &leaves->items[i];
+        if (leaf->kind != LEAF_BITS || leaf->known_bits != UINT64_MAX ||
+            leaf->origin_rva != leaves->items[0].origin_rva)
+            return false;
+        has_no_execute |= leaf->origin == ORIGIN_GLOBAL && (leaf->value & no_execute);
+        has_file_value |= leaf->origin == ORIGIN_GLOBAL_FILE && !(leaf->value & no_execute);
+    }
+    return has_file_value && has_no_execute && leaves->count == 2;
+}
+
+/* Is the word one of "a or b or c"? */
+static bool is_among(const char *list, const char *word)
+{
+    size_t nbytes = strlen(word);
+    for (const char *at = strstr(list, word); at; at = strstr(at + 1, word))
+        if ((at == list || at[-1] == ' ') && (at[nbytes] == 0 || strncmp(at + nbytes, " or ", 4) == 0))
+            return true;
+    return false;
+}
+
+/* The verdict on one call from all that its deciding argument can be. */
+void site_decide(struct call_search *search, const struct leaves *leaves, struct call_site *site)
+{
+    const struct kernel_api *api = site->api;
+    unsigned executable = 0, no_execute = 0, unknown = 0;
+    const struct leaf *of_unknown = NULL, *of_executable = NULL;
+    const char *values = "";
+    for (size_t i = 0; i < leaves->count; i++) {
+        const struct leaf *leaf = &leaves->items[i];
+        enum api_meaning meaning = leaf->kind == LEAF_BITS
+                                       ? kernel_api_meaning(api, leaf->known_bits, leaf->value)
+                                       : MEANS_NOTHING_KNOWN;
+        executable += meaning == MEANS_EXECUTABLE;
+        no_execute += meaning == MEANS_NO_EXECUTE;
+        unknown += meaning == MEANS_NOTHING_KNOWN;
+        if (meaning == MEANS_NOTHING_KNOWN && !of_unknown)
+            of_unknown = leaf;
+        if (meaning == MEANS_EXECUTABLE && !of_executable)
+            of_executable = leaf;
+        const char *words = leaf_words(search, api, leaf);
+        if (!is_among(values, words))
+            values = *values ? arena_printf(search->arena, "%s or %s", values, words) : words;
+    }
+    site->values = values;
+    if (leaves->is_full)
+        unknown++;
+    if (!unknown && executable && no_execute && is_opted_in(api, leaves)) {
+        site->verdict = SITE_NO_EXECUTE;
+        site->reason = arena_printf(search->arena, "the driver opts in: it sets the variable at RVA 0x%X",
+                                    leaves->items[0].origin_rva);
+    } else if (!unknown && !(executable && no_execute) && leaves->count != 0) {
+        site->verdict = executable ? SITE_EXECUTABLE : SITE_NO_EXECUTE;
+    } else if (executable) {
+        site->verdict = SITE_DEPENDS;
+        site->reason =
+            arena_printf(search->arena, "it is executable with %s%s", leaf_words(search, api, of_executable),
+                         origin_words(search, of_executable));
+    } else if (of_unknown &&
+               (of_unknown->origin == ORIGIN_UNKNOWN_CALLER || of_unknown->origin == ORIGIN_UNKNOWN_GLOBAL)) {
+        site->verdict = SITE_DEPENDS;
+        site->reason = arena_printf(search->arena, "the value comes%s", origin_words(search, of_unknown));
+    } else {
+        site->verdict = SITE_UNKNOWN;
+        site->reason = of_unknown ? arena_printf(search->arena, "%s%s", unknown_words(of_unknown->reason),
+                                                 origin_words(search, of_unknown))
+                                  : "there are too many ways to here";
+    }
+}

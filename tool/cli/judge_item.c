@@ -1,0 +1,70 @@
+/* judge_item.c - judge_item.h.
+ * Takes: an item.  Gives: a report, or none for what is passed over.  Must not: let two repairs of one file
+ * run at a time. */
+#include "cli/judge_item.h"
+
+#include "cli/image_reports.h"
+#include "cli/look_inside.h"
+#include "io/path_list.h"
+
+/* Only images are repaired and drawn; of an archive it is said that others look into it. */
+static void refuse_archive(const struct image_run *run, struct outcome *outcome)
+{
+    bool fixes = run->options->verb == VERB_FIX;
+    struct finding problem =
+        finding_make(&outcome->arena, HVCI9054_PACKAGE_NOT_REPAIRED, LEVEL_ERROR,
+                     fixes ? "This is an archive, and fix repairs no images inside archives."
+                           : "This is an archive, and show draws no images inside archives.");
+    problem.cure =
+        fixes ? "Unpack it, fix the images, and pack again. \"hvcifix check\" judges them in the archive."
+              : "Unpack it and name the image. \"hvcifix check\" judges images in archives.";
+    outcome->problems.count = 0;
+    pipeline_end_with(outcome, outcome->path, &problem, EXIT_INPUT);
+}
+
+void judge_item(const struct image_run *run, size_t number, struct ordered *ordered,
+                struct arena_stock *stock)
+{
+    const struct work_item *item = &run->list->items[number];
+    struct image_report report = {0};
+    bool enforces = run->options->verb == VERB_ENFORCE;
+    bool looks_inside = enforces || run->options->verb == VERB_CHECK;
+    /* What was rejected in an earlier run is not ours to judge again. */
+    bool is_rejected =
+        enforces && item->kind == WORK_FOUND && path_has_suffix(item->path, ENFORCE_REJECTED_SUFFIX);
+    if ((item->kind != WORK_IMAGE && item->kind != WORK_FOUND) || is_rejected) {
+        ordered_hand_over(ordered, number, &report);
+        return;
+    }
+    /* The second repair of one file sees what the first has written. */
+    if (item->same_file_before != WORK_NONE)
+        ordered_wait_for(ordered, item->same_file_before);
+    struct pipeline_options pipeline = run->pipeline;
+    struct enforce_options enforce = run->enforce;
+    pipeline.stock = stock;
+    pipeline.baseline = enforce.baseline =
+        (struct baseline_view){.baseline = run->baseline, .by_name = item->has_own_name};
+    struct outcome outcome;
+    char room[REPORT_SCARCE_NBYTES];
+    if (enforces)
+        enforce_run(item->path, &enforce, stock, &outcome);
+    else
+        pipeline_run(item->path, &pipeline, &outcome);
+    bool has_report =
+        outcome.was_stopped || !looks_inside || look_inside(run, item, number, ordered, &outcome);
+    if (outcome.was_stopped) {
+        ordered_hand_over(ordered, number, &report);
+        pipeline_release(&outcome);
+        return;
+    }
+    image_run_note(run, &outcome);
+    if (!looks_inside && item->kind == WORK_IMAGE && outcome_is_archive(&outcome))
+        refuse_archive(run, &outcome);
+    if (has_report && (item->kind == WORK_IMAGE || !outcome_is_passed_over(&outcome))) {
+        if (enforces)
+            enforce_reject(&run->enforce, &outcome);
+        report = image_report_make(run, &outcome, room);
+    }
+    ordered_hand_over(ordered, number, &report);
+    pipeline_release(&outcome);
+}

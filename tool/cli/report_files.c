@@ -1,0 +1,164 @@
+/* report_files.c - report_files.h.
+ * Takes: paths.  Gives: reasons.  Must not: write, or print. */
+#include "cli/report_files.h"
+
+#include "base/pe_format.h"
+#include "base/text.h"
+
+/* Whatever the command line says of it: a file that begins like an image is not an old report. */
+static bool is_image(const char *path)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct file_content file;
+    struct finding error;
+    bool begins_like_image = file_read(path, &arena, &file, &error) && file.bytes.nbytes >= 2 &&
+                             load_u16(file.bytes.bytes) == DOS_MAGIC;
+    arena_free(&arena);
+    return begins_like_image;
+}
+
+/* The folder of a path, and its last part. */
+static const char *last_part(const char *path)
+{
+    const char *last = path;
+    for (; *path; path++)
+        if (*path == '/' || *path == '\\')
+            last = path + 1;
+    return last;
+}
+
+/* Files that are not there yet are the same when their names are, in the same folder. Names that differ in
+ * case only are taken for the same: on many systems they are. */
+static bool will_be_same(const char *a, const char *b)
+{
+    const char *a_name = last_part(a), *b_name = last_part(b);
+    if (!text_same_word(a_name, b_name))
+        return false;
+    struct arena arena;
+    arena_init(&arena, NULL);
+    const char *a_folder = a_name == a ? "." : arena_printf(&arena, "%.*s", (int)(a_name - a), a);
+    const char *b_folder = b_name == b ? "." : arena_printf(&arena, "%.*s", (int)(b_name - b), b);
+    bool is_same = arena.exhausted || file_is_same(a_folder, b_folder);
+    arena_free(&arena);
+    return is_same;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    return a && b && (strcmp(a, b) == 0 || file_is_same(a, b) || will_be_same(a, b));
+}
+
+bool report_hits_image(const struct cli_options *options, const char *path)
+{
+    if (!path)
+        return false;
+    if (options->output_path &&
+        (strcmp(path, options->output_path) == 0 || file_is_same(path, options->output_path)))
+        return true;
+    if (options->after_path && file_is_same(path, options->after_path))
+        return true;
+    for (size_t i = 0; i < options->path_count; i++)
+        if (file_is_same(path, options->paths[i]))
+            return true;
+    return is_image(path); /* it may lie in a folder that is judged */
+}
+
+static const char *report_file_refusal(const struct cli_options *options, const struct policy *policy,
+                                       const char *path)
+{
+    if (report_hits_image(options, path) || is_same_file(path, options->output_path))
+        return "an image";
+    if (is_same_file(path, options->policy_path))
+        return "the policy file";
+    for (size_t i = 0; policy && i < policy->file_count; i++)
+        if (is_same_file(path, policy->files[i]))
+            return "a policy file";
+    if (is_same_file(path, options->baseline_path))
+        return "the baseline";
+    if (is_same_file(path, options->map_path))
+        return "the map";
+    if (is_same_file(path, options->report_path))
+        return "the report of --output";
+    return NULL;
+}
+
+/* False when an earlier wish names the same file. */
+static bool is_first_of_its_name(const struct report_wish *wishes, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        if (is_same_file(wishes[i].path, wishes[number].path))
+            return false;
+    return true;
+}
+
+static bool check_wish(const struct cli_options *options, const struct policy *policy,
+                       const struct report_wish *wishes, size_t number, struct arena *arena,
+                       const char **message)
+{
+    const char *path = wishes[number].path;
+    const char *refusal = report_file_refusal(options, policy, path);
+    if (!refusal && !is_first_of_its_name(wishes, number))
+        refusal = "another report";
+    if (refusal)
+        *message = arena_printf(arena, "The report %s would be written over %s.", path, refusal);
+    return !refusal;
+}
+
+/* What the command line says holds before what the policy says. */
+static struct report_settings merged_settings(const struct cli_options *options, const struct policy *policy)
+{
+    struct report_settings settings = options->report_settings;
+    settings.has_baseline = options->baseline_path != NULL;
+    if (policy && !options->has_sarif_profile && !options->has_sarif_anchor)
+        settings.sarif_profile = policy->report_settings.sarif_profile;
+    else if (!options->has_sarif_profile && options->has_sarif_anchor)
+        settings.sarif_profile = SARIF_GITHUB; /* an anchor is of no use elsewhere */
+    if (policy && !options->has_sarif_anchor) {
+        settings.anchor_file = policy->report_settings.anchor_file;
+        settings.anchor_line = policy->report_settings.anchor_line;
+    }
+    if (policy && !settings.category)
+        settings.category = policy->report_settings.category;
+    if (policy && policy->report_settings.with_passes)
+        settings.with_passes = true;
+    return settings;
+}
+
+bool report_files_plan(const struct cli_options *options, const struct policy *policy, struct arena *arena,
+                       struct report_wish **wishes, size_t *wish_count, struct report_settings *settings,
+                       const char **message)
+{
+    *settings = merged_settings(options, policy);
+    *wish_count = 0;
+    *wishes = NULL;
+    bool is_on_stream = options->format == FORMAT_SARIF || options->format == FORMAT_HTML;
+    if (options->report_count == 0 && (!policy || policy->report_count == 0) && !is_on_stream)
+        return true;
+    *wishes = arena_array(arena, REPORT_SINKS_MOST + 1, sizeof **wishes);
+    if (!*wishes) {
+        *message = NULL;
+        return false;
+    }
+    for (size_t i = 0; i < options->report_count; i++) {
+        (*wishes)[*wish_count] = options->reports[i];
+        if (!check_wish(options, policy, *wishes, *wish_count, arena, message))
+            return false;
+        (*wish_count)++;
+    }
+    for (size_t i = 0; policy && i < policy->report_count; i++) {
+        (*wishes)[*wish_count] = policy->reports[i];
+        if (!is_first_of_its_name(*wishes, *wish_count))
+            continue; /* the command line, or another layer of the policy, asks for it too */
+        if (*wish_count == REPORTS_MOST) {
+            *message = "There are more than 16 reports, on the command line and in the policy.";
+            return false;
+        }
+        if (!check_wish(options, policy, *wishes, *wish_count, arena, message))
+            return false;
+        (*wish_count)++;
+    }
+    if (is_on_stream)
+        (*wishes)[(*wish_count)++] = (struct report_wish){NULL, (enum report_format)options->format, false};
+    return true;
+}

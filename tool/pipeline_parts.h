@@ -1,0 +1,33 @@
+/* pipeline_parts.h - what the files that tell the story of one image share.
+ * Takes: an outcome in the making.  Gives: its stages and its ends.  Must not: be included but by
+ * pipeline*.c. */
+#ifndef HVCIFIX_PIPELINE_PARTS_H
+#define HVCIFIX_PIPELINE_PARTS_H
+
+#include "pipeline.h"
+
+/* The ends of an image. All return false, so that a stage can end the sequence with `return`. */
+bool outcome_end(struct outcome *outcome, enum outcome_status status, enum exit_code exit_code);
+bool outcome_end_with_problem(struct outcome *outcome, const struct finding *problem,
+                              enum outcome_status status, enum exit_code exit_code);
+/* Memory is the one failure that can meet every stage; the text needs no memory itself. */
+bool outcome_end_out_of_memory(struct outcome *outcome);
+/* A repair of ours that our verifier did not accept: nothing was written. */
+bool outcome_end_refuted(struct outcome *outcome);
+
+/* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong. */
+bool outcome_is_unproved(const struct outcome *outcome);
+
+/* Is the image to be given up? Asked between stages, and last before its repair replaces anything. */
+bool outcome_is_stopped(struct outcome *outcome, const struct pipeline_options *options);
+
+/* Asks whether Windows would load the image, and all rules about it. What every Windows refuses goes to
+ * `refusals`, all else to `findings`. False when memory ran out. */
+bool pipeline_judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
+                    const struct pipeline_options *options, struct finding_list *refusals,
+                    struct finding_list *findings, struct rule_answer *answers);
+
+/* Stages plan to verify. The outcome says all. */
+bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options);
+
+#endif

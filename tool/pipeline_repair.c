@@ -1,0 +1,200 @@
+/* pipeline_repair.c - the story of one repair: plan, emit, write, and the proof before it replaces anything.
+ * Takes: an image that was judged.  Gives: its outcome.  Must not: replace a file by what is not proved. */
+#include "pipeline_parts.h"
+
+#include "io/catalog.h"
+
+struct acceptance {
+    struct outcome *outcome;
+    const struct pipeline_options *options;
+};
+
+/* Section headers keep their places in the file; every other change cures all findings of its rule. */
+static bool is_still_there(const struct change *change, const struct finding *finding)
+{
+    if (change->rule != finding->code)
+        return false;
+    return change->kind != CHANGE_SECTION_CHARACTERISTICS ||
+           change->file_offset - SECTION_CHARACTERISTICS == finding->file_offset;
+}
+
+/* The written bytes are proved against the original, and judged anew, before they may replace anything. */
+static bool accept_repair(void *context, struct span written)
+{
+    struct acceptance *acceptance = context;
+    struct outcome *outcome = acceptance->outcome;
+    if (outcome_is_stopped(outcome, acceptance->options))
+        return false;
+    outcome->has_verdict = verify_pair(outcome->file.bytes, written, &outcome->arena, &outcome->verdict);
+    if (!outcome->has_verdict)
+        return false;
+    if (outcome_is_stopped(outcome, acceptance->options))
+        return false;
+    if (outcome->verdict.result != VERIFY_PROVED && outcome->verdict.result != VERIFY_PROVED_WITH_ASSUMPTIONS)
+        return false;
+
+    struct image image;
+    struct refset refs;
+    struct finding error;
+    struct finding_list refusals = {0};
+    struct rule_answer *answers = arena_array(&outcome->arena, rules_count, sizeof *answers);
+    if (!answers || !image_read(written, &outcome->arena, &image, &error) ||
+        !refs_collect(&image, &outcome->arena, rules_sources(), &refs) ||
+        !pipeline_judge(outcome, &image, &refs, acceptance->options, &refusals, &outcome->remaining,
+                        answers) ||
+        refusals.count != 0)
+        return false;
+    outcome->has_remaining = true;
+    /* What was planned must be gone. */
+    for (size_t i = 0; i < outcome->plan.change_count; i++)
+        for (size_t k = 0; k < outcome->remaining.count; k++)
+            if (is_still_there(&outcome->plan.changes[i], &outcome->remaining.items[k]))
+                return false;
+    return !outcome->arena.exhausted; /* what was not written down was not judged */
+}
+
+/* Is what is written put in the place of what was read? */
+static bool replaces_input(const struct outcome *outcome, const struct pipeline_options *options)
+{
+    struct file_identity output;
+    return !options->output_path || (file_identify(options->output_path, &output) &&
+                                     file_identity_is_equal(&output, &outcome->file.state.identity));
+}
+
+enum { MOST_LAYOUTS = 12 };
+
+/* Layouts that the verifier has seen. */
+struct tried_layouts {
+    const struct layout *layouts[MOST_LAYOUTS];
+    size_t count;
+};
+
+static bool was_tried(const struct tried_layouts *tried, const struct layout *layout)
+{
+    for (size_t i = 0; i < tried->count; i++)
+        if (layout_is_same(tried->layouts[i], layout))
+            return true;
+    return false;
+}
+
+/* Another layout, in place of one that could not be proved. False when there is none that is left, or memory
+ * ran out; the plan stays then. */
+static bool plan_other_layout(struct outcome *outcome, const struct plan_options *options,
+                              struct tried_layouts *tried)
+{
+    struct plan_options next = *options;
+    struct plan plan = outcome->plan;
+    if (!plan.layout || tried->count == MOST_LAYOUTS)
+        return false;
+    tried->layouts[tried->count++] = plan.layout;
+    while (plan.has_other_layouts) {
+        next.first_layout = plan.layout_number + 1;
+        if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &next,
+                       &outcome->arena, &plan) ||
+            plan.verdict != PLAN_CHANGE || !plan.layout)
+            return false;
+        if (was_tried(tried, plan.layout))
+            continue;
+        outcome->plan = plan;
+        return true;
+    }
+    return false;
+}
+
+/* Emits and writes what is planned. */
+static enum file_write_result write_plan(struct outcome *outcome, const struct pipeline_options *options,
+                                         struct file_replacement *replacement, struct finding *error)
+{
+    struct acceptance acceptance = {outcome, options};
+    struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
+    if (options->dry_run)
+        return accept_repair(&acceptance, emitted) ? FILE_WRITTEN : FILE_NOT_ACCEPTED;
+    replacement->bytes = emitted;
+    replacement->accept = accept_repair;
+    replacement->stop = options->stop;
+    replacement->context = &acceptance;
+    return file_replace(replacement, &outcome->arena, error);
+}
+
+bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options)
+{
+    struct arena *arena = &outcome->arena;
+    struct finding error;
+
+    struct plan_options plan_options = {.drop_signature = options->drop_signature,
+                                        .only = options->only,
+                                        .only_count = options->only_count,
+                                        .enforced = options->enforces ? options->policy : NULL,
+                                        .target = options->target};
+    if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
+                   &outcome->plan))
+        return outcome_end_out_of_memory(outcome);
+    /* A catalog counts as a signature. It matters, and is looked for, only when something would change. */
+    if (outcome->plan.verdict == PLAN_CHANGE && !outcome->image.is_signed && !options->drop_signature) {
+        if (!catalog_lists_image(outcome->path, &outcome->image, arena, &plan_options.catalog, &error)) {
+            error.cure = "Make the folder of the image and the catalogs in it readable, or pass "
+                         "--drop-signature, which repairs the image whatever catalog lists it.";
+            return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
+        }
+        if (plan_options.catalog && !plan_make(&outcome->image, &outcome->refs, &outcome->code,
+                                               &outcome->findings, &plan_options, arena, &outcome->plan))
+            return outcome_end_out_of_memory(outcome);
+    }
+    if (outcome_is_stopped(outcome, options))
+        return false;
+    outcome->has_plan = true;
+    outcome->remark = outcome->plan.remark;
+    /* From here on every change is decided. */
+
+    struct file_replacement replacement = {
+        .path = options->output_path ? options->output_path : outcome->path,
+        .mode = outcome->file.mode,
+        .expected = replaces_input(outcome, options) ? &outcome->file.state : NULL};
+    if (outcome->plan.verdict == PLAN_REFUSED) {
+        for (size_t i = 0; i < outcome->plan.refusals.count; i++)
+            finding_add(&outcome->problems, &outcome->plan.refusals.items[i]);
+        return outcome_end(outcome, STATUS_REFUSED, EXIT_FINDINGS);
+    }
+    if (outcome->plan.verdict == PLAN_NO_CHANGE) {
+        enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
+        bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
+        if (options->output_path && !options->dry_run && !has_errors) {
+            replacement.bytes = outcome->file.bytes;
+            if (file_replace(&replacement, arena, &error) != FILE_WRITTEN)
+                return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
+            outcome->wrote = true;
+        }
+        return outcome_end(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
+    }
+
+    struct tried_layouts tried = {.count = 0};
+    struct plan first_plan = outcome->plan;
+    struct verify_verdict first_verdict = {0};
+    for (;;) {
+        if (outcome_is_stopped(outcome, options))
+            return false;
+        if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error))
+            return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
+        /* The new bytes are final; what follows can only accept or refuse them. */
+        enum file_write_result result = write_plan(outcome, options, &replacement, &error);
+        if (result == FILE_WRITE_FAILED)
+            return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
+        if (result == FILE_WRITTEN)
+            break;
+        if (outcome_is_stopped(outcome, options))
+            return false;
+        if (!outcome_is_unproved(outcome) || arena->exhausted)
+            return outcome_end_refuted(outcome);
+        if (tried.count == 0)
+            first_verdict = outcome->verdict;
+        if (!plan_other_layout(outcome, &plan_options, &tried)) {
+            /* What was tried first is what one would rather have. */
+            outcome->verdict = first_verdict;
+            outcome->plan = first_plan;
+            return outcome_end_refuted(outcome);
+        }
+    }
+    outcome->wrote = !options->dry_run;
+    bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
+    return outcome_end(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
+}

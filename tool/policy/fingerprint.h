@@ -1,0 +1,26 @@
+/* fingerprint.h - what makes a finding the same finding in another build of the image.
+ * Takes: findings about one image.  Gives: one word for each.  Must not: look at offsets, addresses or times:
+ * they change with every build.
+ *
+ * A fingerprint is made of the rule, the image's file name (without folders and case), its machine, the
+ * section, and a number where several findings share all of these. */
+#ifndef HVCIFIX_POLICY_FINGERPRINT_H
+#define HVCIFIX_POLICY_FINGERPRINT_H
+
+#include "image/image.h"
+
+enum { FINGERPRINT_CHARS = 32 };
+
+struct fingerprint {
+    char chars[FINGERPRINT_CHARS + 1]; /* hexadecimal */
+};
+
+/* What stands behind the last separator of a path, or of a place inside a package. */
+const char *fingerprint_file_name(const char *path);
+
+/* One for each finding of the list, in its order. `image` may be NULL: there is no model of it. NULL when
+ * memory ran out. */
+struct fingerprint *fingerprints_of(const struct finding_list *findings, const char *path,
+                                    const struct image *image, struct arena *arena);
+
+#endif
