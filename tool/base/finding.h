@@ -58,6 +58,9 @@ enum finding_code {
     HVCI9052_PACKAGE_LIMIT = 9052,        /* a package that is larger inside than is looked at */
     HVCI9053_PACKAGE_REJECTED = 9053,     /* `enforce` rejects an image inside, so the package too */
     HVCI9054_PACKAGE_NOT_REPAIRED = 9054, /* `fix` does not repair inside packages */
+    HVCI9070_PDB_UNREADABLE = 9070,       /* a PDB that is damaged or of a kind that is not understood */
+    HVCI9071_PDB_OTHER_IMAGE = 9071,      /* a PDB that belongs to another image */
+    HVCI9072_PDB_CANNOT_FOLLOW = 9072,    /* refusal: names would be wrong after the repair */
     /* Printed by msbuild/build/native/HvciFix.targets alone. */
     HVCI9060_HOOK_NO_PROGRAM = 9060,
     HVCI9061_HOOK_OTHER_IMAGE = 9061,
