@@ -71,10 +71,10 @@ static bool report_damage(struct outcome *outcome, const struct refset *refs)
 /* An image of which an error would be left on purpose is not changed at all; the remark says so. */
 static bool may_be_repaired(struct outcome *outcome, const struct pipeline_options *options)
 {
+    if ((options->enforces || options->only_kernel) && outcome->image.role != ROLE_KERNEL)
+        return false;
     if (!options->enforces)
         return true;
-    if (outcome->image.role != ROLE_KERNEL)
-        return false;
     for (size_t i = 0; i < outcome->findings.count; i++) {
         unsigned code = (unsigned)outcome->findings.items[i].code;
         enum demand_id demand = demand_of_code(code);

@@ -22,6 +22,17 @@ enum pipeline_goal {
     GOAL_FIX    /* go on to the written file */
 };
 
+struct catalog_index;
+struct outcome;
+
+/* Signs a repaired image before it is written anywhere: takes bytes that are proved, gives those that are to
+ * be written, in the outcome's arena. False with *error set: nothing is written then. */
+struct pipeline_seal {
+    bool (*run)(void *context, struct outcome *outcome, struct span proved, struct span *sealed,
+                struct finding *error);
+    void *context;
+};
+
 struct pipeline_options {
     enum pipeline_goal goal;
     enum windows_target target;
@@ -31,7 +42,12 @@ struct pipeline_options {
     bool lists_calls;              /* GOAL_SHOW: collect all calls of functions of Windows */
     bool no_code;                  /* do not decode instructions (GOAL_CHECK) */
     bool dry_run;                  /* GOAL_FIX: stop after the plan */
-    const char *output_path;       /* GOAL_FIX: where to write; NULL means in place */
+    bool in_memory;                /* GOAL_FIX: write no file; outcome->output is what the caller writes */
+    bool only_kernel;              /* GOAL_FIX: other images are judged and left as they are */
+    const struct catalog_index *catalogs; /* GOAL_FIX: the catalogs of the image's package, in place of those
+                                           * beside the file; one keeps an image whose findings are notes */
+    const struct pipeline_seal *seal;     /* GOAL_FIX: or NULL */
+    const char *output_path;              /* GOAL_FIX: where to write; NULL means in place */
     bool drop_signature;
     const enum finding_code *only;
     size_t only_count;

@@ -3,6 +3,7 @@
 #include "pipeline_parts.h"
 
 #include "io/catalog.h"
+#include "io/catalog_index.h"
 
 struct acceptance {
     struct outcome *outcome;
@@ -107,10 +108,20 @@ static enum file_write_result write_plan(struct outcome *outcome, const struct p
 {
     struct acceptance acceptance = {outcome, options};
     struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
-    if (options->dry_run)
-        return accept_repair(&acceptance, emitted) ? FILE_WRITTEN : FILE_NOT_ACCEPTED;
-    replacement->bytes = emitted;
-    replacement->accept = accept_repair;
+    bool is_accepted = options->dry_run || options->in_memory || options->seal;
+    if (is_accepted && !accept_repair(&acceptance, emitted))
+        return FILE_NOT_ACCEPTED;
+    if (!options->dry_run && options->seal) {
+        struct span sealed;
+        if (!options->seal->run(options->seal->context, outcome, emitted, &sealed, error))
+            return FILE_WRITE_FAILED;
+        outcome->output = (struct output){(uint8_t *)(uintptr_t)sealed.bytes, sealed.nbytes};
+        emitted = sealed;
+    }
+    if (options->dry_run || options->in_memory)
+        return FILE_WRITTEN;
+    replacement->bytes = emitted; /* what is written is compared with it */
+    replacement->accept = is_accepted ? NULL : accept_repair;
     replacement->stop = options->stop;
     replacement->context = &acceptance;
     return file_replace(replacement, &outcome->arena, error);
@@ -131,7 +142,11 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         return outcome_end_out_of_memory(outcome);
     /* A catalog counts as a signature. It matters, and is looked for, only when something would change. */
     if (outcome->plan.verdict == PLAN_CHANGE && !outcome->image.is_signed && !options->drop_signature) {
-        if (!catalog_lists_image(outcome->path, &outcome->image, arena, &plan_options.catalog, &error)) {
+        if (options->catalogs) {
+            if (finding_worst(&outcome->findings) < LEVEL_WARNING)
+                plan_options.catalog = catalog_index_find(options->catalogs, &outcome->image);
+        } else if (!catalog_lists_image(outcome->path, &outcome->image, arena, &plan_options.catalog,
+                                        &error)) {
             error.cure = "Make the folder of the image and the catalogs in it readable, or pass "
                          "--drop-signature, which repairs the image whatever catalog lists it.";
             return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
@@ -158,7 +173,7 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
     if (outcome->plan.verdict == PLAN_NO_CHANGE) {
         enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
         bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
-        if (options->output_path && !options->dry_run && !has_errors) {
+        if (options->output_path && !options->dry_run && !options->in_memory && !has_errors) {
             replacement.bytes = outcome->file.bytes;
             if (file_replace(&replacement, arena, &error) != FILE_WRITTEN)
                 return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
@@ -194,7 +209,7 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
             return outcome_end_refuted(outcome);
         }
     }
-    outcome->wrote = !options->dry_run;
+    outcome->wrote = !options->dry_run && !options->in_memory;
     bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
     return outcome_end(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
 }

@@ -58,6 +58,10 @@ enum finding_code {
     HVCI9052_PACKAGE_LIMIT = 9052,        /* a package that is larger inside than is looked at */
     HVCI9053_PACKAGE_REJECTED = 9053,     /* `enforce` rejects an image inside, so the package too */
     HVCI9054_PACKAGE_NOT_REPAIRED = 9054, /* `fix` does not repair inside packages */
+    HVCI9055_PACKAGE_LACKS_DRIVER = 9055, /* an INF names a driver that is not in its package */
+    HVCI9056_CATALOG_STALE = 9056,        /* a catalog lists a file that was changed, so it is left out */
+    HVCI9057_PACKAGE_NOT_WRITTEN = 9057,  /* an image inside was refused, so the package is not written */
+    HVCI9058_SIGNING_FAILED = 9058,       /* the program of --sign-with failed, or changed too much */
     HVCI9070_PDB_UNREADABLE = 9070,       /* a PDB that is damaged or of a kind that is not understood */
     HVCI9071_PDB_OTHER_IMAGE = 9071,      /* a PDB that belongs to another image */
     HVCI9072_PDB_CANNOT_FOLLOW = 9072,    /* refusal: names would be wrong after the repair */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -36,9 +37,10 @@ static void pass_on(int signal_number)
 }
 
 /* The child begins with the signals as they were when we began; this program ignores some. */
-static int spawn(char **words, pid_t *process, const sigset_t *unblocked)
+static int spawn(char **words, bool is_aside, pid_t *process, const sigset_t *unblocked)
 {
     posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t streams;
     sigset_t defaults;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
@@ -49,12 +51,19 @@ static int spawn(char **words, pid_t *process, const sigset_t *unblocked)
     (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
     (void)posix_spawnattr_setsigmask(&attributes, unblocked);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    error = posix_spawnp(process, words[0], NULL, &attributes, words, environ);
+    error = posix_spawn_file_actions_init(&streams);
+    if (!error) {
+        if (is_aside)
+            error = posix_spawn_file_actions_adddup2(&streams, STDERR_FILENO, STDOUT_FILENO);
+        if (!error)
+            error = posix_spawnp(process, words[0], &streams, &attributes, words, environ);
+        (void)posix_spawn_file_actions_destroy(&streams);
+    }
     (void)posix_spawnattr_destroy(&attributes);
     return error;
 }
 
-enum child_end child_run(const struct argument_list *list, int *exit_code, const char **reason)
+enum child_end child_run(const struct argument_list *list, bool is_aside, int *exit_code, const char **reason)
 {
     struct sigaction pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART}, before[PASSED_ON_COUNT];
     sigset_t blocked, unblocked;
@@ -66,7 +75,7 @@ enum child_end child_run(const struct argument_list *list, int *exit_code, const
     /* Who has started us may have it ignored, and then the system does not tell how a child ends. */
     (void)signal(SIGCHLD, SIG_DFL);
     pid_t process;
-    int error = spawn(list->items, &process, &unblocked);
+    int error = spawn(list->items, is_aside, &process, &unblocked);
     if (error == 0)
         child_process = process;
     for (size_t i = 0; error == 0 && i < PASSED_ON_COUNT; i++) {

@@ -145,7 +145,7 @@ static BOOL WINAPI let_child_end(DWORD event)
     return event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT;
 }
 
-enum child_end child_run(const struct argument_list *list, int *exit_code, const char **reason)
+enum child_end child_run(const struct argument_list *list, bool is_aside, int *exit_code, const char **reason)
 {
     const wchar_t *program = find_program(list->items[0], list->arena);
     wchar_t *line = command_line(list);
@@ -156,7 +156,7 @@ enum child_end child_run(const struct argument_list *list, int *exit_code, const
         .cb = sizeof startup,
         .dwFlags = STARTF_USESTDHANDLES,
         .hStdInput = inheritable(STD_INPUT_HANDLE),
-        .hStdOutput = inheritable(STD_OUTPUT_HANDLE),
+        .hStdOutput = inheritable(is_aside ? STD_ERROR_HANDLE : STD_OUTPUT_HANDLE),
         .hStdError = inheritable(STD_ERROR_HANDLE),
     };
     PROCESS_INFORMATION child;

@@ -6,7 +6,7 @@
 
 unsigned image_run_worker_count(const struct image_run *run, size_t item_count)
 {
-    if (item_count < 2)
+    if (item_count < 2 || run->options->signer) /* signers are run one at a time */
         return 1;
     unsigned count = run->options->jobs != 0 ? run->options->jobs : workers_core_count();
     if (count > CLI_MOST_JOBS)

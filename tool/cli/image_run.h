@@ -17,6 +17,7 @@ struct image_run {
     const struct report_style *style;
     const struct work_list *list;
     struct pipeline_options pipeline;
+    struct pipeline_seal seal;      /* what pipeline.seal points at, with --sign-with */
     struct enforce_options enforce; /* VERB_ENFORCE */
     const struct outcome *after;    /* show --after: the image that the other is compared with */
     const struct policy *policy;    /* or NULL */

@@ -14,6 +14,10 @@ void interrupt_watch(void);
 /* Raised by a request. */
 const atomic_bool *interrupt_flag(void);
 
+/* A program that we ran has ended: by a signal of this number, or with an exit code. Where that says that it
+ * was asked to end, so were we. */
+void interrupt_take_over(bool is_signal, int number);
+
 /* Ends the program as this system ends one that was interrupted, so that the caller stops too: by the signal
  * itself, which shells show as 130 (SIGINT) or 143 (SIGTERM), or with STATUS_CONTROL_C_EXIT on Windows.
  * Returns when nothing was requested. */

@@ -35,6 +35,12 @@ const atomic_bool *interrupt_flag(void)
     return &is_requested;
 }
 
+void interrupt_take_over(bool is_signal, int number)
+{
+    if (is_signal && (number == SIGINT || number == SIGTERM || number == SIGHUP))
+        note(number);
+}
+
 void interrupt_pass_on(void)
 {
     if (!atomic_load(&is_requested))

@@ -29,6 +29,12 @@ const atomic_bool *interrupt_flag(void)
     return &is_requested;
 }
 
+void interrupt_take_over(bool is_signal, int number)
+{
+    if (!is_signal && number == (int)STATUS_CONTROL_C_EXIT)
+        atomic_store(&is_requested, true);
+}
+
 void interrupt_pass_on(void)
 {
     if (atomic_load(&is_requested))

@@ -114,7 +114,7 @@ bool link_run(struct cli_options *options, struct arena *arena, int *exit_code)
     if (!output.is_stated || output.name_count > 1)
         look_before(&output, earlier);
     const char *reason = "";
-    switch (child_run(&command, exit_code, &reason)) {
+    switch (child_run(&command, false, exit_code, &reason)) {
     case CHILD_NOT_STARTED:
         return complain(arena, exit_code, EXIT_USAGE, "The linker ", linker,
                         arena_printf(arena, " cannot be started: %s.", reason));

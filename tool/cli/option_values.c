@@ -4,6 +4,7 @@
 #include "cli/option_parser.h"
 
 #include "cli/console.h"
+#include "package/inf.h"
 
 #include <stdlib.h>
 
@@ -174,6 +175,25 @@ static bool parse_anchor(struct option_parser *parser, const char *word)
     return settings->anchor_file || option_fail(parser, "There was not enough memory for %s.", word);
 }
 
+static bool parse_signer(struct option_parser *parser, const char *command)
+{
+    const char *message = NULL;
+    struct signer *signer = arena_alloc(parser->arena, sizeof *signer);
+    if (signer && signer_parse(command, parser->arena, signer, &message)) {
+        parser->options->signer = signer;
+        return true;
+    }
+    return option_fail(parser, message ? message : "There was not enough memory for %s.", command);
+}
+
+static bool parse_driver_ver(struct option_parser *parser, const char *word)
+{
+    parser->options->driver_ver = word;
+    return inf_is_driver_ver(word) ||
+           option_fail(parser,
+                       "\"%s\" is no MM/DD/YYYY,VERSION for --driver-ver, such as 06/21/2024,1.2.0.0.", word);
+}
+
 bool option_apply(struct option_parser *parser, const struct option_row *row, const char *value)
 {
     struct cli_options *options = parser->options;
@@ -245,6 +265,16 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
     case OPTION_DROP_SIGNATURE:
         options->drop_signature = true;
         return true;
+    case OPTION_SIGN_WITH:
+        return parse_signer(parser, value);
+    case OPTION_PARTIAL:
+        options->partial = true;
+        return true;
+    case OPTION_EXTRACT:
+        options->extract = true;
+        return true;
+    case OPTION_DRIVER_VER:
+        return parse_driver_ver(parser, value);
     case OPTION_ONLY:
         return add_only(parser, value);
     case OPTION_REFERENCES:

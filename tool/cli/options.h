@@ -5,6 +5,7 @@
 #ifndef HVCIFIX_CLI_OPTIONS_H
 #define HVCIFIX_CLI_OPTIONS_H
 
+#include "cli/sign_with.h"
 #include "enforce.h"
 #include "report/report_formats.h"
 
@@ -63,6 +64,10 @@ enum option_id {
     OPTION_DRY_RUN,
     OPTION_MAP,
     OPTION_DROP_SIGNATURE,
+    OPTION_SIGN_WITH,
+    OPTION_PARTIAL,
+    OPTION_EXTRACT,
+    OPTION_DRIVER_VER,
     OPTION_ONLY,
     OPTION_REFERENCES,
     OPTION_REGIONS,
@@ -152,6 +157,9 @@ struct cli_options {
     bool all_rules; /* --all-rules */
     bool no_code, in_place, dry_run, drop_signature;
     const char *output_path; /* -o */
+    struct signer *signer;   /* --sign-with; NULL: none */
+    bool partial, extract;   /* --partial, --extract */
+    const char *driver_ver;  /* --driver-ver */
     const char *map_path;    /* --map */
     enum finding_code *only;
     size_t only_count;

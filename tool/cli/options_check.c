@@ -58,6 +58,8 @@ bool options_check(struct option_parser *parser)
                                name);
         if (options->output_path && options->in_place)
             return option_fail(parser, "%s takes -o OUT or --in-place, not both.", name);
+        if (options->extract && !options->output_path)
+            return option_fail(parser, "%s --extract needs a folder to write to: -o OUT.", name);
         if (options->map_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with --map FILE.", name);
         if (options->output_path && options->path_count != 1)

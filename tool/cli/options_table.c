@@ -39,7 +39,8 @@ const struct option_row option_rows[] = {
     {OPTION_ALL_RULES, "--all-rules", NULL, NULL,
      "judge by the rules of build policy (HVCI22xx) too that no policy demands; what fails is a note",
      VERB_BIT(VERB_CHECK), NULL},
-    {OPTION_OUT, "--out", "-o", "OUT", "write the repaired image to OUT", VERB_BIT(VERB_FIX), NULL},
+    {OPTION_OUT, "--out", "-o", "OUT",
+     "write the repaired image, or the package with its images repaired, to OUT", VERB_BIT(VERB_FIX), NULL},
     {OPTION_IN_PLACE, "--in-place", NULL, NULL, "replace the image itself", VERB_BIT(VERB_FIX), NULL},
     {OPTION_DRY_RUN, "--dry-run", NULL, NULL, "print the plan and its proof; write nothing",
      VERB_BIT(VERB_FIX), NULL},
@@ -47,6 +48,16 @@ const struct option_row option_rows[] = {
      VERB_BIT(VERB_FIX), NULL},
     {OPTION_DROP_SIGNATURE, "--drop-signature", NULL, NULL,
      "allow a signed image to be rewritten; its certificate table is removed", VERB_BIT(VERB_FIX), NULL},
+    {OPTION_SIGN_WITH, "--sign-with", NULL, "COMMAND",
+     "sign what is repaired before it is written: {} is the file, {out} another that the signer writes",
+     VERB_BIT(VERB_FIX), ""},
+    {OPTION_PARTIAL, "--partial", NULL, NULL,
+     "write a package although an image in it was refused; that image stays as it is", VERB_BIT(VERB_FIX),
+     NULL},
+    {OPTION_EXTRACT, "--extract", NULL, NULL,
+     "write the images that a program carries to the folder OUT, repaired", VERB_BIT(VERB_FIX), NULL},
+    {OPTION_DRIVER_VER, "--driver-ver", NULL, "DATE,VERSION",
+     "set DriverVer in the INF files of a package, such as 06/21/2024,1.2.0.0", VERB_BIT(VERB_FIX), ""},
     {OPTION_ONLY, "--only", NULL, "CODE", "repair this rule only, whatever else remains; may be repeated",
      VERB_BIT(VERB_FIX), OPTION_RULES},
     {OPTION_REFERENCES, "--references", NULL, NULL, "list every place that holds an address",
@@ -100,14 +111,18 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "  hvcifix check --format json out/ > hvci.json  judge every image below out/\n"
      "  hvcifix check drivers.zip setup.exe         judge what is packed in them",
      NULL},
-    {VERB_FIX, "fix", "IMAGE (-o OUT | --in-place)", "repair, verify, write",
+    {VERB_FIX, "fix", "IMAGE|PACKAGE (-o OUT | --in-place)", "repair, verify, write",
      "Repairs what can be repaired with proof. The repaired file is read back and compared with the original "
      "by an\n"
      "independent verifier before it replaces anything; what cannot be proved is refused with the reason, "
      "and nothing\n"
-     "is written. An image with nothing to repair is copied to OUT unchanged.",
+     "is written. An image with nothing to repair is copied to OUT unchanged. Of a folder, zip or cab the "
+     "driver\n"
+     "images are repaired into the new package OUT; all else stays as it is, which is compared before OUT is "
+     "there.",
      "hvcifix fix old.sys -o new.sys              write a repaired copy\n"
-     "  hvcifix fix --dry-run old.sys               see the plan first",
+     "  hvcifix fix --dry-run old.sys               see the plan first\n"
+     "  hvcifix fix drivers.zip -o repaired.zip     the images of a driver package",
      NULL},
     {VERB_VERIFY, "verify", "OLD NEW", "prove that NEW is OLD but for what is explained",
      "Compares two images with the independent verifier: every difference is explained and justified from "

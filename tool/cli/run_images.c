@@ -196,6 +196,11 @@ static void set_treatment(struct image_run *run)
         .only = options->only,
         .only_count = options->only_count,
     };
+    if (options->signer) {
+        options->signer->beside = options->output_path;
+        run->seal = (struct pipeline_seal){signer_run, options->signer};
+        run->pipeline.seal = &run->seal;
+    }
     run->enforce = (struct enforce_options){.policy = run->policy,
                                             .baseline = {.baseline = run->baseline},
                                             .target = run->pipeline.target,

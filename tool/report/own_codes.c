@@ -123,6 +123,27 @@ const struct own_code own_codes[] = {
      "The file is an archive. Only images that are files of their own are repaired or drawn.",
      "Unpack it and name the images; behind a repair pack again. hvcifix check judges the images in the "
      "archive."},
+    {HVCI9055_PACKAGE_LACKS_DRIVER, "a driver is not in its package",
+     "The INF names a driver in [SourceDisksFiles], and the package has no file of that name, so nobody has "
+     "judged it, and the package may not install.",
+     "Name the whole package. Where the INF serves several platforms that are shipped apart, nothing needs "
+     "to "
+     "be done."},
+    {HVCI9056_CATALOG_STALE, "a catalog does not match any more",
+     "The catalog lists the hash of a file that was changed, so Windows would refuse that file by it. The "
+     "new "
+     "package is written without the catalog; the old one is where it was.",
+     "Make a new catalog with Inf2Cat, or with MakeCat and the .cdf file that was written beside the "
+     "package, "
+     "and sign it (docs/SIGNING.md)."},
+    {HVCI9057_PACKAGE_NOT_WRITTEN, "the package was not written",
+     "An image of the package needs a repair and did not get one, so the package would not be what was asked "
+     "for.",
+     "The messages before this one say why. --partial writes the package with those images as they are."},
+    {HVCI9058_SIGNING_FAILED, "the signer failed",
+     "The program of --sign-with could not be run, ended with an error, or gave back something else than the "
+     "repaired image with a signature. Nothing was written.",
+     "Look at what the signer has printed, and at the command of --sign-with (docs/SIGNING.md)."},
     {HVCI9060_HOOK_NO_PROGRAM, "the build does not find hvcifix",
      "The targets for MSBuild look for the program beside themselves, in the package, or where "
      "HvciFixToolPath says, and there it is not, or it could not be started. The linker's output was taken "

@@ -24,6 +24,8 @@ const char *result_error_words(const struct outcome *outcome)
             return "not judged, or not wholly";
         case HVCI9054_PACKAGE_NOT_REPAIRED:
             return "is an archive; nothing was written";
+        case HVCI9058_SIGNING_FAILED:
+            return "not signed, so nothing was written";
         case HVCI9011_LAYOUT_REFUSED:
             return "no image that Windows loads; nothing was written";
         case HVCI9030_REPAIR_REFUTED:
