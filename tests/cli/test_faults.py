@@ -55,7 +55,7 @@ HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
     str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul|toll)|v?snprintf|time|ini_parse_stream|fgets|fopen64|
     sync_file_range|
     posix_spawn.*|waitpid|kill|raise|sig(nal|action|addset|emptyset|procmask)| # tests/cmake/test_link.py, test_interrupt.py
-    qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|closedir|f(close|error|flush|write|printf)|
+    qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|mallopt|closedir|f(close|error|flush|write|printf)|
     pthread_(join|attr_destroy|(mutex|cond)_.*)|
     # the width of the terminal, the speed of a run
     ioctl|clock_gettime|

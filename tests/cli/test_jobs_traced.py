@@ -10,6 +10,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -22,7 +23,8 @@ NOT_ON_WINDOWS = "strace counts Linux system calls; cli/test_jobs.py compares th
 TEMPORARY = re.compile(r"\.hvcifix-\d+-\d+\.tmp")  # docs/DESIGN.md
 THREAD_CALLS = "clone,clone3"
 SLOW_SECONDS = 3
-WINDOW_PER_WORKER, WINDOW_NBYTES = 64, 8 << 20  # tool/cli/ordered.c
+WINDOW_PER_WORKER, WINDOW_NBYTES = 64, 8 << 20  # tool/cli/ordered.c, ordered_internal.h
+BIG_IMAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench", "big_image.py")
 F_SETPIPE_SZ, PIPE_NBYTES, STREAM_NBYTES = 1031, 4096, 4096
 
 
@@ -173,17 +175,32 @@ class Traced(unittest.TestCase):
             self.assertEqual(tool.run("fix", "--in-place", "--jobs", "8", *paths).returncode, 0)
             self.assertEqual({images.read(path) for path in paths}, {new})
 
-    def test_little_memory(self):
-        """Threads are added only as far as memory reaches, so what one thread alone can judge is judged by many."""
-        paths = [fixture.path for fixture in matrix.read()]
+    def check_with_little_memory(self, jobs, limits, paths):
         expected = tool.run("check", "--jobs", "1", *paths)
-        for mebibytes in (24, 32, 48, 64, 96):
+        for mebibytes in limits:
             limit = mebibytes * 1024 * 1024
-            done = subprocess.run([tool.TOOL, "check", "--jobs", "64", *paths], stdin=subprocess.DEVNULL,
+            done = subprocess.run([tool.TOOL, "check", "--jobs", str(jobs), *paths], stdin=subprocess.DEVNULL,
                                   capture_output=True, timeout=120, check=False,
                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
             self.assertEqual((done.returncode, done.stdout, done.stderr),
-                             (expected.returncode, expected.stdout, expected.stderr), mebibytes)
+                             (expected.returncode, expected.stdout, expected.stderr), (jobs, mebibytes))
+
+    def test_little_memory(self):
+        """Threads are added only as far as memory reaches, so what one thread alone can judge is judged by many."""
+        paths = [fixture.path for fixture in matrix.read()]
+        # From 64 MiB on the C library could give one thread so much at once that others found nothing.
+        self.check_with_little_memory(64, (24, 32, 48, 64, 70, 90, 96, 104, 112, 128), paths)
+
+    def test_large_images_and_little_memory(self):
+        """An image for which memory does not reach beside the others is judged alone."""
+        paths = []
+        for kind, mebibytes in (("data", 8), ("imports", 4), ("code", 6)):
+            path = os.path.join(self.folder, f"{kind}.sys")
+            subprocess.run([sys.executable, BIG_IMAGE, kind,
+                            str(mebibytes), path], check=True)
+            paths.append(path)
+        for jobs in (1, 2, 8):
+            self.check_with_little_memory(jobs, (72, 88, 104), paths * 8)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,51 @@ static void refuse_archive(const struct image_run *run, struct outcome *outcome)
     pipeline_end_with(outcome, outcome->path, &problem, EXIT_INPUT);
 }
 
+static void judge(const struct image_run *run, const struct work_item *item, struct arena_stock *stock,
+                  struct outcome *outcome)
+{
+    struct pipeline_options pipeline = run->pipeline;
+    struct enforce_options enforce = run->enforce;
+    pipeline.stock = stock;
+    pipeline.baseline = enforce.baseline =
+        (struct baseline_view){.baseline = run->baseline, .by_name = item->has_own_name};
+    if (run->options->verb == VERB_ENFORCE)
+        enforce_run(item->path, &enforce, stock, outcome);
+    else
+        pipeline_run(item->path, &pipeline, outcome);
+}
+
+/* What would be judged if it were the only image is judged, whatever others hold or were kept for: then those
+ * wait, that is given back, and it is judged again. */
+static void judge_with_all_memory(const struct image_run *run, size_t number, struct ordered *ordered,
+                                  struct arena_stock *stock, struct outcome *outcome)
+{
+    const struct work_item *item = &run->list->items[number];
+    bool had_stock = stock->block_count != 0;
+    judge(run, item, stock, outcome);
+    if (!outcome->arena.exhausted || outcome->wrote || outcome->was_stopped ||
+        (!had_stock && !ordered_has_others(ordered, number)))
+        return;
+    pipeline_release(outcome);
+    arena_stock_free(stock);
+    ordered_be_alone(ordered, number);
+    judge(run, item, stock, outcome);
+}
+
+/* The same for the report. */
+static struct image_report report_with_all_memory(const struct image_run *run, size_t number,
+                                                  struct ordered *ordered, struct outcome *outcome,
+                                                  char room[REPORT_SCARCE_NBYTES])
+{
+    bool was_exhausted = outcome->arena.exhausted;
+    struct image_report report = image_report_make(run, outcome, room);
+    if (!report.is_scarce || was_exhausted || !ordered_has_others(ordered, number))
+        return report;
+    ordered_be_alone(ordered, number);
+    outcome->arena.exhausted = false;
+    return image_report_make(run, outcome, room);
+}
+
 void judge_item(const struct image_run *run, size_t number, struct ordered *ordered,
                 struct arena_stock *stock)
 {
@@ -37,19 +82,13 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
         return;
     }
     /* The second repair of one file sees what the first has written. */
-    if (item->same_file_before != WORK_NONE)
+    if (item->same_file_before != WORK_NONE) {
+        arena_stock_free(stock); /* whom it waits for may need the memory */
         ordered_wait_for(ordered, item->same_file_before);
-    struct pipeline_options pipeline = run->pipeline;
-    struct enforce_options enforce = run->enforce;
-    pipeline.stock = stock;
-    pipeline.baseline = enforce.baseline =
-        (struct baseline_view){.baseline = run->baseline, .by_name = item->has_own_name};
+    }
     struct outcome outcome;
     char room[REPORT_SCARCE_NBYTES];
-    if (enforces)
-        enforce_run(item->path, &enforce, stock, &outcome);
-    else
-        pipeline_run(item->path, &pipeline, &outcome);
+    judge_with_all_memory(run, number, ordered, stock, &outcome);
     bool has_report =
         outcome.was_stopped || !looks_inside || look_inside(run, item, number, ordered, &outcome);
     if (outcome.was_stopped) {
@@ -63,7 +102,7 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     if (has_report && (item->kind == WORK_IMAGE || !outcome_is_passed_over(&outcome))) {
         if (enforces)
             enforce_reject(&run->enforce, &outcome);
-        report = image_report_make(run, &outcome, room);
+        report = report_with_all_memory(run, number, ordered, &outcome, room);
     }
     ordered_hand_over(ordered, number, &report);
     pipeline_release(&outcome);

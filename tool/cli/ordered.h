@@ -53,6 +53,13 @@ void ordered_hand_over(struct ordered *ordered, size_t number, const struct imag
  * more, so there is no sense in going on. */
 bool ordered_hand_over_part(struct ordered *ordered, size_t number, const struct image_report *report);
 
+/* For `run`, when memory ran out for job `number`: could it have more if the others waited? */
+bool ordered_has_others(struct ordered *ordered, size_t number);
+
+/* For `run`, then: returns once no other job runs; none begins until this one has ended. What it took has to
+ * be released before; what others keep for later is given back. */
+void ordered_be_alone(struct ordered *ordered, size_t number);
+
 /* For `run`: returns when job `number`, lower than the caller's own, has been handed over. */
 void ordered_wait_for(struct ordered *ordered, size_t number);
 

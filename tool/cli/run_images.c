@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/report_files.h"
 #include "cli/run_policy.h"
+#include "cli/workers.h"
 #include "report/safe_text.h"
 
 static bool is_file(const struct work_item *item)
@@ -89,6 +90,8 @@ static void run_list(struct image_run *run)
         .run = run_and_count,
         .deliver = deliver,
     };
+    if (run->list->count > 1)
+        workers_share_memory();
     begin_progress(run);
     ordered_run(&jobs);
     progress_end();

@@ -7,6 +7,10 @@
 /* How many cores this process may use; at least 1. */
 unsigned workers_core_count(void);
 
+/* Before the first of many images: memory that one image has given back is there for any other, on any
+ * thread. */
+void workers_share_memory(void);
+
 /* Runs body(context) in a thread of its own. NULL when the system or memory refuses; nothing runs then.
  * worker_join() waits until the body has returned and frees the worker. */
 struct worker;

@@ -13,8 +13,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 /* The usual 8 MiB would count against a limit of address space; Windows gives a thread 2 as well. */
 enum { STACK_NBYTES = 2 * 1024 * 1024 };
+
+#if defined(__GLIBC__)
+/* From here on a piece of memory is a mapping of its own, which goes back to the system whole. */
+enum { LARGE_NBYTES = 512 * 1024 };
+#endif
 
 struct worker {
     pthread_t thread;
@@ -36,6 +45,17 @@ unsigned workers_core_count(void)
 #endif
     long online = sysconf(_SC_NPROCESSORS_ONLN); /* also where there are more than fit a cpu_set_t */
     return online > 0 ? (unsigned)online : 1;
+}
+
+void workers_share_memory(void)
+{
+#if defined(__GLIBC__)
+    /* glibc would give each thread 64 MiB of address space for small pieces, which a limit on it counts, and
+     * would keep large ones that are released, in holes between others. Arenas take few, and keep what they
+     * will need. */
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_NBYTES);
+#endif
 }
 
 static void *run_worker(void *argument)

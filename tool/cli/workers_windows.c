@@ -36,6 +36,11 @@ static DWORD WINAPI run_worker(void *argument)
     return 0;
 }
 
+void workers_share_memory(void)
+{
+    /* A process has one heap, which maps large pieces apart. */
+}
+
 struct worker *worker_start(void (*body)(void *context), void *context)
 {
     struct worker *worker = malloc(sizeof *worker);
