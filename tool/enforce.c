@@ -47,6 +47,7 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
         .dry_run = is_audit,
         .drop_signature = options->policy->drop_signature,
         .enforces = true,
+        .judges_calls = true,
         .stop = options->stop,
         .stock = stock,
     };
@@ -80,6 +81,7 @@ void enforce_run_content(const char *path, const char *container_path, struct sp
                                         .target = options->target,
                                         .policy = options->policy,
                                         .baseline = options->baseline,
+                                        .judges_calls = true,
                                         .stock = stock,
                                         .stop = options->stop};
     pipeline_run_content(path, container_path, bytes, &pipeline, outcome);

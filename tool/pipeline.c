@@ -19,9 +19,29 @@ static void set_demands(struct outcome *outcome, const struct pipeline_options *
         demand_ask(&outcome->demands, demand_of_code(options->only[i]), LEVEL_NOTE);
 }
 
+static bool asks_for_calls(const struct pipeline_options *options)
+{
+    for (size_t i = 0; i < options->only_count; i++)
+        if (rule_is_about_calls(options->only[i]))
+            return true;
+    return options->judges_calls;
+}
+
+bool pipeline_judge_calls(const struct image *image, const struct refset *refs, const struct code_map *code,
+                          const struct pipeline_options *options, struct arena *arena,
+                          struct call_judgement *judgement)
+{
+    if (!asks_for_calls(options))
+        return calls_leave(image, CALLS_NOT_ASKED, "\"hvcifix check\" judges what the code asks for", arena,
+                           judgement);
+    if (options->no_code)
+        return calls_leave(image, CALLS_SWITCHED_OFF, "--no-code was given", arena, judgement);
+    return calls_judge(image, refs, code, arena, judgement);
+}
+
 bool pipeline_judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
-                    const struct pipeline_options *options, struct finding_list *refusals,
-                    struct finding_list *findings, struct rule_answer *answers)
+                    const struct call_judgement *calls, const struct pipeline_options *options,
+                    struct finding_list *refusals, struct finding_list *findings, struct rule_answer *answers)
 {
     struct signature_facts signature;
     unsigned questions = (demand_is_asked(&outcome->demands, DEMAND_SIGNATURE) ? ASK_CATALOG : 0u) |
@@ -34,7 +54,8 @@ bool pipeline_judge(struct outcome *outcome, const struct image *image, const st
                                .arena = &outcome->arena,
                                .findings = findings,
                                .demands = &outcome->demands,
-                               .signature = &signature};
+                               .signature = &signature,
+                               .calls = calls};
     refusals->arena = findings->arena = &outcome->arena;
     if (!loader_rules_judge(image, refusals, findings) || !loader_relocations_judge(image, refs, findings) ||
         !rules_judge(&input, answers))
@@ -83,7 +104,7 @@ static bool may_be_repaired(struct outcome *outcome, const struct pipeline_optio
             continue;
         outcome->remark =
             arena_printf(&outcome->arena,
-                         demand == DEMAND_NONE || demand_is_repairable(demand)
+                         !rule_is_about_calls(code) && (demand == DEMAND_NONE || demand_is_repairable(demand))
                              ? "Nothing was repaired: [fix] of the policy does not leave HVCI%04u to enforce."
                              : "Nothing was repaired: HVCI%04u cannot be cured in a finished image.",
                          code);
@@ -132,8 +153,12 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (options->policy)
         outcome->waiver_uses =
             arena_array(arena, options->policy->waiver_count, sizeof *outcome->waiver_uses);
-    if (!outcome->answers || !pipeline_judge(outcome, &outcome->image, &rule_refs, options,
-                                             &outcome->problems, &outcome->findings, outcome->answers))
+    bool has_code = outcome->has_code;
+    if (!outcome->answers ||
+        !pipeline_judge_calls(&outcome->image, has_code ? &outcome->refs : NULL,
+                              has_code ? &outcome->code : NULL, options, arena, &outcome->asked) ||
+        !pipeline_judge(outcome, &outcome->image, &rule_refs, &outcome->asked, options, &outcome->problems,
+                        &outcome->findings, outcome->answers))
         return outcome_end_out_of_memory(outcome);
     outcome->judged = true;
     if (!report_damage(outcome, &rule_refs))

@@ -4,6 +4,7 @@
 #ifndef HVCIFIX_PIPELINE_H
 #define HVCIFIX_PIPELINE_H
 
+#include "calls/call_judgement.h"
 #include "calls/call_list.h"
 #include "code/code_map.h"
 #include "emit/emit.h"
@@ -40,7 +41,8 @@ struct pipeline_options {
     struct baseline_view baseline; /* findings that do not fail, because an earlier report has them */
     bool all_rules;                /* build policy that nobody demands is judged too, as notes */
     bool lists_calls;              /* GOAL_SHOW: collect all calls of functions of Windows */
-    bool no_code;                  /* do not decode instructions (GOAL_CHECK) */
+    bool judges_calls;             /* HVCI2000 to 2002 judge; without it they say that they do not */
+    bool no_code;                  /* do not decode instructions (GOAL_SHOW, GOAL_CHECK) */
     bool dry_run;                  /* GOAL_FIX: stop after the plan */
     bool in_memory;                /* GOAL_FIX: write no file; outcome->output is what the caller writes */
     bool only_kernel;              /* GOAL_FIX: other images are judged and left as they are */
@@ -95,7 +97,9 @@ struct outcome {
     struct image image;
     struct refset refs;
     struct code_map code;
-    struct call_list calls;      /* with lists_calls */
+    struct call_list calls; /* with lists_calls */
+    /* What the code asks Windows for, before and (with has_remaining) after a repair. */
+    struct call_judgement asked, asked_after;
     struct rule_answer *answers; /* rules_count of them when `judged` */
     bool judged;
     struct finding_list findings;  /* rules' findings, in rule order */

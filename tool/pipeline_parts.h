@@ -24,8 +24,15 @@ bool outcome_is_stopped(struct outcome *outcome, const struct pipeline_options *
 /* Asks whether Windows would load the image, and all rules about it. What every Windows refuses goes to
  * `refusals`, all else to `findings`. False when memory ran out. */
 bool pipeline_judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
-                    const struct pipeline_options *options, struct finding_list *refusals,
-                    struct finding_list *findings, struct rule_answer *answers);
+                    const struct call_judgement *calls, const struct pipeline_options *options,
+                    struct finding_list *refusals, struct finding_list *findings,
+                    struct rule_answer *answers);
+
+/* What the image's code asks for; outcome->asked, when the options ask for it. `refs` and `code` as for
+ * calls_judge(). False when memory ran out. */
+bool pipeline_judge_calls(const struct image *image, const struct refset *refs, const struct code_map *code,
+                          const struct pipeline_options *options, struct arena *arena,
+                          struct call_judgement *judgement);
 
 /* Stages plan to verify. The outcome says all. */
 bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options);

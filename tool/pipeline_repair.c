@@ -19,6 +19,15 @@ static bool is_still_there(const struct change *change, const struct finding *fi
            change->file_offset - SECTION_CHARACTERISTICS == finding->file_offset;
 }
 
+/* Code that has not moved asks for what it asked for before: the verifier has seen that it is the same. */
+static bool judge_calls_after(const struct acceptance *acceptance, const struct image *image)
+{
+    struct outcome *outcome = acceptance->outcome;
+    outcome->asked_after = outcome->asked;
+    return !outcome->plan.layout || pipeline_judge_calls(image, NULL, NULL, acceptance->options,
+                                                         &outcome->arena, &outcome->asked_after);
+}
+
 /* The written bytes are proved against the original, and judged anew, before they may replace anything. */
 static bool accept_repair(void *context, struct span written)
 {
@@ -41,8 +50,9 @@ static bool accept_repair(void *context, struct span written)
     struct rule_answer *answers = arena_array(&outcome->arena, rules_count, sizeof *answers);
     if (!answers || !image_read(written, &outcome->arena, &image, &error) ||
         !refs_collect(&image, &outcome->arena, rules_sources(), &refs) ||
-        !pipeline_judge(outcome, &image, &refs, acceptance->options, &refusals, &outcome->remaining,
-                        answers) ||
+        !judge_calls_after(acceptance, &image) ||
+        !pipeline_judge(outcome, &image, &refs, &outcome->asked_after, acceptance->options, &refusals,
+                        &outcome->remaining, answers) ||
         refusals.count != 0)
         return false;
     outcome->has_remaining = true;

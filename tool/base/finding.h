@@ -8,6 +8,10 @@
 
 /* Codes are printed as "HVCI%04u" and are never reused. */
 enum finding_code {
+    /* what code asks Windows for; sub-codes of Driver Verifier's bug check 0xC4, as the three behind them */
+    HVCI2000_EXECUTABLE_POOL = 2000,
+    HVCI2001_EXECUTABLE_PROTECTION = 2001,
+    HVCI2002_EXECUTABLE_MDL = 2002,
     HVCI2003_SECTION_WRITABLE_EXECUTABLE = 2003,
     HVCI2004_SECTION_NOT_PAGE_ALIGNED = 2004,
     HVCI2005_IAT_EXECUTABLE = 2005,
@@ -74,6 +78,24 @@ enum finding_code {
 
 enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };
 
+/* How sure a finding is. All are proved but some about calls: there a value may depend on what is not known
+ * (FINDING_DEPENDS), or nothing is known of it (FINDING_UNKNOWN). */
+enum finding_certainty { FINDING_PROVED, FINDING_DEPENDS, FINDING_UNKNOWN };
+enum { FINDING_CERTAINTY_COUNT = 3 };
+
+/* The call that a finding is about, in words. */
+struct finding_call {
+    const char *verdict;  /* "executable", "depends", "unknown" */
+    const char *api;      /* the function of Windows */
+    const char *function; /* the driver's function that holds the call, or NULL when it has no name */
+    uint32_t function_rva;
+    const char *argument; /* the deciding one, or NULL: none does */
+    const char *values;   /* what it can be, or NULL */
+    const char *reason;   /* why the verdict is what it is, or NULL */
+    const char *tag;      /* the pool tag, or NULL */
+    const char *alike;    /* what is said of several calls with the same reason: "calls of X ... " */
+};
+
 #define NO_RVA UINT32_MAX
 #define NO_FILE_OFFSET UINT64_MAX
 
@@ -92,12 +114,14 @@ enum finding_baseline { BASELINE_NOT_COMPARED, BASELINE_NEW, BASELINE_UNCHANGED,
 struct finding {
     enum finding_code code;
     enum finding_level level;
-    const char *section;         /* section name as text, or NULL */
-    uint32_t rva;                /* or NO_RVA */
-    uint64_t file_offset;        /* or NO_FILE_OFFSET */
-    uint64_t place_count;        /* how many places this one finding stands for; 1 unless grouped */
-    const char *message;         /* one sentence: what is wrong and where; ends with a period */
-    const char *const *evidence; /* evidence_count lines, each a fact that can be checked */
+    enum finding_certainty certainty;
+    const struct finding_call *call; /* NULL when it is about no call */
+    const char *section;             /* section name as text, or NULL */
+    uint32_t rva;                    /* or NO_RVA */
+    uint64_t file_offset;            /* or NO_FILE_OFFSET */
+    uint64_t place_count;            /* how many places this one finding stands for; 1 unless grouped */
+    const char *message;             /* one sentence: what is wrong and where; ends with a period */
+    const char *const *evidence;     /* evidence_count lines, each a fact that can be checked */
     size_t evidence_count;
     const char *windows; /* why Windows minds, in words true for this machine and subsystem; may be NULL */
     const char *cure;    /* what to change at the source; may be NULL */

@@ -12,7 +12,8 @@ enum { SITE_VERDICT_COUNT = 4 };
 
 struct call_site {
     uint32_t rva;
-    uint32_t function_rva; /* of the function that holds it */
+    uint32_t function_rva;     /* of the function that holds it */
+    const char *function_name; /* its name, or NULL */
     const struct kernel_api *api;
     enum site_verdict verdict;
     const char *values; /* of the deciding argument, in words; NULL when no argument decides */

@@ -4,14 +4,7 @@
 #ifndef HVCIFIX_CALLS_KERNEL_API_H
 #define HVCIFIX_CALLS_KERNEL_API_H
 
-#include "base/arena.h"
-
-/* Sub-codes of Driver Verifier's bug check 0xC4. They are no findings: `show --calls` alone names them. */
-enum api_code {
-    HVCI2000_EXECUTABLE_POOL = 2000,
-    HVCI2001_EXECUTABLE_PROTECTION = 2001,
-    HVCI2002_EXECUTABLE_MDL = 2002
-};
+#include "base/finding.h"
 
 enum api_question {
     ASK_POOL_TYPE,    /* POOL_TYPE */
@@ -29,7 +22,7 @@ enum { NO_ARGUMENT = -1 };
 
 struct kernel_api {
     const char *name;
-    enum api_code code;
+    enum finding_code code;
     enum api_question question;
     int8_t argument; /* the deciding one, from 0; NO_ARGUMENT: none */
     int8_t word_32;  /* on x86: the word of the stack where it lies */

@@ -191,6 +191,7 @@ static void set_treatment(struct image_run *run)
         .baseline = {.baseline = run->baseline},
         .all_rules = options->all_rules,
         .stop = interrupt_flag(),
+        .judges_calls = options->verb == VERB_CHECK,
         .no_code = options->no_code,
         .lists_calls = options->verb == VERB_SHOW && options->show == SHOW_CALLS,
         .dry_run = options->dry_run,

@@ -42,6 +42,14 @@ static void complain_of_entry(struct layers *layers, const struct policy_entry *
     policy_complain(&layers->reader, &entry->at_value, HVCI9040_POLICY_INVALID, LEVEL_ERROR, format, what);
 }
 
+/* "HVCI2003" and "2003". */
+static bool is_same_rule(const char *name, const char *other)
+{
+    enum finding_certainty certainty = FINDING_PROVED, other_certainty = FINDING_PROVED;
+    return policy_rule_number(name, &certainty) == policy_rule_number(other, &other_certainty) &&
+           certainty == other_certainty;
+}
+
 /* A key that stands twice in one section of a file: which of the two is meant? */
 static void complain_of_duplicates(struct layers *layers, const struct entry_list *entries)
 {
@@ -54,9 +62,8 @@ static void complain_of_duplicates(struct layers *layers, const struct entry_lis
             const struct policy_entry *before = &entries->items[k - 1];
             if (before->section == SECTION_WAIVER && entry->section == SECTION_WAIVER && !before->key)
                 break; /* this waiver's begin */
-            bool is_same =
-                before->key == entry->key && before->section == entry->section &&
-                (entry->key->name || policy_rule_number(before->name) == policy_rule_number(entry->name));
+            bool is_same = before->key == entry->key && before->section == entry->section &&
+                           (entry->key->name || is_same_rule(before->name, entry->name));
             if (!is_same)
                 continue;
             policy_complain(&layers->reader, &entry->at_name, HVCI9041_POLICY_DUPLICATE, LEVEL_ERROR,
@@ -213,7 +220,7 @@ bool policy_read(const char *path, day_number today, struct arena *arena, struct
     if (!policy->rules || !layers || !policy->files)
         return false;
     for (size_t i = 0; i < rules_count; i++)
-        if (rules_all[i]->demand != DEMAND_NONE)
+        if (rule_is_repaired_on_request(rules_all[i]))
             policy->rules[i].repair = REPAIR_BY_FIX;
     layers->reader = (struct policy_reader){arena, policy, problems};
     if (!add_first(layers, path))

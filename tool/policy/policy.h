@@ -34,6 +34,10 @@ struct policy_rule {
     enum rule_level level;
     enum rule_repair repair;
     struct policy_origin level_origin, repair_origin;
+    struct {
+        enum rule_level level; /* RULE_LEVEL_DEFAULT: at most the rule's own, at most the finding's default */
+        struct policy_origin origin;
+    } unproved[FINDING_CERTAINTY_COUNT]; /* of rules about calls; none for FINDING_PROVED */
 };
 
 struct policy_demand {

@@ -20,22 +20,35 @@ bool policy_lets_enforce_repair(const struct policy *policy, enum finding_code c
     return !rule || rule->repair == REPAIR_BY_ENFORCE;
 }
 
-static enum finding_level level_of(const struct policy_rule *rule, const struct image *image,
-                                   const struct finding *finding)
+static enum finding_level level_named(enum rule_level level, enum finding_level otherwise)
 {
-    switch (rule->level) {
+    switch (level) {
     case RULE_LEVEL_OFF:
         return LEVEL_OFF;
     case RULE_LEVEL_NOTE:
-        return rule_level(image, LEVEL_NOTE);
+        return LEVEL_NOTE;
     case RULE_LEVEL_WARNING:
-        return rule_level(image, LEVEL_WARNING);
+        return LEVEL_WARNING;
     case RULE_LEVEL_ERROR:
-        return rule_level(image, LEVEL_ERROR);
+        return LEVEL_ERROR;
     case RULE_LEVEL_DEFAULT:
         break;
     }
-    return finding->level;
+    return otherwise;
+}
+
+/* The level of a rule is that of what is proved. What is not proved weighs no more than by default, unless it
+ * has a level of its own. */
+static enum finding_level level_of(const struct policy_rule *rule, const struct image *image,
+                                   const struct finding *finding)
+{
+    enum finding_level level = level_named(rule->level, finding->level);
+    enum rule_level own =
+        finding->certainty == FINDING_PROVED ? RULE_LEVEL_DEFAULT : rule->unproved[finding->certainty].level;
+    if (finding->certainty != FINDING_PROVED && level > finding->level)
+        level = finding->level;
+    level = level_named(own, level);
+    return rule->level == RULE_LEVEL_DEFAULT && own == RULE_LEVEL_DEFAULT ? level : rule_level(image, level);
 }
 
 static bool is_about(const struct waiver *waiver, const struct finding *finding)

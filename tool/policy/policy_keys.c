@@ -109,17 +109,27 @@ const struct key_row policy_keys[] = {
 };
 const size_t policy_key_count = sizeof policy_keys / sizeof policy_keys[0];
 
-size_t policy_rule_number(const char *word)
+size_t policy_rule_number(const char *word, enum finding_certainty *certainty)
 {
+    static const char *const suffixes[FINDING_CERTAINTY_COUNT] = {
+        [FINDING_PROVED] = "", [FINDING_DEPENDS] = ".depends", [FINDING_UNKNOWN] = ".unknown"};
+    unsigned suffix = 0;
     static const char prefix[] = "hvci";
     size_t skipped = 0;
     while (prefix[skipped] && text_lower(word[skipped]) == prefix[skipped])
         skipped++;
     if (skipped == sizeof prefix - 1)
         word += skipped;
-    if (strspn(word, "0123456789") != 4 || word[4] != 0)
+    if (strspn(word, "0123456789") != 4)
         return rules_count;
     unsigned long code = strtoul(word, NULL, 10);
+    while (suffix < FINDING_CERTAINTY_COUNT && !text_same_word(word + 4, suffixes[suffix]))
+        suffix++;
+    if (suffix == FINDING_CERTAINTY_COUNT ||
+        (suffix != FINDING_PROVED && (!certainty || !rule_is_about_calls((unsigned)code))))
+        return rules_count;
+    if (certainty)
+        *certainty = (enum finding_certainty)suffix;
     size_t number = 0;
     while (number < rules_count && (unsigned long)rules_all[number]->code != code)
         number++;
@@ -132,7 +142,9 @@ const struct key_row *policy_key_find(enum policy_section section, const char *n
         const struct key_row *row = &policy_keys[i];
         if (row->section != section)
             continue;
-        if (row->name ? text_same_word(row->name, name) : policy_rule_number(name) != rules_count)
+        enum finding_certainty certainty;
+        if (row->name ? text_same_word(row->name, name)
+                      : policy_rule_number(name, section == SECTION_RULES ? &certainty : NULL) != rules_count)
             return row;
     }
     return NULL;

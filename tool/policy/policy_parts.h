@@ -66,8 +66,9 @@ const struct key_row *policy_key_find(enum policy_section section, const char *n
 const char *policy_near_key(enum policy_section section, const char *name);
 const char *policy_near_section(const char *name);
 
-/* The number of the rule of a code ("HVCI2003", "2003") in rules_all; rules_count when there is none. */
-size_t policy_rule_number(const char *word);
+/* The number of the rule of a code ("HVCI2003", "2003") in rules_all; rules_count when there is none. With
+ * `certainty` also "HVCI2000.depends" and "HVCI2000.unknown", for rules about calls. */
+size_t policy_rule_number(const char *word, enum finding_certainty *certainty);
 
 /* One line `name = value`, or the beginning of a section (name NULL). */
 struct policy_entry {

@@ -117,7 +117,7 @@ static void add_key(struct text *text, const struct key_row *row, const char *va
 static void add_rules(struct text *text, const struct key_row *row)
 {
     for (size_t i = 0; i < rules_count; i++) {
-        bool is_by_fix = row->key == KEY_RULE_REPAIR && rules_all[i]->demand != DEMAND_NONE;
+        bool is_by_fix = row->key == KEY_RULE_REPAIR && rule_is_repaired_on_request(rules_all[i]);
         text_printf(text, ";HVCI%04u = %-12s ; %s\n", (unsigned)rules_all[i]->code,
                     is_by_fix ? "fix" : row->example, rules_all[i]->title);
     }

@@ -114,21 +114,26 @@ static void set_policy(struct policy_reader *reader, const struct policy_entry *
 
 static void set_rule(struct policy_reader *reader, const struct policy_entry *entry)
 {
-    size_t number = policy_rule_number(entry->name);
+    enum finding_certainty certainty = FINDING_PROVED;
+    size_t number = policy_rule_number(entry->name, &certainty);
     struct policy_rule *rule = &reader->policy->rules[number];
     enum demand_id demand = rules_all[number]->demand;
     int value = word_value(reader, entry, entry->key->key == KEY_RULE_LEVEL ? level_words : repair_words);
     if (value < 0)
         return;
-    if (entry->key->key == KEY_RULE_REPAIR && value == REPAIR_BY_ENFORCE && demand != DEMAND_NONE &&
-        !demand_is_repairable(demand)) {
+    bool is_of_source = rule_is_about_calls((unsigned)rules_all[number]->code) ||
+                        (demand != DEMAND_NONE && !demand_is_repairable(demand));
+    if (entry->key->key == KEY_RULE_REPAIR && value == REPAIR_BY_ENFORCE && is_of_source) {
         policy_complain(reader, &entry->at_value, HVCI9040_POLICY_INVALID, LEVEL_ERROR,
                         "Nothing repairs HVCI%04u in a finished image, so enforce cannot either; \"hvcifix "
                         "explain HVCI%04u\" has the cure.",
                         (unsigned)rules_all[number]->code, (unsigned)rules_all[number]->code);
         return;
     }
-    if (entry->key->key == KEY_RULE_LEVEL) {
+    if (entry->key->key == KEY_RULE_LEVEL && certainty != FINDING_PROVED) {
+        rule->unproved[certainty].level = (enum rule_level)value;
+        rule->unproved[certainty].origin = entry->at_name;
+    } else if (entry->key->key == KEY_RULE_LEVEL) {
         rule->level = (enum rule_level)value;
         rule->level_origin = entry->at_name;
     } else {
@@ -162,7 +167,7 @@ static void set_waiver(struct policy_reader *reader, const struct policy_entry *
         waiver->image = entry->value;
         break;
     case KEY_WAIVER_CODE:
-        rule = policy_rule_number(entry->value);
+        rule = policy_rule_number(entry->value, NULL);
         if (rule == rules_count)
             complain_of_value(reader, entry);
         waiver->code = rule < rules_count ? rules_all[rule]->code : HVCI9040_POLICY_INVALID;

@@ -17,6 +17,20 @@ void json_image_head(struct json_writer *json, const struct outcome *outcome)
     json_text(json, "status", outcome_status_name(outcome->status));
 }
 
+static void add_call(struct json_writer *json, const struct finding_call *call)
+{
+    json_begin_object(json, "call");
+    json_text(json, "verdict", call->verdict);
+    json_text(json, "api", call->api);
+    json_text(json, "function", call->function);
+    json_number(json, "function_rva", call->function_rva);
+    json_text(json, "argument", call->argument);
+    json_text(json, "values", call->values);
+    json_text(json, "reason", call->reason);
+    json_text(json, "tag", call->tag);
+    json_end_object(json);
+}
+
 static void add_finding(struct json_writer *json, const struct finding *finding)
 {
     if (finding->level == LEVEL_OFF)
@@ -35,6 +49,8 @@ static void add_finding(struct json_writer *json, const struct finding *finding)
     json_end_array(json);
     json_text(json, "windows", finding->windows);
     json_text(json, "cure", finding->cure);
+    if (finding->call)
+        add_call(json, finding->call);
     if (finding->baseline != BASELINE_NOT_COMPARED) {
         static const char *const words[] = {"", "new", "unchanged", "updated"};
         json_text(json, "baseline", words[finding->baseline]);
@@ -63,6 +79,18 @@ void json_all_findings(struct json_writer *json, const struct outcome *outcome)
     if (outcome->has_image)
         json_findings(json, &outcome->image.notes);
     json_findings(json, &outcome->findings);
+}
+
+void json_calls(struct json_writer *json, const char *key, const struct call_judgement *calls)
+{
+    static const char *const keys[SITE_VERDICT_COUNT] = {"executable", "no_execute", "depends", "unknown"};
+    bool is_judged = calls->state == CALLS_JUDGED || calls->state == CALLS_NONE;
+    json_begin_object(json, key);
+    json_bool(json, "judged", is_judged);
+    json_text(json, "reason", is_judged ? NULL : calls->reason);
+    for (size_t i = 0; is_judged && i < SITE_VERDICT_COUNT; i++)
+        json_number(json, keys[i], calls->counts[i]);
+    json_end_object(json);
 }
 
 static const char *result_word(enum verify_result result)

@@ -16,6 +16,9 @@ void json_findings(struct json_writer *json, const struct finding_list *findings
  * findings. */
 void json_all_findings(struct json_writer *json, const struct outcome *outcome);
 
+/* How many calls there are by verdict, or why they were not judged. */
+void json_calls(struct json_writer *json, const char *key, const struct call_judgement *calls);
+
 /* The members result, differences, counter_example. */
 void json_verdict(struct json_writer *json, const struct verify_verdict *verdict);
 

@@ -16,6 +16,8 @@ struct report_totals {
     size_t images, clean, with_findings, fixed, fixable /* dry runs */, refused, errors;
     size_t finding_errors, finding_warnings, finding_notes;
     size_t finding_waived, finding_known; /* of these */
+    size_t calls[SITE_VERDICT_COUNT];     /* that may ask for executable memory, by verdict */
+    size_t calls_not_judged;              /* images whose calls should have been */
 };
 
 /* Text for people and MSBuild: one line a finding, details indented under it, one line on the result. */

@@ -118,6 +118,8 @@ void report_json_image(struct text *text, const struct outcome *outcome, bool is
         json_end_object(&json);
     }
     add_rules(&json, outcome);
+    if (outcome->judged)
+        json_calls(&json, "calls", &outcome->asked);
     json_begin_array(&json, "findings");
     json_all_findings(&json, outcome);
     json_end_array(&json);
@@ -131,6 +133,8 @@ void report_json_image(struct text *text, const struct outcome *outcome, bool is
         json_begin_array(&json, "remaining_findings");
         json_findings(&json, &outcome->remaining);
         json_end_array(&json);
+        if (outcome->judged)
+            json_calls(&json, "remaining_calls", &outcome->asked_after);
     }
     json_end_object(&json);
     text_cut_if_exhausted(text, start_nbytes);

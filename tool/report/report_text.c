@@ -1,6 +1,7 @@
 /* report_text.c - one image as text for people and MSBuild, and the summary of a run.
  * Takes: outcomes.  Gives: finding lines that MSBuild parses, and indented or coded lines that it does not.
  * Must not: decide anything. */
+#include "report/calls_words.h"
 #include "report/layout.h"
 #include "report/report.h"
 #include "report/result_words.h"
@@ -9,14 +10,44 @@
 #include "report/text_changes.h"
 #include "report/text_finding.h"
 
+/* Many calls of which nothing is known, for one reason. */
+static void add_alike(struct text *text, const struct outcome *outcome, const struct alike_notes *alike,
+                      const struct finding *finding, const struct report_style *style)
+{
+    struct finding all = *finding;
+    all.message = arena_printf(text->arena, "%u %s.", (unsigned)alike_notes_count(alike, finding),
+                               finding->call->alike);
+    text_finding_line(text, outcome->path, &all, finding->level, "", style);
+    if (style->quiet)
+        return;
+    layout_labelled(text, "places", alike_notes_places(alike, finding, text->arena));
+    text_finding_advice(text, finding);
+}
+
+/* The next one that has lines of its own. */
+static bool next_told(const struct outcome *outcome, const struct alike_notes *alike,
+                      struct shown_cursor *cursor, struct shown_finding *shown)
+{
+    while (shown_next(outcome, cursor, shown))
+        if (shown->is_cured || alike_notes_count(alike, shown->finding) != 0)
+            return true;
+    return false;
+}
+
 static void add_findings(struct text *text, const struct outcome *outcome, const struct report_style *style)
 {
+    struct alike_notes alike;
+    (void)alike_notes_find(outcome, text->arena, &alike);
     struct shown_cursor cursor = {0};
     struct shown_finding shown, next;
-    bool has_next = shown_next(outcome, &cursor, &next);
+    bool has_next = next_told(outcome, &alike, &cursor, &next);
     while (has_next) {
         shown = next;
-        has_next = shown_next(outcome, &cursor, &next);
+        has_next = next_told(outcome, &alike, &cursor, &next);
+        if (!shown.is_cured && alike_notes_count(&alike, shown.finding) > 1) {
+            add_alike(text, outcome, &alike, shown.finding, style);
+            continue;
+        }
         text_finding_line(text, outcome->path, shown.finding, shown.level, shown.is_cured ? "cured: " : "",
                           style);
         if (style->quiet || shown.is_cured)
@@ -124,6 +155,7 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
                             ? arena_printf(text->arena, "%s, to %s", what, outcome->output_path)
                             : arena_printf(text->arena, "%s, in place", what));
     }
+    layout_labelled(text, "calls", calls_words(calls_of(outcome), text->arena));
     layout_labelled(text, "policy", result_enforced_words(outcome, text->arena));
     layout_labelled(text, "remark", outcome->remark);
 }
@@ -165,6 +197,10 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
         totals->finding_waived += shown.finding->waiver && !shown.is_cured;
         totals->finding_known += shown.finding->is_known && !shown.is_cured;
     }
+    const struct call_judgement *calls = calls_of(outcome);
+    totals->calls_not_judged += calls_are_missing(calls);
+    for (size_t i = 0; i < SITE_VERDICT_COUNT; i++)
+        totals->calls[i] += calls->counts[i];
 }
 
 void report_totals_add(struct report_totals *totals, const struct report_totals *more)
@@ -181,6 +217,27 @@ void report_totals_add(struct report_totals *totals, const struct report_totals 
     totals->finding_notes += more->finding_notes;
     totals->finding_waived += more->finding_waived;
     totals->finding_known += more->finding_known;
+    totals->calls_not_judged += more->calls_not_judged;
+    for (size_t i = 0; i < SITE_VERDICT_COUNT; i++)
+        totals->calls[i] += more->calls[i];
+}
+
+/* A line of its own, where there is something to count or something was not counted. */
+static void add_calls_summary(struct text *text, const struct report_totals *totals)
+{
+    size_t line_start = text->nbytes, all = 0;
+    for (size_t i = 0; i < SITE_VERDICT_COUNT; i++)
+        all += totals->calls[i];
+    if (all == 0 && totals->calls_not_judged == 0)
+        return;
+    text_addz(text, "calls that may ask for executable memory: ");
+    if (all != 0)
+        text_addz(text, calls_count_words(totals->calls, text->arena));
+    if (totals->calls_not_judged != 0) {
+        text_addz(text, all != 0 ? "; not judged in " : "not judged in ");
+        layout_count(text, totals->calls_not_judged, "image", "images");
+    }
+    safe_end_line(text, line_start);
 }
 
 void report_text_summary(struct text *text, const struct report_totals *totals,
@@ -209,4 +266,5 @@ void report_text_summary(struct text *text, const struct report_totals *totals,
     if (!add_level_counts(text, totals))
         text_addz(text, "no findings");
     safe_end_line(text, line_start);
+    add_calls_summary(text, totals);
 }

@@ -4,6 +4,7 @@
 #ifndef HVCIFIX_RULES_RULE_H
 #define HVCIFIX_RULES_RULE_H
 
+#include "calls/call_judgement.h"
 #include "refs/refset.h"
 #include "rules/demands.h"
 #include "rules/signature.h"
@@ -27,6 +28,7 @@ struct rule_input {
     struct finding_list *findings;           /* the rule appends here when it fails */
     const struct demands *demands;           /* of build policy; NULL: none */
     const struct signature_facts *signature; /* NULL: not looked at; then HVCI2208 and 2209 cannot answer */
+    const struct call_judgement *calls;      /* NULL: not looked at; then HVCI2000 to 2002 cannot answer */
 };
 
 /* Texts that `explain` prints and the docs are generated from; each a short paragraph, plain words. */
@@ -66,6 +68,12 @@ bool rules_judge(const struct rule_input *input, struct rule_answer *answers);
 
 /* The rule with that code, or NULL. */
 const struct rule *rule_find(unsigned code);
+
+/* One of the rules that judge calls (rule_input.calls): HVCI2000 to 2002. */
+bool rule_is_about_calls(unsigned code);
+
+/* Its findings are never repaired unless somebody asks for it by name: build policy, and calls. */
+bool rule_is_repaired_on_request(const struct rule *rule);
 
 /* The level of a layout finding for this image: as given for kernel images, LEVEL_NOTE for user-mode and
  * firmware images (memory integrity judges kernel images only; DESIGN section 4). */

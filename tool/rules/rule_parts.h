@@ -7,6 +7,9 @@
 
 #include "rules/rule.h"
 
+extern const struct rule hvci2000_executable_pool;
+extern const struct rule hvci2001_executable_protection;
+extern const struct rule hvci2002_executable_mdl;
 extern const struct rule hvci2003_section_writable_executable;
 extern const struct rule hvci2004_section_not_page_aligned;
 extern const struct rule hvci2005_iat_executable;

@@ -4,6 +4,9 @@
 #include "rules/rule_parts.h"
 
 const struct rule *const rules_all[] = {
+    &hvci2000_executable_pool,
+    &hvci2001_executable_protection,
+    &hvci2002_executable_mdl,
     &hvci2003_section_writable_executable,
     &hvci2004_section_not_page_aligned,
     &hvci2005_iat_executable,
@@ -48,6 +51,16 @@ bool rules_judge(const struct rule_input *input, struct rule_answer *answers)
             return false;
     }
     return true;
+}
+
+bool rule_is_about_calls(unsigned code)
+{
+    return code >= HVCI2000_EXECUTABLE_POOL && code <= HVCI2002_EXECUTABLE_MDL;
+}
+
+bool rule_is_repaired_on_request(const struct rule *rule)
+{
+    return rule->demand != DEMAND_NONE || rule_is_about_calls((unsigned)rule->code);
 }
 
 const struct rule *rule_find(unsigned code)

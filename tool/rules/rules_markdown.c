@@ -10,7 +10,7 @@ static const char introduction[] =
     "This page is made from the table of rules in `tool/rules/`; `hvcifix explain CODE` prints the same "
     "texts.\n"
     "\n"
-    "Codes from HVCI2003 to HVCI2005 follow the sub-codes of Driver Verifier's bug check 0xC4. Each rule "
+    "Codes from HVCI2000 to HVCI2005 follow the sub-codes of Driver Verifier's bug check 0xC4. Each rule "
     "answers pass,\n"
     "fail or not applicable, with a reason. The levels below hold for kernel images. Memory integrity judges "
     "kernel images\n"
