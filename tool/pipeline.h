@@ -51,6 +51,8 @@ struct pipeline_options {
     const struct pipeline_seal *seal;     /* GOAL_FIX: or NULL */
     const char *output_path;              /* GOAL_FIX: where to write; NULL means in place */
     bool drop_signature;
+    bool adds_nx; /* GOAL_FIX: calls that may ask for executable memory are led through stubs (plan/nx_plan.h)
+                   */
     const enum finding_code *only;
     size_t only_count;
     /* GOAL_FIX: only kernel images are repaired, and only what `policy` lets `enforce` repair; an error that
@@ -108,6 +110,8 @@ struct outcome {
     struct finding_list problems;  /* HVCI9xxx: input errors, refusals, our own defects */
     struct plan plan;
     struct output output;
+    struct nx_plan
+        nx; /* with adds_nx, kernel images: what is led through stubs, placed once there are bytes */
     struct verify_verdict verdict;
     struct finding_list remaining; /* the rules' findings about the new bytes, after a repair */
     struct demands demands;        /* what of build policy is asked of this image */

@@ -37,4 +37,12 @@ bool pipeline_judge_calls(const struct image *image, const struct refset *refs, 
 /* Stages plan to verify. The outcome says all. */
 bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options);
 
+/* pipeline_nx.c: with adds_nx, decides which calls are led through stubs, for plan_options->nx. False when
+ * the image has ended. */
+bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *options,
+                      struct plan_options *plan_options);
+/* Makes it of outcome->output, the bytes of all other repairs. False with *error set. */
+bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *options,
+                      const struct nx_plan *planned, struct finding *error);
+
 #endif

@@ -13,8 +13,8 @@ struct acceptance {
 /* Section headers keep their places in the file; every other change cures all findings of its rule. */
 static bool is_still_there(const struct change *change, const struct finding *finding)
 {
-    if (change->rule != finding->code)
-        return false;
+    if (change->rule != finding->code || change->kind == CHANGE_NX)
+        return false; /* what --nx does not reach stays */
     return change->kind != CHANGE_SECTION_CHARACTERISTICS ||
            change->file_offset - SECTION_CHARACTERISTICS == finding->file_offset;
 }
@@ -147,6 +147,8 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
                                         .only_count = options->only_count,
                                         .enforced = options->enforces ? options->policy : NULL,
                                         .target = options->target};
+    if (!pipeline_nx_plan(outcome, options, &plan_options))
+        return false;
     if (!plan_make(&outcome->image, &outcome->refs, &outcome->code, &outcome->findings, &plan_options, arena,
                    &outcome->plan))
         return outcome_end_out_of_memory(outcome);
@@ -198,7 +200,8 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
     for (;;) {
         if (outcome_is_stopped(outcome, options))
             return false;
-        if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error))
+        if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error) ||
+            (plan_options.nx && !pipeline_nx_emit(outcome, options, plan_options.nx, &error)))
             return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
         /* The new bytes are final; what follows can only accept or refuse them. */
         enum file_write_result result = write_plan(outcome, options, &replacement, &error);

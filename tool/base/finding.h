@@ -49,6 +49,7 @@ enum finding_code {
     HVCI9021_SECTION_IS_WRITTEN = 9021,   /* refusal: something needs the section writable */
     HVCI9022_NO_REPAIR = 9022,            /* refusal: this finding has no repair that can be proved */
     HVCI9023_UNRESOLVED_REFERENCE = 9023, /* refusal: a place whose meaning is not known stands in the way */
+    HVCI9024_CALLS_LEFT = 9024,           /* note: calls that --nx leaves as they are, and why */
     HVCI9030_REPAIR_REFUTED = 9030,       /* our own verifier refuted our own repair: a defect of the tool */
     HVCI9031_NOT_EQUIVALENT = 9031,       /* `verify` refuted a pair of files */
     HVCI9032_PAIR_UNREADABLE = 9032,      /* `verify` could not read one of its two files as an image */

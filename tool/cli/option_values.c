@@ -275,6 +275,9 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
         return true;
     case OPTION_DRIVER_VER:
         return parse_driver_ver(parser, value);
+    case OPTION_NX:
+        options->nx = true;
+        return true;
     case OPTION_ONLY:
         return add_only(parser, value);
     case OPTION_REFERENCES:

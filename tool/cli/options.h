@@ -68,6 +68,7 @@ enum option_id {
     OPTION_PARTIAL,
     OPTION_EXTRACT,
     OPTION_DRIVER_VER,
+    OPTION_NX,
     OPTION_ONLY,
     OPTION_REFERENCES,
     OPTION_REGIONS,
@@ -155,7 +156,7 @@ struct cli_options {
     bool quiet;
     enum color_choice color;
     bool all_rules; /* --all-rules */
-    bool no_code, in_place, dry_run, drop_signature;
+    bool no_code, in_place, dry_run, drop_signature, nx;
     const char *output_path; /* -o */
     struct signer *signer;   /* --sign-with; NULL: none */
     bool partial, extract;   /* --partial, --extract */

@@ -197,6 +197,7 @@ static void set_treatment(struct image_run *run)
         .dry_run = options->dry_run,
         .output_path = options->output_path,
         .drop_signature = options->drop_signature,
+        .adds_nx = options->nx,
         .only = options->only,
         .only_count = options->only_count,
     };

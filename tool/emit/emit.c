@@ -41,9 +41,10 @@ static void apply_changes(const struct image *image, const struct plan *plan, ui
         case CHANGE_DROP_SIGNATURE:
             memset(bytes + image->directories[DIR_SECURITY].entry_foff, 0, DIRECTORY_ENTRY_NBYTES);
             break; /* the end of the file is cut by its new length */
+        case CHANGE_NX:
         case CHANGE_LAYOUT:
         case CHANGE_CHECKSUM:
-            break; /* above; below, when all other bytes are final */
+            break; /* emit_nx.c, on what comes out here; above; below, when all other bytes are final */
         }
     }
 }

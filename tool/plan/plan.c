@@ -102,6 +102,11 @@ static bool plan_moves(struct plan_context *context)
     return true;
 }
 
+static bool is_about_calls(const struct finding *finding)
+{
+    return (unsigned)finding->code >= 2000 && (unsigned)finding->code <= 2002;
+}
+
 static bool plan_finding(struct plan_context *context, const struct finding *finding)
 {
     if (!is_wanted(context->options, finding))
@@ -121,8 +126,39 @@ static bool plan_finding(struct plan_context *context, const struct finding *fin
         context->sets_checksum = true;
         return true;
     default:
-        return refuse_finding(context, finding);
+        /* What --nx does not reach stays a finding. */
+        return (context->options->nx && is_about_calls(finding)) || refuse_finding(context, finding);
     }
+}
+
+/* One change for each import. Where the stub lies is known only when all else has its place. */
+static bool add_redirects(struct plan_context *context)
+{
+    const struct nx_plan *nx = context->options->nx;
+    for (size_t i = 0; nx && i < nx->redirect_count; i++) {
+        const struct nx_redirect *redirect = &nx->redirects[i];
+        struct change change = {
+            .kind = CHANGE_NX,
+            .rule = (enum finding_code)redirect->api->rule,
+            .file_offset = NO_FILE_OFFSET,
+            .field = arena_printf(context->arena, "%zu %s of %s (calls: %s)", redirect->site_count,
+                                  redirect->site_count == 1 ? "use" : "uses", redirect->api->name,
+                                  nx_redirect_words(redirect, context->arena)),
+            .why = nx_flag_words(redirect->api),
+            .assurance = ASSURANCE_ASSUMED,
+            .proof = "This changes what the driver does. The verifier shows that nothing but this argument "
+                     "changes, "
+                     "and that each of these instructions led to this import. Assumed: the driver does not "
+                     "execute "
+                     "what it gets from these calls; try it under Driver Verifier.",
+        };
+        for (size_t k = nx->site_count; k-- > 0;)
+            if (nx->sites[k].redirect == i)
+                change.file_offset = nx->sites[k].foff;
+        if (!plan_add_change(context->plan, context->arena, &change))
+            return false;
+    }
+    return true;
 }
 
 /* What is asked of each section looks at all references: bounded, it stays linear. */
@@ -160,6 +196,8 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
     for (size_t i = 0; !options->forced && i < findings->count; i++)
         if (!plan_finding(&context, &findings->items[i]))
             return false;
+    if (!add_redirects(&context))
+        return false;
 
     if (plan->refusals.count == 0 && plan->change_count != 0 && !plan_signature(&context))
         return false;

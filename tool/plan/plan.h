@@ -7,6 +7,7 @@
 
 #include "code/code_map.h"
 #include "plan/layout.h"
+#include "plan/nx_plan.h"
 #include "policy/policy_judge.h"
 #include "rules/rule.h"
 
@@ -18,6 +19,7 @@ enum assurance { ASSURANCE_PROVED, ASSURANCE_ASSUMED };
 enum change_kind {
     CHANGE_SECTION_CHARACTERISTICS,
     CHANGE_HEADER_FLAG,    /* a flag of DllCharacteristics; several follow one another */
+    CHANGE_NX,             /* calls of one import are led through a stub; file_offset is the first one's */
     CHANGE_LAYOUT,         /* pieces move: plan->layout; file_offset is the finding's */
     CHANGE_DROP_SIGNATURE, /* directory entry cleared, table cut off the end of the file */
     CHANGE_CHECKSUM        /* derived at emit from the final bytes */
@@ -54,6 +56,8 @@ struct plan_options {
     const char *catalog;   /* path of a catalog that lists the image's hash, or NULL; counts as a signature */
     uint32_t first_layout; /* of the layouts that are tried in turn, those before this one are left out */
     const struct forced_layout *forced; /* NULL, but in tests */
+    const struct nx_plan
+        *nx; /* calls that are led through stubs as well, or NULL; findings about calls are its */
 };
 
 struct plan {

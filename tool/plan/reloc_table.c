@@ -5,19 +5,14 @@
 
 #include <stdlib.h>
 
-struct place {
-    uint32_t rva;
-    uint16_t type;
-};
-
 struct places {
-    struct place *items;
+    struct reloc_place *items;
     size_t count;
 };
 
 static int by_rva(const void *a, const void *b)
 {
-    const struct place *x = a, *y = b;
+    const struct reloc_place *x = a, *y = b;
     return x->rva < y->rva ? -1 : x->rva > y->rva;
 }
 
@@ -27,7 +22,7 @@ static bool is_entry(const struct ref *ref)
 }
 
 /* Writes one block for the places of one page; returns its size. */
-static uint32_t write_block(const struct place *places, size_t count, uint8_t *block)
+static uint32_t write_block(const struct reloc_place *places, size_t count, uint8_t *block)
 {
     uint32_t page_rva = places[0].rva & ~(uint32_t)(PAGE_NBYTES - 1);
     uint32_t nbytes = BASERELOC_BLOCK_HEADER_NBYTES;
@@ -43,42 +38,13 @@ static uint32_t write_block(const struct place *places, size_t count, uint8_t *b
     return nbytes;
 }
 
-/* Where the entry applies now; false when it has left the table. */
-static bool new_place(const struct layout *layout, uint32_t old_rva, uint32_t *rva)
+bool reloc_table_write(struct reloc_place *places, size_t count, struct arena *arena, struct span *table)
 {
-    const struct straddle_repair *repair = layout->straddles;
-    const struct code_copy *copy = repair ? straddle_copy_at(repair, old_rva) : NULL;
-    *rva = copy ? repair->code_rva + copy->at + (old_rva - copy->old_rva) : layout_map_rva(layout, old_rva);
-    return !repair || !straddle_is_applied(repair, old_rva);
-}
-
-static void add_own(void *context, uint32_t new_rva)
-{
-    struct places *places = context;
-    places->items[places->count++] = (struct place){new_rva, BASERELOC_HIGHLOW};
-}
-
-bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
-                       struct span *table)
-{
-    size_t count = layout->straddles ? MOST_START_STUBS * START_STUB_RELOCATION_COUNT : 0;
-    for (size_t i = 0; i < refs->ref_count; i++)
-        count += is_entry(&refs->refs[i]);
-    struct places all = {arena_array(arena, count, sizeof *all.items), 0};
     /* At worst every entry has a block of its own. */
     uint8_t *bytes =
         arena_array(arena, count + 1, BASERELOC_BLOCK_HEADER_NBYTES + 2 * BASERELOC_ENTRY_NBYTES);
-    if (!all.items || !bytes)
+    if (!bytes)
         return false;
-    for (size_t i = 0; i < refs->ref_count; i++) {
-        uint32_t rva;
-        if (is_entry(&refs->refs[i]) && new_place(layout, refs->refs[i].target, &rva))
-            all.items[all.count++] = (struct place){rva, refs->refs[i].detail};
-    }
-    if (layout->straddles)
-        straddle_own_relocations(layout->straddles, refs->image->is_64, add_own, &all);
-    struct place *places = all.items;
-    count = all.count;
     if (count > 1)
         qsort(places, count, sizeof *places, by_rva);
 
@@ -98,4 +64,38 @@ bool reloc_table_build(const struct refset *refs, const struct layout *layout, s
     }
     *table = (struct span){bytes, nbytes};
     return true;
+}
+
+/* Where the entry applies now; false when it has left the table. */
+static bool new_place(const struct layout *layout, uint32_t old_rva, uint32_t *rva)
+{
+    const struct straddle_repair *repair = layout->straddles;
+    const struct code_copy *copy = repair ? straddle_copy_at(repair, old_rva) : NULL;
+    *rva = copy ? repair->code_rva + copy->at + (old_rva - copy->old_rva) : layout_map_rva(layout, old_rva);
+    return !repair || !straddle_is_applied(repair, old_rva);
+}
+
+static void add_own(void *context, uint32_t new_rva)
+{
+    struct places *places = context;
+    places->items[places->count++] = (struct reloc_place){new_rva, BASERELOC_HIGHLOW};
+}
+
+bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
+                       struct span *table)
+{
+    size_t count = layout->straddles ? MOST_START_STUBS * START_STUB_RELOCATION_COUNT : 0;
+    for (size_t i = 0; i < refs->ref_count; i++)
+        count += is_entry(&refs->refs[i]);
+    struct places all = {arena_array(arena, count, sizeof *all.items), 0};
+    if (!all.items)
+        return false;
+    for (size_t i = 0; i < refs->ref_count; i++) {
+        uint32_t rva;
+        if (is_entry(&refs->refs[i]) && new_place(layout, refs->refs[i].target, &rva))
+            all.items[all.count++] = (struct reloc_place){rva, refs->refs[i].detail};
+    }
+    if (layout->straddles)
+        straddle_own_relocations(layout->straddles, refs->image->is_64, add_own, &all);
+    return reloc_table_write(all.items, all.count, arena, table);
 }

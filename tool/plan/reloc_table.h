@@ -13,4 +13,13 @@
 bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
                        struct span *table);
 
+/* A place and its type (BASERELOC_*). */
+struct reloc_place {
+    uint32_t rva;
+    uint16_t type;
+};
+
+/* The table for these places, which are sorted here. False when memory ran out. */
+bool reloc_table_write(struct reloc_place *places, size_t count, struct arena *arena, struct span *table);
+
 #endif

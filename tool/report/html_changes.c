@@ -75,6 +75,8 @@ static void add_field(struct text *text, const struct outcome *outcome, const st
     if (change->kind == CHANGE_DROP_SIGNATURE) {
         html_count(text, change->width_nbytes, "byte", "bytes");
         text_addz(text, " cut off");
+    } else if (change->kind == CHANGE_NX) {
+        text_addz(text, "led through a stub");
     } else {
         add_value(text, change->old_value, change->width_nbytes);
         text_addz(text, " → ");

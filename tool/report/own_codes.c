@@ -70,6 +70,11 @@ const struct own_code own_codes[] = {
      "could break the driver.",
      "The message names the place. Data tables inside code and addresses computed in assembler are usual "
      "causes."},
+    {HVCI9024_CALLS_LEFT, "calls that --nx leaves",
+     "All instructions that use an import are led through its stub, or none is: one of them is of a kind "
+     "that cannot "
+     "be, or may be one that was not understood, or the memory is executed.",
+     "The message names the place. Ask for no-execute memory at the source."},
     {HVCI9030_REPAIR_REFUTED, "the repair was refuted",
      "The independent verifier did not accept what the repair made. Nothing was written. This is a defect of "
      "hvcifix, not of the image.",

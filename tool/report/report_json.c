@@ -48,6 +48,8 @@ static const char *change_word(enum change_kind kind)
         return "section-characteristics";
     case CHANGE_HEADER_FLAG:
         return "header-flag";
+    case CHANGE_NX:
+        return "no-execute-calls";
     case CHANGE_LAYOUT:
         return "layout";
     case CHANGE_DROP_SIGNATURE:

@@ -80,7 +80,9 @@ static const char *describe_change(struct arena *arena, const struct outcome *ou
         text_printf(&words, "section %s ", change->section);
     text_printf(&words, "%s at file offset 0x%" PRIX64 ": ", change->field ? change->field : "field",
                 change->file_offset);
-    if (change->kind == CHANGE_DROP_SIGNATURE)
+    if (change->kind == CHANGE_NX)
+        text_addz(&words, "led through a stub");
+    else if (change->kind == CHANGE_DROP_SIGNATURE)
         text_printf(&words, "%" PRIu32 " bytes cut off", change->width_nbytes);
     else if (change_new_value(outcome, change, &new_value))
         text_printf(&words, "0x%0*" PRIX64 " -> 0x%0*" PRIX64, digits, change->old_value, digits, new_value);

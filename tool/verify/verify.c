@@ -6,6 +6,7 @@
 #include "verify/verify_differences.h"
 #include "verify/verify_flags.h"
 #include "verify/verify_moves.h"
+#include "verify/verify_nx.h"
 #include "verify/verify_structure.h"
 
 static bool read_image(struct verify_case *judged, struct span file, struct verify_image *image, bool in_old)
@@ -59,6 +60,34 @@ static void set_proved(struct verify_case *judged)
             verdict->result = VERIFY_PROVED_WITH_ASSUMPTIONS;
 }
 
+/* What was explained of CheckSum was about an image that is in no file. */
+static void forget_checksum(struct verify_case *judged)
+{
+    struct verify_verdict *verdict = judged->verdict;
+    size_t kept = 0;
+    for (size_t i = 0; i < verdict->difference_count; i++)
+        if (verdict->differences[i].file_offset != judged->new_image.checksum_foff)
+            verdict->differences[kept++] = verdict->differences[i];
+    verdict->difference_count = kept;
+}
+
+/* Calls that are led through stubs are taken back first: what is left is a pair like any other. */
+static bool judge(struct verify_case *judged)
+{
+    struct verify_nx nx;
+    if (!verify_nx_undo(judged, &nx))
+        return false;
+    if (!nx.is_there)
+        return verify_is_moved(judged) ? verify_moved(judged) : judge_differences(judged);
+    if (!verify_nx_judge(judged, &nx) ||
+        (!files_are_identical(judged) &&
+         !(verify_is_moved(judged) ? verify_moved(judged) : judge_differences(judged))))
+        return false;
+    judged->new_image = nx.image;
+    forget_checksum(judged);
+    return verify_nx_explain(judged, &nx) && verify_checksum(judged);
+}
+
 bool verify_pair(struct span old_file, struct span new_file, struct arena *arena,
                  struct verify_verdict *verdict)
 {
@@ -71,7 +100,7 @@ bool verify_pair(struct span old_file, struct span new_file, struct arena *arena
         return !arena->exhausted;
     if (files_are_identical(&judged))
         verdict->result = VERIFY_IDENTICAL;
-    else if (verify_is_moved(&judged) ? verify_moved(&judged) : judge_differences(&judged))
+    else if (judge(&judged))
         set_proved(&judged);
     return !arena->exhausted;
 }

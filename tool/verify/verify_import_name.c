@@ -18,18 +18,18 @@ static bool read_text(const struct verify_image *image, uint64_t rva, char *text
     return false;
 }
 
-static bool is_kernel(const struct verify_image *image, uint32_t name_rva)
+static bool is_module(const struct verify_image *image, uint32_t name_rva, const char *module)
 {
-    static const char kernel[] = "ntoskrnl.exe";
-    char name[sizeof kernel];
+    char name[VERIFY_IMPORT_NAME_NBYTES];
     if (!read_text(image, name_rva, name, sizeof name))
         return false;
-    for (size_t i = 0; i < sizeof kernel; i++) {
+    for (size_t i = 0;; i++) {
         char letter = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
-        if (letter != kernel[i])
+        if (letter != module[i])
             return false;
+        if (letter == 0)
+            return true;
     }
-    return true;
 }
 
 /* The slots of one descriptor lie side by side; none is zero before its end. */
@@ -55,6 +55,12 @@ static bool slot_index(const struct verify_image *image, uint32_t names_rva, uin
 bool verify_kernel_import_name(const struct verify_image *image, uint64_t slot_rva,
                                char name[VERIFY_IMPORT_NAME_NBYTES], uint64_t *step_count)
 {
+    return verify_import_name(image, slot_rva, "ntoskrnl.exe", name, step_count);
+}
+
+bool verify_import_name(const struct verify_image *image, uint64_t slot_rva, const char *module,
+                        char name[VERIFY_IMPORT_NAME_NBYTES], uint64_t *step_count)
+{
     uint64_t ordinal_flag = image->is_64 ? IMPORT_ORDINAL_FLAG_64 : IMPORT_ORDINAL_FLAG_32, entry;
     uint64_t rva = image->directory_count > DIR_IMPORT ? image->directories[DIR_IMPORT].rva : 0;
     for (unsigned i = 0; rva != 0 && i < MOST_DESCRIPTORS; i++, rva += IMPORT_DESCRIPTOR_NBYTES) {
@@ -64,7 +70,8 @@ bool verify_kernel_import_name(const struct verify_image *image, uint64_t slot_r
         if (!slot_index(image, load_u32(descriptor.bytes + IMPORT_ORIGINAL_FIRST_THUNK),
                         load_u32(descriptor.bytes + IMPORT_FIRST_THUNK), slot_rva, &entry, step_count))
             continue;
-        return !(entry & ordinal_flag) && is_kernel(image, load_u32(descriptor.bytes + IMPORT_NAME)) &&
+        return !(entry & ordinal_flag) &&
+               is_module(image, load_u32(descriptor.bytes + IMPORT_NAME), module) &&
                read_text(image, entry + HINT_NBYTES, name, VERIFY_IMPORT_NAME_NBYTES);
     }
     return false;

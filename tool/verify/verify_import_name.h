@@ -13,4 +13,8 @@ enum { VERIFY_IMPORT_NAME_NBYTES = 64 };
 bool verify_kernel_import_name(const struct verify_image *image, uint64_t slot_rva,
                                char name[VERIFY_IMPORT_NAME_NBYTES], uint64_t *step_count);
 
+/* The same for another module; its name in lower case, shorter than VERIFY_IMPORT_NAME_NBYTES. */
+bool verify_import_name(const struct verify_image *image, uint64_t slot_rva, const char *module,
+                        char name[VERIFY_IMPORT_NAME_NBYTES], uint64_t *step_count);
+
 #endif

@@ -1,0 +1,120 @@
+/* pipeline_nx.c - calls that are led through stubs: planned with the rest, made when the rest has its place.
+ * Takes: an outcome with its image, or with the bytes of all other repairs.  Gives: what is to be redirected,
+ * and the new bytes. Must not: write. */
+#include "pipeline_parts.h"
+
+#include "emit/emit_nx.h"
+
+static bool wants(const struct pipeline_options *options, unsigned code)
+{
+    for (size_t i = 0; i < options->only_count; i++)
+        if ((unsigned)options->only[i] == code)
+            return true;
+    return options->only_count == 0;
+}
+
+/* Each import that stays as it is, and why. */
+static bool note_left(struct outcome *outcome, const struct nx_plan *plan)
+{
+    for (size_t i = 0; i < plan->left_count; i++) {
+        const struct nx_left *left = &plan->left[i];
+        struct finding note =
+            finding_make(&outcome->arena, HVCI9024_CALLS_LEFT, LEVEL_NOTE,
+                         "Calls of %s are not led through a stub (--nx): %s.", left->api->name, left->reason);
+        note.rva = left->rva;
+        note.cure =
+            "Ask for no-execute memory at the source: \"hvcifix explain\" with the code of the finding "
+            "says how.";
+        if (!finding_add(&outcome->image.notes, &note))
+            return false;
+    }
+    return true;
+}
+
+static bool refuse_target(struct outcome *outcome)
+{
+    struct finding refusal = finding_make(
+        &outcome->arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
+        "Calls cannot be led through stubs (--nx): Windows %s does not know the no-execute flags.",
+        target_name(outcome->target));
+    refusal.cure =
+        "Name Windows 8 or later with --target, if no older one has to load the driver; or leave --nx "
+        "out.";
+    return outcome_end_with_problem(outcome, &refusal, STATUS_REFUSED, EXIT_FINDINGS);
+}
+
+bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *options,
+                      struct plan_options *plan_options)
+{
+    struct arena *arena = &outcome->arena;
+    struct call_site_list sites;
+    struct nx_plan *plan;
+    if (!options->adds_nx || outcome->image.role != ROLE_KERNEL || !outcome->code.decoded)
+        return true;
+    struct nx_input input = {.image = &outcome->image,
+                             .refs = &outcome->refs,
+                             .code = &outcome->code,
+                             .sites = &sites,
+                             .wants_pool = wants(options, 2000),
+                             .wants_mdl = wants(options, 2002)};
+    plan = arena_alloc(arena, sizeof *plan);
+    if (!plan || !call_sites_find(&outcome->image, &outcome->refs, &outcome->code, arena, &sites) ||
+        !nx_plan_make(&input, arena, plan) || !note_left(outcome, plan))
+        return outcome_end_out_of_memory(outcome);
+    plan_options->nx = plan;
+    if (plan->redirect_count != 0 && options->target < TARGET_8)
+        return refuse_target(outcome);
+    return true;
+}
+
+/* The same imports, by as many instructions. */
+static bool is_same(const struct nx_plan *a, const struct nx_plan *b)
+{
+    if (a->redirect_count != b->redirect_count)
+        return false;
+    for (size_t i = 0; i < a->redirect_count; i++)
+        if (a->redirects[i].api != b->redirects[i].api ||
+            a->redirects[i].site_count != b->redirects[i].site_count)
+            return false;
+    return true;
+}
+
+bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *options,
+                      const struct nx_plan *planned, struct finding *error)
+{
+    struct arena *arena = &outcome->arena;
+    struct image image;
+    struct refset refs;
+    struct code_map code;
+    struct call_site_list sites;
+    struct nx_input input = {.image = &image,
+                             .refs = &refs,
+                             .code = &code,
+                             .sites = &sites,
+                             .wants_pool = wants(options, 2000),
+                             .wants_mdl = wants(options, 2002)};
+    struct span bytes = {outcome->output.bytes, outcome->output.nbytes};
+    if (planned->redirect_count == 0)
+        return true;
+    if (!image_read(bytes, arena, &image, error))
+        return false;
+    if (!refs_collect(&image, arena, SOURCE_ALL, &refs) || !code_read(&image, &refs, arena, &code) ||
+        !call_sites_find(&image, &refs, &code, arena, &sites) || !nx_plan_make(&input, arena, &outcome->nx)) {
+        *error = finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR, "There was not enough memory.");
+        return false;
+    }
+    if (!is_same(planned, &outcome->nx)) {
+        *error = finding_make(
+            arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
+            "Calls cannot be led through stubs (--nx) together with the other repairs: in the new "
+            "layout they are not seen as before.");
+        error->cure = "Repair the layout first, and then run \"hvcifix fix --nx\" on the result.";
+        return false;
+    }
+    if (!nx_plan_place(&input, arena, &outcome->nx, error))
+        return false;
+    if (emit_nx(&image, &outcome->nx, arena, &outcome->output))
+        return true;
+    *error = finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR, "There was not enough memory.");
+    return false;
+}
