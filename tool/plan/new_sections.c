@@ -4,6 +4,7 @@
 
 #include "plan/binding.h"
 #include "plan/debug_data.h"
+#include "plan/plan_stages.h"
 
 uint32_t align_up(uint32_t value, uint32_t align)
 {
@@ -99,7 +100,9 @@ bool carry_headers(struct rewrite *rewrite, uint32_t section_count, uint32_t *en
 {
     const struct image *image = rewrite->image;
     uint32_t old_end_foff = image->section_table_end_foff;
-    uint32_t new_end_foff = image->section_table_foff + section_count * SECTION_HEADER_NBYTES;
+    const struct nx_plan *nx = rewrite->context->options->nx;
+    uint32_t nx_count = nx && nx->redirect_count != 0 ? NX_MOST_SECTIONS : 0u; /* added behind this layout */
+    uint32_t new_end_foff = image->section_table_foff + (section_count + nx_count) * SECTION_HEADER_NBYTES;
     uint32_t slack_end_foff = image->headers_nbytes;
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
