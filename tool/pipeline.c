@@ -24,7 +24,7 @@ static bool asks_for_calls(const struct pipeline_options *options)
     for (size_t i = 0; i < options->only_count; i++)
         if (rule_is_about_calls(options->only[i]))
             return true;
-    return options->judges_calls;
+    return options->judges_calls || options->adds_nx;
 }
 
 bool pipeline_judge_calls(const struct image *image, const struct refset *refs, const struct code_map *code,

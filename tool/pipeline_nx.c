@@ -5,10 +5,10 @@
 
 #include "emit/emit_nx.h"
 
-static bool wants(const struct pipeline_options *options, unsigned code)
+static bool wants(const struct pipeline_options *options, enum finding_code code)
 {
     for (size_t i = 0; i < options->only_count; i++)
-        if ((unsigned)options->only[i] == code)
+        if (options->only[i] == code)
             return true;
     return options->only_count == 0;
 }
@@ -47,19 +47,17 @@ bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *op
                       struct plan_options *plan_options)
 {
     struct arena *arena = &outcome->arena;
-    struct call_site_list sites;
     struct nx_plan *plan;
     if (!options->adds_nx || outcome->image.role != ROLE_KERNEL || !outcome->code.decoded)
         return true;
     struct nx_input input = {.image = &outcome->image,
                              .refs = &outcome->refs,
                              .code = &outcome->code,
-                             .sites = &sites,
-                             .wants_pool = wants(options, 2000),
-                             .wants_mdl = wants(options, 2002)};
+                             .sites = &outcome->asked.sites,
+                             .wants_pool = wants(options, HVCI2000_EXECUTABLE_POOL),
+                             .wants_mdl = wants(options, HVCI2002_EXECUTABLE_MDL)};
     plan = arena_alloc(arena, sizeof *plan);
-    if (!plan || !call_sites_find(&outcome->image, &outcome->refs, &outcome->code, arena, &sites) ||
-        !nx_plan_make(&input, arena, plan) || !note_left(outcome, plan))
+    if (!plan || !nx_plan_make(&input, arena, plan) || !note_left(outcome, plan))
         return outcome_end_out_of_memory(outcome);
     plan_options->nx = plan;
     if (plan->redirect_count != 0 && options->target < TARGET_8)
@@ -91,8 +89,8 @@ bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *op
                              .refs = &refs,
                              .code = &code,
                              .sites = &sites,
-                             .wants_pool = wants(options, 2000),
-                             .wants_mdl = wants(options, 2002)};
+                             .wants_pool = wants(options, HVCI2000_EXECUTABLE_POOL),
+                             .wants_mdl = wants(options, HVCI2002_EXECUTABLE_MDL)};
     struct span bytes = {outcome->output.bytes, outcome->output.nbytes};
     if (planned->redirect_count == 0)
         return true;

@@ -24,8 +24,9 @@ static bool judge_calls_after(const struct acceptance *acceptance, const struct 
 {
     struct outcome *outcome = acceptance->outcome;
     outcome->asked_after = outcome->asked;
-    return !outcome->plan.layout || pipeline_judge_calls(image, NULL, NULL, acceptance->options,
-                                                         &outcome->arena, &outcome->asked_after);
+    return (!outcome->plan.layout && !acceptance->options->adds_nx) ||
+           pipeline_judge_calls(image, NULL, NULL, acceptance->options, &outcome->arena,
+                                &outcome->asked_after);
 }
 
 /* The written bytes are proved against the original, and judged anew, before they may replace anything. */

@@ -103,8 +103,9 @@ const struct import *search_import_thunk(const struct call_search *search, uint3
 const struct import *search_called_import(const struct call_search *search, const struct call_record *call)
 {
     const struct atom *slot = value_single(&search->values, call->target, ATOM_GLOBAL);
-    if (call->target_rva)
-        return search_import_thunk(search, call->target_rva);
+    uint32_t called_rva = call->target_rva ? call->target_rva : search_nx_stub_value(search, call->target);
+    if (called_rva)
+        return search_import_behind(search, called_rva);
     return slot ? import_at(&search->imports, (uint32_t)slot->number) : NULL;
 }
 
@@ -135,10 +136,11 @@ static int pops(void *context, const struct operation *call, value_number target
 {
     struct call_search *search = context;
     const struct import *import = NULL;
-    if (call->has_target) {
-        import = search_import_thunk(search, call->target_rva);
+    uint32_t called_rva = call->has_target ? call->target_rva : search_nx_stub_value(search, target);
+    if (called_rva) {
+        import = search_import_behind(search, called_rva);
         if (!import)
-            return function_pops(search, call->target_rva);
+            return function_pops(search, called_rva);
     } else {
         const struct atom *slot = value_single(&search->values, target, ATOM_GLOBAL);
         import = slot ? import_at(&search->imports, (uint32_t)slot->number) : NULL;

@@ -88,10 +88,11 @@ static bool read_all_of_interest(struct call_search *search)
 static bool find_api(struct call_search *search, const struct call_record *call,
                      const struct kernel_api **api, bool *by_name)
 {
-    const struct import *import = call->target_rva ? search_import_thunk(search, call->target_rva) : NULL;
+    uint32_t called_rva = call->target_rva ? call->target_rva : search_nx_stub_value(search, call->target);
+    const struct import *import = called_rva ? search_import_behind(search, called_rva) : NULL;
     *api = NULL;
     *by_name = false;
-    if (call->target_rva) {
+    if (called_rva) {
         *api = import && import->name ? kernel_api_find(import->name) : NULL;
         return true;
     }
@@ -159,19 +160,29 @@ static enum mapping_mode mode_of(struct call_search *search, const struct call_r
     return mode == 1 ? MAPPING_USER : MAPPING_KERNEL;
 }
 
+static bool goes_through_stub(const struct call_search *search, const struct call_record *call)
+{
+    uint32_t called_rva = call->target_rva ? call->target_rva : search_nx_stub_value(search, call->target);
+    return called_rva && search_nx_stub(search, called_rva);
+}
+
 static bool judge_call(struct call_search *search, const struct call_record *call)
 {
     struct call_site site = {.rva = call->site_rva, .function_rva = call->function_rva};
     struct leaves leaves;
     if (!find_api(search, call, &site.api, &site.by_name))
         return false;
-    if (!site.api || call->is_thunk) /* a thunk is no call of its own */
-        return true;
+    if (!site.api || call->is_thunk || search_nx_stub(search, call->function_rva))
+        return true; /* a thunk is no call of its own, nor is a stub */
     site.tag = tag_text(search, call, site.api);
     enum mapping_mode mode = mode_of(search, call, site.api);
     if (site.api->question == ASK_SYSTEM) {
         site.verdict = SITE_UNKNOWN;
         site.reason = "no argument of this function decides it";
+    } else if (goes_through_stub(search, call)) {
+        site.verdict = SITE_NO_EXECUTE;
+        site.values = "anything";
+        site.reason = "a stub adds the no-execute flag";
     } else if (mode == MAPPING_USER) {
         site.verdict = SITE_NO_EXECUTE;
         site.values = "UserMode";

@@ -66,6 +66,15 @@ const struct read_function *search_function_holding(struct call_search *search, 
 /* The import that a call leads to: its slot, or a jump through its slot at rva; NULL when it is none. */
 const struct import *search_import_thunk(const struct call_search *search, uint32_t rva);
 
+/* The import that a stub which adds a no-execute flag goes on to (nx_stub.h), or NULL. call_nx.c */
+const struct import *search_nx_stub(const struct call_search *search, uint32_t rva);
+
+/* Either of the two. */
+const struct import *search_import_behind(const struct call_search *search, uint32_t rva);
+
+/* The stub whose address the value is; 0: none. */
+uint32_t search_nx_stub_value(const struct call_search *search, value_number value);
+
 /* Finds the bind information. call_kmdf.c */
 void search_kmdf(struct call_search *search);
 

@@ -9,15 +9,15 @@
 static const char kernel[] = "ntoskrnl.exe";
 
 static const struct nx_api apis[] = {
-    {"ExAllocatePool", kernel, 2000, NX_POOL_TYPE, 0},
-    {"ExAllocatePoolWithQuota", kernel, 2000, NX_POOL_TYPE, 0},
-    {"ExAllocatePoolWithQuotaTag", kernel, 2000, NX_POOL_TYPE, 0},
-    {"ExAllocatePoolWithTag", kernel, 2000, NX_POOL_TYPE, 0},
-    {"ExAllocatePoolWithTagPriority", kernel, 2000, NX_POOL_TYPE, 0},
-    {"ExInitializeLookasideListEx", kernel, 2000, NX_POOL_TYPE, 3},
-    {"ExInitializeNPagedLookasideList", kernel, 2000, NX_POOL_FLAGS, 3},
-    {"FltAllocatePoolAlignedWithTag", "fltmgr.sys", 2000, NX_POOL_TYPE, 1},
-    {"MmMapLockedPagesSpecifyCache", kernel, 2002, NX_MDL_PRIORITY, 5},
+    {"ExAllocatePool", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 0},
+    {"ExAllocatePoolWithQuota", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 0},
+    {"ExAllocatePoolWithQuotaTag", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 0},
+    {"ExAllocatePoolWithTag", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 0},
+    {"ExAllocatePoolWithTagPriority", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 0},
+    {"ExInitializeLookasideListEx", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 3},
+    {"ExInitializeNPagedLookasideList", kernel, HVCI2000_EXECUTABLE_POOL, NX_POOL_FLAGS, 3},
+    {"FltAllocatePoolAlignedWithTag", "fltmgr.sys", HVCI2000_EXECUTABLE_POOL, NX_POOL_TYPE, 1},
+    {"MmMapLockedPagesSpecifyCache", kernel, HVCI2002_EXECUTABLE_MDL, NX_MDL_PRIORITY, 5},
 };
 
 /* In front of the jump, by kind and argument. The first jump of each leads to the last one. */

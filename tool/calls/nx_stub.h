@@ -20,7 +20,7 @@ enum nx_kind {
 
 struct nx_api {
     const char *name, *module;
-    unsigned rule; /* 2000 or 2002 */
+    enum finding_code rule;
     enum nx_kind kind;
     uint8_t argument; /* the one that is changed, from 0 */
 };

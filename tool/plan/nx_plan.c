@@ -192,7 +192,8 @@ static bool try_import(struct nx_search *search, const struct import *import)
     struct nx_redirect redirect = {.api = api, .slot_rva = import->slot_rva};
     uint32_t where_rva = NO_RVA;
     const char *why;
-    if (!api || !(api->rule == 2000 ? search->input->wants_pool : search->input->wants_mdl))
+    if (!api ||
+        !(api->rule == HVCI2000_EXECUTABLE_POOL ? search->input->wants_pool : search->input->wants_mdl))
         return true;
     count_calls(search->input, import->name, redirect.call_counts);
     if (redirect.call_counts[SITE_EXECUTABLE] + redirect.call_counts[SITE_DEPENDS] +

@@ -102,11 +102,6 @@ static bool plan_moves(struct plan_context *context)
     return true;
 }
 
-static bool is_about_calls(const struct finding *finding)
-{
-    return (unsigned)finding->code >= 2000 && (unsigned)finding->code <= 2002;
-}
-
 static bool plan_finding(struct plan_context *context, const struct finding *finding)
 {
     if (!is_wanted(context->options, finding))
@@ -127,7 +122,8 @@ static bool plan_finding(struct plan_context *context, const struct finding *fin
         return true;
     default:
         /* What --nx does not reach stays a finding. */
-        return (context->options->nx && is_about_calls(finding)) || refuse_finding(context, finding);
+        return (context->options->nx && rule_is_about_calls(finding->code)) ||
+               refuse_finding(context, finding);
     }
 }
 
@@ -139,7 +135,7 @@ static bool add_redirects(struct plan_context *context)
         const struct nx_redirect *redirect = &nx->redirects[i];
         struct change change = {
             .kind = CHANGE_NX,
-            .rule = (enum finding_code)redirect->api->rule,
+            .rule = redirect->api->rule,
             .file_offset = NO_FILE_OFFSET,
             .field = arena_printf(context->arena, "%zu %s of %s (calls: %s)", redirect->site_count,
                                   redirect->site_count == 1 ? "use" : "uses", redirect->api->name,
