@@ -77,14 +77,15 @@ static bool list_call(struct call_search *search, const struct call_record *call
     const char *name = site ? site->api->name : import ? import->name : NULL;
     if ((!import && !site) || call->is_thunk)
         return true;
-    struct listed_call listed = {.rva = call->site_rva,
-                                 .function_rva = call->function_rva,
-                                 .name = name ? name
-                                              : arena_printf(search->arena, "%s!#%u",
-                                                             import->module ? import->module : "?",
-                                                             (unsigned)import->number),
-                                 .arguments = arguments_of(search, call, name, site ? site->api : NULL, site),
-                                 .site = site};
+    struct listed_call listed = {
+        .rva = call->site_rva,
+        .function_rva = call->function_rva,
+        .function_name = function_name_of(&search->names, call->function_rva, call->site_rva, search->arena),
+        .name = name ? name
+                     : arena_printf(search->arena, "%s!#%u", import->module ? import->module : "?",
+                                    (unsigned)import->number),
+        .arguments = arguments_of(search, call, name, site ? site->api : NULL, site),
+        .site = site};
     struct listed_call *items =
         arena_grow(search->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *items);
     if (!items)

@@ -9,7 +9,8 @@
 struct listed_call {
     uint32_t rva;
     uint32_t function_rva;
-    const char *name;      /* of the function of Windows, or "module!#number" */
+    const char *function_name; /* "name+0x12" of this place, or NULL: the image does not name it */
+    const char *name;          /* of the function of Windows, or "module!#number" */
     const char *arguments; /* "NonPagedPool, 0x40, 'Tag1'"; "?" is not known, "..." how many is not known */
     const struct call_site *site; /* when it may ask for executable memory; else NULL */
 };

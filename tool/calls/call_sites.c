@@ -174,6 +174,7 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
         return false;
     if (!site.api || call->is_thunk || search_nx_stub(search, call->function_rva))
         return true; /* a thunk is no call of its own, nor is a stub */
+    site.function_name = function_name_of(&search->names, call->function_rva, call->site_rva, search->arena);
     site.tag = tag_text(search, call, site.api);
     enum mapping_mode mode = mode_of(search, call, site.api);
     if (site.api->question == ASK_SYSTEM) {
@@ -237,6 +238,7 @@ bool search_begin(struct call_search *search, const struct image *image, const s
     *search = (struct call_search){.image = image, .refs = refs, .map = map, .arena = arena};
     if (!imports_read(image, arena, &search->imports) || !value_table_init(&search->values, arena) ||
         !function_list_make(image, refs, map, arena, &search->list) ||
+        !function_names_read(image, arena, &search->names) ||
         !(search->reader = operation_reader_new(arena, image->is_64)) || !search_index_refs(search))
         return false;
     search_kmdf(search);

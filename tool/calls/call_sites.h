@@ -13,7 +13,7 @@ enum { SITE_VERDICT_COUNT = 4 };
 struct call_site {
     uint32_t rva;
     uint32_t function_rva;     /* of the function that holds it */
-    const char *function_name; /* its name, or NULL */
+    const char *function_name; /* "name+0x12", or NULL: the image does not name it */
     const struct kernel_api *api;
     enum site_verdict verdict;
     const char *values; /* of the deciding argument, in words; NULL when no argument decides */

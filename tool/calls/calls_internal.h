@@ -5,6 +5,7 @@
 
 #include "calls/call_sites.h"
 #include "calls/flow.h"
+#include "calls/function_names.h"
 #include "calls/imports.h"
 
 /* A reference by its target: an index into the inventory. */
@@ -37,6 +38,7 @@ struct call_search {
     struct value_table values;
     struct operation_reader *reader;
     struct function_list list;
+    struct function_names names;
     struct call_records records;
     struct target_ref *by_target; /* all references to RVAs, ascending */
     size_t by_target_count;

@@ -38,6 +38,10 @@ static void add_call(struct text *text, const struct listed_call *call)
     text_addz(text, "(");
     safe_add(text, call->arguments);
     text_addz(text, ")");
+    if (call->function_name) {
+        text_addz(text, "  in ");
+        safe_add(text, call->function_name);
+    }
     safe_end_line(text, line_start);
     if (call->site)
         add_verdict(text, call->site);
@@ -101,6 +105,7 @@ void show_calls_json(struct json_writer *json, const struct outcome *outcome)
         json_begin_object(json, NULL);
         json_number(json, "rva", call->rva);
         json_number(json, "function", call->function_rva);
+        json_text(json, "function_name", call->function_name);
         json_text(json, "name", call->name);
         json_text(json, "arguments", call->arguments);
         if (call->site) {
