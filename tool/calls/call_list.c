@@ -70,6 +70,16 @@ static const struct call_site *site_at(const struct call_site_list *sites, uint3
     return NULL;
 }
 
+static struct listed_call *add_call(struct call_search *search, struct call_list *list)
+{
+    struct listed_call *items =
+        arena_grow(search->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *items);
+    if (!items)
+        return NULL;
+    list->items = items;
+    return &items[list->count++];
+}
+
 static bool list_call(struct call_search *search, const struct call_record *call, struct call_list *list)
 {
     const struct import *import = search_called_import(search, call);
@@ -77,7 +87,10 @@ static bool list_call(struct call_search *search, const struct call_record *call
     const char *name = site ? site->api->name : import ? import->name : NULL;
     if ((!import && !site) || call->is_thunk)
         return true;
-    struct listed_call listed = {
+    struct listed_call *listed = add_call(search, list);
+    if (!listed)
+        return false;
+    *listed = (struct listed_call){
         .rva = call->site_rva,
         .function_rva = call->function_rva,
         .function_name = function_name_of(&search->names, call->function_rva, call->site_rva, search->arena),
@@ -86,12 +99,6 @@ static bool list_call(struct call_search *search, const struct call_record *call
                                     (unsigned)import->number),
         .arguments = arguments_of(search, call, name, site ? site->api : NULL, site),
         .site = site};
-    struct listed_call *items =
-        arena_grow(search->arena, list->items, list->count, &list->capacity, list->count + 1, sizeof *items);
-    if (!items)
-        return false;
-    list->items = items;
-    items[list->count++] = listed;
     return true;
 }
 
@@ -115,6 +122,29 @@ static void drop_doubles(struct call_list *list)
     list->count = kept;
 }
 
+/* Sites in code that was not followed are calls, too. */
+static bool list_unfollowed(struct call_search *search, struct call_list *list)
+{
+    size_t followed = list->count, at = 0;
+    for (size_t i = 0; i < list->sites.count; i++) {
+        const struct call_site *site = &list->sites.items[i];
+        while (at < followed && list->items[at].rva < site->rva)
+            at++;
+        if (at < followed && list->items[at].rva == site->rva)
+            continue;
+        struct listed_call *listed = add_call(search, list);
+        if (!listed)
+            return false;
+        *listed = (struct listed_call){.rva = site->rva,
+                                       .function_rva = site->function_rva,
+                                       .function_name = site->function_name,
+                                       .name = site->api->name,
+                                       .arguments = "...",
+                                       .site = site};
+    }
+    return true;
+}
+
 bool call_list_find(const struct image *image, const struct refset *refs, const struct code_map *map,
                     struct arena *arena, struct call_list *list)
 {
@@ -130,6 +160,9 @@ bool call_list_find(const struct image *image, const struct refset *refs, const 
         if (!list_call(&search, &call, list))
             return false;
     }
+    drop_doubles(list);
+    if (!list_unfollowed(&search, list))
+        return false;
     drop_doubles(list);
     for (size_t i = 0; i < list->sites.count; i++)
         list->verdict_counts[list->sites.items[i].verdict]++;

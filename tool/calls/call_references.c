@@ -163,6 +163,8 @@ static bool follow(struct call_search *search, struct read_function *function)
                                       function->begin_rva, &scratch, &code);
     bool is_done = is_read && (code.is_too_large || flow_run(&flow, &code));
     function->is_too_large = is_read && code.is_too_large;
+    function->returns = flow.returns || function->is_too_large;
+    function->result = function->is_too_large ? value_unknown(&search->values, UNKNOWN_LIMIT) : flow.result;
     if (scratch.exhausted)
         search->arena->exhausted = true;
     arena_free(&scratch);
@@ -199,4 +201,16 @@ const struct read_function *search_function_holding(struct call_search *search, 
     const struct function_begin *function = function_list_holding(&search->list, search->map, rva);
     return function ? search_function(search, function_parts_owner(&search->list.parts, function->begin_rva))
                     : NULL;
+}
+
+bool search_call_at(struct call_search *search, uint32_t site_rva, uint32_t function_rva,
+                    struct call_record *call)
+{
+    const struct read_function *function = search_function(search, function_rva);
+    for (size_t i = 0; function && i < function->call_count && search_take_steps(search, 1); i++) {
+        *call = search->records.calls[function->first_call + i];
+        if (call->site_rva == site_rva)
+            return true;
+    }
+    return false;
 }

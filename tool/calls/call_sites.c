@@ -97,13 +97,7 @@ static bool find_api(struct call_search *search, const struct call_record *call,
         return true;
     }
     struct leaves leaves;
-    bool can_be = false;
-    for (uint32_t i = 0; i < search->values.values[call->target].atom_count; i++) {
-        uint8_t kind = value_atom(&search->values, call->target, i)->kind;
-        can_be |= kind == ATOM_GLOBAL || kind == ATOM_FIELD || kind == ATOM_RESULT ||
-                  kind == ATOM_ENTRY_REGISTER || kind == ATOM_ENTRY_STACK;
-    }
-    if (!can_be)
+    if (!value_may_be_function(&search->values, call->target))
         return true;
     if (!search_leaves(search, call->target, call->function_rva, &leaves))
         return false;
@@ -166,6 +160,17 @@ static bool goes_through_stub(const struct call_search *search, const struct cal
     return called_rva && search_nx_stub(search, called_rva);
 }
 
+struct call_site *search_add_site(struct call_search *search)
+{
+    struct call_site_list *sites = search->sites;
+    struct call_site *items = arena_grow(search->arena, sites->items, sites->count, &sites->capacity,
+                                         sites->count + 1, sizeof *items);
+    if (!items)
+        return NULL;
+    sites->items = items;
+    return &items[sites->count++];
+}
+
 static bool judge_call(struct call_search *search, const struct call_record *call)
 {
     struct call_site site = {.rva = call->site_rva, .function_rva = call->function_rva};
@@ -199,13 +204,10 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
             site.reason = "the access mode of the mapping is not known";
         }
     }
-    struct call_site *items = arena_grow(search->arena, search->sites->items, search->sites->count,
-                                         &search->sites->capacity, search->sites->count + 1, sizeof *items);
-    if (!items)
-        return false;
-    search->sites->items = items;
-    items[search->sites->count++] = site;
-    return true;
+    struct call_site *into = search_add_site(search);
+    if (into)
+        *into = site;
+    return into != NULL;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -217,9 +219,11 @@ static int compare_sites(const void *left, const void *right)
 }
 
 /* Code that two functions share is read with each of them: the weaker verdict stands. */
-static void join_shared(struct call_site_list *sites)
+static void order_sites(struct call_site_list *sites)
 {
     size_t kept = 0;
+    if (sites->count > 1)
+        qsort(sites->items, sites->count, sizeof *sites->items, compare_sites);
     for (size_t i = 0; i < sites->count; i++) {
         if (kept == 0 || sites->items[kept - 1].rva != sites->items[i].rva)
             sites->items[kept++] = sites->items[i];
@@ -257,9 +261,10 @@ bool search_sites(struct call_search *search, struct call_site_list *sites)
         if (!judge_call(search, &call))
             return false;
     }
-    if (sites->count > 1)
-        qsort(sites->items, sites->count, sizeof *sites->items, compare_sites);
-    join_shared(sites);
+    order_sites(sites);
+    if (!search_unfollowed(search))
+        return false;
+    order_sites(sites);
     return !search->arena->exhausted;
 }
 

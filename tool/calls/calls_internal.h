@@ -18,6 +18,8 @@ struct target_ref {
 struct read_function {
     uint32_t begin_rva;
     bool is_too_large;
+    bool returns;
+    value_number result; /* what it returns, when it does */
     size_t first_call, call_count, first_store, store_count;
 };
 
@@ -65,6 +67,11 @@ const struct read_function *search_function(struct call_search *search, uint32_t
 /* The same for the function that holds rva; NULL also when none does. */
 const struct read_function *search_function_holding(struct call_search *search, uint32_t rva);
 
+/* The record of the call at site_rva in the function that begins at function_rva. False when there is none,
+ * or memory ran out. */
+bool search_call_at(struct call_search *search, uint32_t site_rva, uint32_t function_rva,
+                    struct call_record *call);
+
 /* The import that a call leads to: its slot, or a jump through its slot at rva; NULL when it is none. */
 const struct import *search_import_thunk(const struct call_search *search, uint32_t rva);
 
@@ -102,10 +109,13 @@ struct leaf {
     enum leaf_kind kind;
     uint64_t known_bits, value; /* LEAF_BITS; LEAF_CODE: value is the RVA; LEAF_KMDF: value is the index */
     const struct import *import;
-    const char *name;    /* LEAF_ROUTINE_NAME */
+    const char
+        *name; /* LEAF_ROUTINE_NAME; of UNKNOWN_RESULT: the function of Windows that returns it, or NULL */
     uint8_t reason;      /* enum unknown_reason, when not all bits are known */
     uint8_t origin;      /* enum leaf_origin: the last step that led here */
-    uint32_t origin_rva; /* the caller's call, or the global variable */
+    uint32_t origin_rva; /* the caller's call, the global variable, or of UNKNOWN_RESULT the call that returns
+                            it */
+    uint32_t function_rva; /* of UNKNOWN_RESULT with a name: the function that holds the call */
 };
 
 enum { MOST_LEAVES = 24, MOST_STEPS = 6 };
@@ -126,6 +136,13 @@ bool search_begin(struct call_search *search, const struct image *image, const s
 
 /* Finds and judges the sites; more functions are read for it. False when memory ran out. */
 bool search_sites(struct call_search *search, struct call_site_list *sites);
+
+/* Room for one more site; NULL when memory ran out. */
+struct call_site *search_add_site(struct call_search *search);
+
+/* Adds what was not reached to the judged sites, which are in order. False when memory ran out.
+ * unfollowed_sites.c */
+bool search_unfollowed(struct call_search *search);
 
 /* An argument by its number; on x86 the word of the stack. */
 value_number search_argument(const struct call_search *search, const struct call_record *call, int argument,

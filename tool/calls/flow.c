@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { VISITS_BEFORE_WIDENING = 5, MOST_VISITS = 12 };
+enum { VISITS_BEFORE_WIDENING = 12, MOST_VISITS = 24 };
 
 struct block_state {
     struct flow_state *before; /* NULL: not reached */
@@ -19,6 +19,7 @@ struct follower {
     struct block_state *blocks;
     struct flow_state *at_switch; /* what is known where a switch may begin; NULL: there is none */
     bool switch_changed;          /* since orphans were entered */
+    bool has_orphans;
 };
 
 static uint32_t base_of(const struct follower *follower, size_t block)
@@ -43,6 +44,27 @@ static bool arrive(struct follower *follower, size_t block, const struct flow_st
     return true;
 }
 
+static void add_result(struct flow *flow, value_number value)
+{
+    flow->result = flow->returns ? value_join(flow->values, flow->result, value) : value;
+    flow->returns = true;
+}
+
+/* What the function returns where the block ends it. */
+static void note_result(const struct follower *follower, const struct block *block,
+                        const struct flow_state *state, bool leads_out)
+{
+    struct flow *flow = follower->flow;
+    const struct operation *last = &follower->code->operations[block->first + block->count - 1];
+    if (last->kind == DOES_RETURN)
+        add_result(flow, state->registers[REGISTER_AX]);
+    bool jumps = last->kind == DOES_JUMP || last->kind == DOES_BRANCH;
+    if (jumps && (block->ends_in_tail || leads_out))
+        add_result(flow, value_of_atom(flow->values, ATOM_RESULT, 0, last->rva));
+    else if (block->ends_in_tail || (block->ends_in_switch && !follower->has_orphans))
+        add_result(flow, value_unknown(flow->values, UNKNOWN_RESULT));
+}
+
 static bool run_block(struct follower *follower, size_t number, struct flow_step *step,
                       struct flow_state *state)
 {
@@ -51,11 +73,16 @@ static bool run_block(struct follower *follower, size_t number, struct flow_step
     for (uint32_t i = 0; i < block->count; i++)
         if (!flow_step(step, &follower->code->operations[block->first + i], state))
             return false;
-    if (!block->ends_in_tail || !step->records)
+    if (!step->records)
+        return true;
+    /* A jump through a register or a structure: a switch, or a call that does not come back. */
+    const struct operation *last = &follower->code->operations[block->first + block->count - 1];
+    bool leads_out = block->ends_in_switch && flow_leads_out(step, last, state);
+    note_result(follower, block, state, leads_out);
+    if (!block->ends_in_tail && !leads_out)
         return true;
     step->is_thunk = block->count == 1 && (block->is_entry || block->is_orphan);
-    return flow_tail_call(step, &follower->code->operations[block->first + block->count - 1], block->tail_rva,
-                          state);
+    return flow_tail_call(step, last, block->tail_rva, state);
 }
 
 /* Successor 0 is the next instruction, 1 the branch's target. */
@@ -112,6 +139,7 @@ static bool enter_orphans(struct follower *follower)
     for (size_t i = 0; i < follower->code->block_count; i++) {
         if (!follower->code->blocks[i].is_orphan)
             continue;
+        follower->has_orphans = true;
         state_begin(&unknown, follower->flow->values, false, base_of(follower, i));
         if (!arrive(follower, i, follower->at_switch ? follower->at_switch : &unknown))
             return false;
@@ -145,6 +173,8 @@ static bool follow(struct follower *follower)
 bool flow_run(struct flow *flow, const struct function_code *code)
 {
     struct follower follower = {.flow = flow, .code = code};
+    flow->returns = false;
+    flow->result = value_unknown(flow->values, UNKNOWN_RESULT);
     arena_init(&follower.scratch, NULL);
     bool is_done = code->block_count == 0 || follow(&follower);
     if (follower.scratch.exhausted)

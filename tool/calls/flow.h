@@ -34,11 +34,20 @@ struct store_record {
     value_number value;
 };
 
+/* A move into a control register. */
+struct control_record {
+    uint32_t site_rva, function_rva;
+    uint32_t number; /* of the register */
+    value_number value;
+};
+
 struct call_records {
     struct call_record *calls;
     size_t call_count, call_capacity;
     struct store_record *stores;
     size_t store_count, store_capacity;
+    struct control_record *controls;
+    size_t control_count, control_capacity;
 };
 
 /* How many bytes of arguments a call takes off the stack (x86). */
@@ -52,6 +61,8 @@ struct flow {
     struct arena *arena;          /* for the records */
     pops_fn *pops;
     void *context;
+    bool returns;        /* given: does the function come back to its caller, or end in a call that does? */
+    value_number result; /* given: what it returns, when it does */
 };
 
 /* Follows one function. False when memory ran out. Work: each block at most a fixed number of times. */

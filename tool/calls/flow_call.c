@@ -81,6 +81,12 @@ bool flow_call(struct flow_step *step, const struct operation *operation, struct
     return true;
 }
 
+bool flow_leads_out(const struct flow_step *step, const struct operation *operation,
+                    const struct flow_state *state)
+{
+    return value_may_be_function(step->flow->values, call_target(step, operation, state));
+}
+
 bool flow_tail_call(struct flow_step *step, const struct operation *operation, uint32_t target_rva,
                     struct flow_state *state)
 {

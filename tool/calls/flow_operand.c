@@ -110,6 +110,8 @@ value_number flow_read(const struct flow_step *step, const struct operand *opera
         return constant_value(step, operand->number, nbytes);
     case OPERAND_MEMORY:
         return load_place(step, flow_find_place(step, operand, state), operand->nbytes, state);
+    case OPERAND_CONTROL:
+        return value_of_atom(values, ATOM_CONTROL, operand->reg, 0);
     case OPERAND_REGISTER:
         value = flow_register(state, operand->reg);
         if (operand->is_high_byte || operand->reg == NO_MACHINE_REGISTER)
@@ -194,11 +196,30 @@ bool flow_write_memory(struct flow_step *step, const struct operation *operation
     }
 }
 
+static bool record_control(struct flow_step *step, const struct operation *operation, uint32_t number,
+                           value_number value)
+{
+    struct call_records *records = step->flow->records;
+    if (!step->records)
+        return true;
+    struct control_record *controls =
+        arena_grow(step->flow->arena, records->controls, records->control_count, &records->control_capacity,
+                   records->control_count + 1, sizeof *controls);
+    if (!controls)
+        return false;
+    records->controls = controls;
+    controls[records->control_count++] =
+        (struct control_record){operation->rva, step->function_rva, number, value};
+    return true;
+}
+
 bool flow_write(struct flow_step *step, const struct operation *operation, const struct operand *operand,
                 struct flow_state *state, value_number value)
 {
     if (operand->kind == OPERAND_MEMORY)
         return flow_write_memory(step, operation, operand, state, value);
+    if (operand->kind == OPERAND_CONTROL)
+        return record_control(step, operation, operand->reg, value);
     if (operand->kind == OPERAND_REGISTER)
         write_register(step, operand, state, value);
     return true;

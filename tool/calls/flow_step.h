@@ -24,6 +24,11 @@ bool flow_call(struct flow_step *step, const struct operation *operation, struct
 bool flow_tail_call(struct flow_step *step, const struct operation *operation, uint32_t target_rva,
                     struct flow_state *state);
 
+/* Can the jump through the operation's operand lead to a function, as far as the operand's value tells? (A
+ * switch jumps to an address that was computed or read out of a table.) */
+bool flow_leads_out(const struct flow_step *step, const struct operation *operation,
+                    const struct flow_state *state);
+
 /* What a conditional branch at the end of a block says of a register where it was compared with a number and
  * found equal: the state on that way. `block` are the operations up to the branch. */
 void flow_note_equal(const struct flow_step *step, const struct operation *block, size_t count,

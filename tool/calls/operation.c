@@ -123,6 +123,11 @@ static void read_operand(const struct operation_reader *reader, const ZydisDecod
     switch (from->type) {
     case ZYDIS_OPERAND_TYPE_REGISTER:
         to->kind = OPERAND_REGISTER;
+        if (ZydisRegisterGetClass(from->reg.value) == ZYDIS_REGCLASS_CONTROL) {
+            to->kind = OPERAND_CONTROL;
+            to->reg = (uint8_t)ZydisRegisterGetId(from->reg.value);
+            break;
+        }
         to->reg = register_number(from->reg.value);
         to->is_high_byte = from->reg.value >= ZYDIS_REGISTER_AH && from->reg.value <= ZYDIS_REGISTER_BH;
         break;
@@ -149,6 +154,20 @@ static void read_operand(const struct operation_reader *reader, const ZydisDecod
     default:
         break;
     }
+}
+
+/* Clearing or setting a bit with a number is `and` or `or` with a number. */
+static void change_bit_work(struct operation *operation, const ZydisDecodedInstruction *raw)
+{
+    struct operand *first = &operation->operands[0], *second = &operation->operands[1];
+    bool is_bit = raw->mnemonic == ZYDIS_MNEMONIC_BTR || raw->mnemonic == ZYDIS_MNEMONIC_BTS;
+    if (!is_bit || operation->operand_count < 2 || second->kind != OPERAND_CONSTANT || first->nbytes > 8)
+        return;
+    uint64_t bit = UINT64_C(1) << ((uint64_t)second->number & (first->nbytes * 8u - 1));
+    bool sets = raw->mnemonic == ZYDIS_MNEMONIC_BTS;
+    operation->kind = DOES_COMPUTE;
+    operation->compute = sets ? VALUE_OR : VALUE_AND;
+    second->number = (int64_t)(sets ? bit : ~bit);
 }
 
 static bool is_stack_work(const struct operation *operation)
@@ -181,6 +200,7 @@ bool operation_read(struct operation_reader *reader, const uint8_t *bytes, size_
         if (is_visible && operation->operand_count < OPERATION_MOST_OPERANDS && i < OPERATION_MOST_OPERANDS)
             read_operand(reader, &raw, from, end_rva, &operation->operands[operation->operand_count++]);
     }
+    change_bit_work(operation, &raw);
     struct operand *first = &operation->operands[0];
     bool is_direct = operation->operand_count != 0 && first->kind == OPERAND_CONSTANT;
     if (is_direct &&

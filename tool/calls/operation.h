@@ -54,14 +54,14 @@ enum operation_kind {
 /* When a branch is taken, as far as it says that two numbers are equal. */
 enum branch_condition { BRANCH_OTHER, BRANCH_IF_EQUAL, BRANCH_IF_NOT_EQUAL };
 
-enum operand_kind { OPERAND_NONE, OPERAND_REGISTER, OPERAND_CONSTANT, OPERAND_MEMORY };
+enum operand_kind { OPERAND_NONE, OPERAND_REGISTER, OPERAND_CONSTANT, OPERAND_MEMORY, OPERAND_CONTROL };
 
 struct operand {
     uint8_t kind, nbytes;
     bool is_written, is_high_byte; /* ah, ch, dh, bh */
-    uint8_t reg;                   /* NO_MACHINE_REGISTER: none that is followed */
-    uint8_t base, index, scale;    /* memory; NO_MACHINE_REGISTER: none */
-    bool has_place;                /* memory at a fixed address: place_rva, when is_rip_relative */
+    uint8_t reg; /* NO_MACHINE_REGISTER: none that is followed; OPERAND_CONTROL: which control register */
+    uint8_t base, index, scale; /* memory; NO_MACHINE_REGISTER: none */
+    bool has_place;             /* memory at a fixed address: place_rva, when is_rip_relative */
     bool is_rip_relative, has_segment;
     int64_t number;       /* constant, sign-extended to the operation's width; or displacement */
     uint8_t field_offset; /* of the constant or displacement in the instruction; 0: none */

@@ -15,7 +15,8 @@ static const char *unknown_words(uint8_t reason)
         [UNKNOWN_STACK] = "the depth of the stack is not known",
         [UNKNOWN_UNREACHED] = "no way from the beginning of the function to here was found",
         [UNKNOWN_RESULT] = "a call returns it",
-        [UNKNOWN_LIMIT] = "the function is too large",
+        [UNKNOWN_LIMIT] = "the function is too large to be followed",
+        [UNKNOWN_CONTROL] = "it is what a control register held",
     };
     return reason < UNKNOWN_REASON_COUNT ? words[reason] : "it is not known";
 }
@@ -48,22 +49,27 @@ static const char *origin_words(struct call_search *search, const struct leaf *l
 }
 
 /* The variable that a driver with POOL_NX_OPTIN takes its pool type from: NonPagedPool in the file,
- * NonPagedPoolNx from the driver's first function on. ExDefaultMdlProtection likewise: 0,
- * MdlMappingNoExecute. */
-static bool is_opted_in(const struct kernel_api *api, const struct leaves *leaves)
+ * NonPagedPoolNx from the driver's first function on, on a Windows that knows it. ExDefaultMdlProtection
+ * likewise: 0, MdlMappingNoExecute. Gives the variable when each executable value is such a file's value; 0:
+ * it is not. */
+static uint32_t opted_in_by(const struct kernel_api *api, const struct leaves *leaves)
 {
     enum { NON_PAGED_POOL_NX = 0x200, MDL_MAPPING_NO_EXECUTE = 0x40000000 };
     uint64_t no_execute = api->question == ASK_MDL_PRIORITY ? MDL_MAPPING_NO_EXECUTE : NON_PAGED_POOL_NX;
-    bool has_file_value = false, has_no_execute = false;
+    uint32_t variable_rva = 0;
     for (size_t i = 0; i < leaves->count; i++) {
         const struct leaf *leaf = &leaves->items[i];
-        if (leaf->kind != LEAF_BITS || leaf->known_bits != UINT64_MAX ||
-            leaf->origin_rva != leaves->items[0].origin_rva)
-            return false;
-        has_no_execute |= leaf->origin == ORIGIN_GLOBAL && (leaf->value & no_execute);
-        has_file_value |= leaf->origin == ORIGIN_GLOBAL_FILE && !(leaf->value & no_execute);
+        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) == MEANS_NO_EXECUTE)
+            continue;
+        if (leaf->origin != ORIGIN_GLOBAL_FILE || (variable_rva && leaf->origin_rva != variable_rva))
+            return 0;
+        variable_rva = leaf->origin_rva;
     }
-    return has_file_value && has_no_execute && leaves->count == 2;
+    for (size_t i = 0; i < leaves->count; i++)
+        if (leaves->items[i].origin == ORIGIN_GLOBAL && leaves->items[i].origin_rva == variable_rva &&
+            (leaves->items[i].value & no_execute))
+            return variable_rva;
+    return 0;
 }
 
 /* Is the word one of "a or b or c"? */
@@ -102,10 +108,11 @@ void site_decide(struct call_search *search, const struct leaves *leaves, struct
     site->values = values;
     if (leaves->is_full)
         unknown++;
-    if (!unknown && executable && no_execute && is_opted_in(api, leaves)) {
+    uint32_t opt_in_rva = !unknown && executable && no_execute ? opted_in_by(api, leaves) : 0;
+    if (opt_in_rva) {
         site->verdict = SITE_NO_EXECUTE;
-        site->reason = arena_printf(search->arena, "the driver opts in: it sets the variable at RVA 0x%X",
-                                    leaves->items[0].origin_rva);
+        site->reason =
+            arena_printf(search->arena, "the driver opts in: it sets the variable at RVA 0x%X", opt_in_rva);
     } else if (!unknown && !(executable && no_execute) && leaves->count != 0) {
         site->verdict = executable ? SITE_EXECUTABLE : SITE_NO_EXECUTE;
     } else if (executable) {

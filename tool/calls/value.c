@@ -193,6 +193,17 @@ bool value_has_unknown(const struct value_table *table, value_number value)
     return false;
 }
 
+bool value_may_be_function(const struct value_table *table, value_number value)
+{
+    for (uint32_t i = 0; i < table->values[value].atom_count; i++) {
+        uint8_t kind = value_atom(table, value, i)->kind;
+        if (kind == ATOM_GLOBAL || kind == ATOM_FIELD || kind == ATOM_RESULT || kind == ATOM_ENTRY_REGISTER ||
+            kind == ATOM_ENTRY_STACK)
+            return true;
+    }
+    return false;
+}
+
 /* One reason not to know is enough. */
 static value_number join(struct value_table *table, value_number a, value_number b)
 {

@@ -17,7 +17,8 @@ enum atom_kind {
     ATOM_ADDRESS,        /* the address of RVA `number` */
     ATOM_GLOBAL,         /* the `id` bytes that are stored at RVA `number` */
     ATOM_FIELD,          /* what lies `number` bytes into what the pointer stored at RVA `id` leads to */
-    ATOM_RESULT          /* what the call at RVA `number` returns */
+    ATOM_RESULT,         /* what the call at RVA `number` returns */
+    ATOM_CONTROL         /* what control register `id` held */
 };
 
 /* Why a value is not known. */
@@ -30,6 +31,7 @@ enum unknown_reason {
     UNKNOWN_UNREACHED, /* no way from the function's beginning to here was found */
     UNKNOWN_RESULT,    /* what a call returns */
     UNKNOWN_LIMIT,     /* the function is too large */
+    UNKNOWN_CONTROL,   /* what a control register held */
     UNKNOWN_REASON_COUNT
 };
 
@@ -80,6 +82,10 @@ value_number value_join(struct value_table *table, value_number a, value_number 
 
 /* Can it be anything? */
 bool value_has_unknown(const struct value_table *table, value_number value);
+
+/* Is it, or may it be, the address of a function that comes from elsewhere: a variable, a field, a caller, a
+ * call? */
+bool value_may_be_function(const struct value_table *table, value_number value);
 
 /* Each atom masked: (v & and_mask) | or_mask. */
 value_number value_mask(struct value_table *table, value_number value, uint64_t and_mask, uint64_t or_mask);
