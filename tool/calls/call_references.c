@@ -3,16 +3,6 @@
  * Must not: judge values. */
 #include "calls/calls_internal.h"
 
-#include <stdlib.h>
-
-static int compare(const void *left, const void *right)
-{
-    const struct target_ref *a = left, *b = right;
-    if (a->target_rva != b->target_rva)
-        return a->target_rva < b->target_rva ? -1 : 1;
-    return a->ref < b->ref ? -1 : a->ref > b->ref;
-}
-
 /* Does the reference name an RVA that something is done with, or that is known elsewhere? */
 static bool is_counted(const struct ref *ref)
 {
@@ -25,18 +15,45 @@ static bool is_counted(const struct ref *ref)
     return !(descriptions & SOURCE_BIT(ref->source)) && ref->encoding != REF_SIZE;
 }
 
+enum { DIGIT_BITS = 8, DIGIT_VALUES = 1 << DIGIT_BITS };
+
+/* One pass of sorting by digits: stable, so that references to one target stay in their order. */
+static void sort_by_digit(const struct target_ref *from, struct target_ref *to, size_t count, unsigned shift)
+{
+    size_t places[DIGIT_VALUES] = {0};
+    for (size_t i = 0; i < count; i++)
+        places[(from[i].target_rva >> shift) % DIGIT_VALUES]++;
+    for (size_t digit = 0, place = 0; digit < DIGIT_VALUES; digit++) {
+        size_t here = places[digit];
+        places[digit] = place;
+        place += here;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[places[(from[i].target_rva >> shift) % DIGIT_VALUES]++] = from[i];
+}
+
+/* By target, then by number: an even number of passes ends in `items`. Work: linear, where there may be
+ * millions. */
+static void sort_by_target(struct target_ref *items, struct target_ref *room, size_t count)
+{
+    for (unsigned shift = 0; shift < 32; shift += 2 * DIGIT_BITS) {
+        sort_by_digit(items, room, count, shift);
+        sort_by_digit(room, items, count, shift + DIGIT_BITS);
+    }
+}
+
 bool search_index_refs(struct call_search *search)
 {
     const struct refset *refs = search->refs;
-    struct target_ref *items = arena_array(search->arena, refs->ref_count, sizeof *items);
-    if (!items)
+    struct target_ref *items = arena_alloc_unset(search->arena, refs->ref_count * sizeof *items);
+    struct target_ref *room = arena_alloc_unset(search->arena, refs->ref_count * sizeof *room);
+    if (!items || !room)
         return false;
     size_t count = 0;
     for (size_t i = 0; i < refs->ref_count; i++)
         if (is_counted(&refs->refs[i]))
             items[count++] = (struct target_ref){refs->refs[i].target, (uint32_t)i};
-    if (count > 1)
-        qsort(items, count, sizeof *items, compare);
+    sort_by_target(items, room, count);
     search->by_target = items;
     search->by_target_count = count;
     return true;

@@ -69,7 +69,7 @@ static bool run_block(struct follower *follower, size_t number, struct flow_step
                       struct flow_state *state)
 {
     const struct block *block = &follower->code->blocks[number];
-    *state = *follower->blocks[number].before;
+    state_copy(state, follower->blocks[number].before);
     for (uint32_t i = 0; i < block->count; i++)
         if (!flow_step(step, &follower->code->operations[block->first + i], state))
             return false;
@@ -93,12 +93,16 @@ static bool leave_block(struct follower *follower, size_t number, const struct f
     const struct operation *first = &follower->code->operations[block->first];
     uint8_t condition = first[block->count - 1].condition;
     for (size_t i = 0; i < 2; i++) {
-        struct flow_state on_this_way = *state;
+        struct flow_state equal;
+        const struct flow_state *on_this_way = state;
         if (block->successors[i] == NO_BLOCK)
             continue;
-        if (condition == (i == 0 ? BRANCH_IF_NOT_EQUAL : BRANCH_IF_EQUAL))
-            flow_note_equal(step, first, block->count - 1, &on_this_way);
-        if (!arrive(follower, block->successors[i], &on_this_way))
+        if (condition == (i == 0 ? BRANCH_IF_NOT_EQUAL : BRANCH_IF_EQUAL)) {
+            state_copy(&equal, state);
+            flow_note_equal(step, first, block->count - 1, &equal);
+            on_this_way = &equal;
+        }
+        if (!arrive(follower, block->successors[i], on_this_way))
             return false;
     }
     if (block->ends_in_switch) {

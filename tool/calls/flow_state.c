@@ -1,8 +1,6 @@
 /* flow_state.c - see flow_state.h. */
 #include "calls/flow_state.h"
 
-#include <string.h>
-
 void state_begin(struct flow_state *state, struct value_table *values, bool is_known, uint32_t base)
 {
     *state = (struct flow_state){
@@ -199,11 +197,12 @@ bool state_join(struct flow_state *state, const struct flow_state *more, struct 
                 uint32_t base, bool widen)
 {
     if (!state->is_reached) {
-        *state = *more;
+        state_copy(state, more);
         return true;
     }
     bool changed = false;
-    struct flow_state old = *state;
+    struct flow_state old;
+    state_copy(&old, state);
     for (unsigned i = 0; i < MACHINE_REGISTERS; i++) {
         if (i != REGISTER_SP) {
             changed |= join_value(&state->registers[i], more->registers[i], values, widen);

@@ -6,6 +6,9 @@
 #include "calls/operation.h"
 #include "calls/value.h"
 
+#include <stddef.h>
+#include <string.h>
+
 enum { STATE_MOST_SLOTS = 48 };
 
 struct stack_slot {
@@ -25,6 +28,12 @@ struct flow_state {
     value_number registers[MACHINE_REGISTERS];
     struct stack_slot slots[STATE_MOST_SLOTS];
 };
+
+/* What lies behind the last slot is not copied. */
+static inline void state_copy(struct flow_state *to, const struct flow_state *from)
+{
+    memcpy(to, from, offsetof(struct flow_state, slots) + from->slot_count * sizeof from->slots[0]);
+}
 
 /* The state in which a function begins; is_known false: nothing but that there is a stack of base `base`. */
 void state_begin(struct flow_state *state, struct value_table *values, bool is_known, uint32_t base);

@@ -166,7 +166,9 @@ bool value_table_init(struct value_table *table, struct arena *arena)
 
 value_number value_unknown(struct value_table *table, enum unknown_reason reason)
 {
-    return value_of_atom(table, ATOM_UNKNOWN, reason, 0);
+    if (table->unknowns[reason] == 0)
+        table->unknowns[reason] = value_of_atom(table, ATOM_UNKNOWN, reason, 0) + 1;
+    return table->unknowns[reason] - 1;
 }
 
 value_number value_constant(struct value_table *table, uint64_t number)

@@ -67,7 +67,8 @@ struct value_table {
     size_t value_count, value_capacity;
     uint32_t *atom_slots, *value_slots; /* hash tables of numbers + 1, a power of two in size */
     size_t atom_slot_count, value_slot_count;
-    struct value_join_kept *joins; /* VALUE_JOINS_KEPT of them */
+    struct value_join_kept *joins;               /* VALUE_JOINS_KEPT of them */
+    value_number unknowns[UNKNOWN_REASON_COUNT]; /* + 1; 0: not asked for yet */
 };
 
 /* False when memory ran out. All functions below give value 0 then, with arena->exhausted set. */
