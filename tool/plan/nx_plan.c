@@ -167,9 +167,8 @@ static bool find_hidden(struct nx_search *search, uint32_t slot_rva, uint32_t *w
             if (slot_rva - target > 4 || slot_rva - target == 3)
                 continue; /* behind the operand there are 0, 1, 2 or 4 bytes */
             *where_rva = section->rva + at;
-            uint32_t begin_rva = code_instruction_begin(input->code, *where_rva);
-            if (!has_site(search, begin_rva))
-                return true;
+            if (code_class_at(input->code, *where_rva) == BYTE_UNKNOWN)
+                return true; /* an operand of what was decoded would be in the inventory */
         }
     }
     return false;

@@ -127,36 +127,6 @@ static bool judge_addresses(struct verify_case *judged, const struct verify_nx *
                                             "In the new image %s.", reader.problem);
 }
 
-/* Any four bytes of code that lead to a slot with a stub; behind them are 0, 1, 2 or 4 bytes of the
- * instruction. */
-static bool judge_left(struct verify_case *judged, const struct verify_nx *nx)
-{
-    const struct verify_image *image = &nx->image;
-    uint32_t first_rva = UINT32_MAX, last_rva = 0;
-    for (uint32_t i = 0; i < nx->stub_count; i++) {
-        first_rva = nx->stubs[i].slot_rva < first_rva ? nx->stubs[i].slot_rva : first_rva;
-        last_rva = nx->stubs[i].slot_rva > last_rva ? nx->stubs[i].slot_rva : last_rva;
-    }
-    for (uint32_t i = 0; image->is_64 && i < image->section_count; i++) {
-        const struct verify_section *section = &image->sections[i];
-        if (!(section->characteristics & SCN_MEM_EXECUTE) || section == nx->code)
-            continue;
-        for (size_t at = 0; range_fits(section->bytes.nbytes, at, OPERAND_NBYTES); at++) {
-            uint32_t rva = section->rva + (uint32_t)at + OPERAND_NBYTES + load_u32(section->bytes.bytes + at);
-            judged->verdict->step_count++;
-            if (rva + 4 < first_rva || rva > last_rva + 7)
-                continue;
-            for (uint32_t behind = 0; behind <= 4; behind++) {
-                const struct verify_nx_stub *stub =
-                    behind == 3 ? NULL : stub_of_slot(nx, (uint64_t)rva + behind);
-                if (stub && (behind == 0 || rva + behind == stub->slot_rva))
-                    return refuse_left(judged, section->rva + (uint32_t)at, stub);
-            }
-        }
-    }
-    return true;
-}
-
 /* A field of the load configuration; 0 when it has none. */
 static uint64_t config_field(const struct verify_image *image, unsigned at_32, unsigned at_64,
                              unsigned nbytes)
@@ -197,6 +167,43 @@ static bool judge_kind(struct verify_case *judged, const struct verify_nx *nx)
     return true;
 }
 
+/* Four bytes of code that lead to a slot with a stub, and are no site: are they an operand? Behind them are
+ * 0, 1, 2 or 4 bytes of the instruction. */
+static bool judge_field(struct verify_moves *moves, const struct verify_nx *nx,
+                        const struct verify_code_section *section, size_t at, uint64_t target_rva)
+{
+    uint32_t rva = section->rva + (uint32_t)at;
+    for (unsigned behind = 0; behind <= 4; behind++) {
+        const struct verify_nx_stub *stub = behind == 3 ? NULL : stub_of_slot(nx, target_rva + behind);
+        struct verify_field_in_code field = {section, at, OPERAND_NBYTES, FIELD_RIP_RELATIVE, behind};
+        if (!stub || verify_nx_site_at(nx, rva) || !verify_uses_possible(&moves->code, &field).is_operand)
+            continue;
+        if (verify_uses_resolved(&moves->code, &field).is_operand)
+            return refuse_left(moves->judged, rva, stub);
+    }
+    return true;
+}
+
+/* The code before the step: what was no site is the same in the new image. */
+static bool judge_left(struct verify_moves *moves, const struct verify_nx *nx)
+{
+    uint32_t first_rva = UINT32_MAX, last_rva = 0;
+    for (uint32_t i = 0; i < nx->stub_count; i++) {
+        first_rva = nx->stubs[i].slot_rva < first_rva ? nx->stubs[i].slot_rva : first_rva;
+        last_rva = nx->stubs[i].slot_rva > last_rva ? nx->stubs[i].slot_rva : last_rva;
+    }
+    for (uint32_t i = 0; nx->image.is_64 && i < moves->code.section_count; i++) {
+        const struct verify_code_section *section = &moves->code.sections[i];
+        for (size_t at = 0; range_fits(section->bytes.nbytes, at, OPERAND_NBYTES); at++) {
+            uint32_t rva = section->rva + (uint32_t)at + OPERAND_NBYTES + load_u32(section->bytes.bytes + at);
+            moves->judged->verdict->step_count++;
+            if (rva + 4 >= first_rva && rva <= last_rva + 7 && !judge_field(moves, nx, section, at, rva))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool judge_sites(struct verify_case *judged, const struct verify_nx *nx)
 {
     struct verify_moves *moves = arena_alloc(judged->arena, sizeof *moves);
@@ -218,7 +225,7 @@ static bool judge_sites(struct verify_case *judged, const struct verify_nx *nx)
     for (size_t i = 0; i < nx->site_count; i++)
         if (!judge_site(moves, &nx->sites[i]))
             return false;
-    bool holds = judge_branches(moves, nx);
+    bool holds = judge_branches(moves, nx) && judge_left(moves, nx);
     judged->verdict->step_count += tables->step_count + moves->code.step_count;
     return holds;
 }
@@ -229,7 +236,7 @@ static bool judge_whole(struct verify_case *judged, const struct verify_nx *nx)
     struct verify_image before = judged->new_image;
     judged->new_image = nx->image;
     bool holds = verify_structure(judged) && judge_kind(judged, nx) && verify_nx_relocations(judged, nx) &&
-                 judge_addresses(judged, nx) && judge_left(judged, nx);
+                 judge_addresses(judged, nx);
     judged->new_image = before;
     return holds;
 }
