@@ -94,6 +94,7 @@ struct outcome {
     const char *output_path;    /* where a repair goes when it is not in place; else NULL */
     enum windows_target target;
     struct file_content file;
+    bool is_package; /* a package that was repaired: what is written is not an image */
     bool has_image, has_code, has_plan, has_verdict, has_remaining, wrote;
     bool was_stopped; /* given up on request: nothing was written, and nothing here is a verdict */
     struct image image;
@@ -118,7 +119,8 @@ struct outcome {
     enum enforce_result enforced;
     const char *rejected_path; /* where a rejected image is now; NULL: where it was, or removed */
     bool was_removed;
-    const char *remark; /* e.g. why a signed image was left alone; NULL when there is none */
+    const char *next_step; /* after a repair: what its owner does now; text for people, or NULL */
+    const char *remark;    /* e.g. why a signed image was left alone; NULL when there is none */
     enum outcome_status status;
     enum exit_code exit_code;
 };

@@ -3,6 +3,7 @@
  * run at a time. */
 #include "cli/judge_item.h"
 
+#include "cli/fix_package.h"
 #include "cli/image_reports.h"
 #include "cli/look_inside.h"
 #include "io/path_list.h"
@@ -13,11 +14,11 @@ static void refuse_archive(const struct image_run *run, struct outcome *outcome)
     bool fixes = run->options->verb == VERB_FIX;
     struct finding problem =
         finding_make(&outcome->arena, HVCI9054_PACKAGE_NOT_REPAIRED, LEVEL_ERROR,
-                     fixes ? "This is an archive, and fix repairs no images inside archives."
+                     fixes ? "This is an archive, and fix --in-place repairs no images inside archives."
                            : "This is an archive, and show draws no images inside archives.");
-    problem.cure =
-        fixes ? "Unpack it, fix the images, and pack again. \"hvcifix check\" judges them in the archive."
-              : "Unpack it and name the image. \"hvcifix check\" judges images in archives.";
+    problem.cure = fixes
+                       ? "Name a new package: fix -o OUT. \"hvcifix check\" judges the images in the archive."
+                       : "Unpack it and name the image. \"hvcifix check\" judges images in archives.";
     outcome->problems.count = 0;
     pipeline_end_with(outcome, outcome->path, &problem, EXIT_INPUT);
 }
@@ -30,7 +31,11 @@ static void judge(const struct image_run *run, const struct work_item *item, str
     pipeline.stock = stock;
     pipeline.baseline = enforce.baseline =
         (struct baseline_view){.baseline = run->baseline, .by_name = item->has_own_name};
-    if (run->options->verb == VERB_ENFORCE)
+    if (run->options->extract) /* the program itself is not written */
+        pipeline.goal = GOAL_CHECK;
+    if (item->kind == WORK_PACKAGE)
+        pipeline_begin(&pipeline, outcome);
+    else if (run->options->verb == VERB_ENFORCE)
         enforce_run(item->path, &enforce, stock, outcome);
     else
         pipeline_run(item->path, &pipeline, outcome);
@@ -67,6 +72,18 @@ static struct image_report report_with_all_memory(const struct image_run *run, s
     return image_report_make(run, outcome, room);
 }
 
+/* A repaired image has no signature; loading it takes one. */
+static void say_how_to_sign(struct outcome *outcome)
+{
+    const char *path = outcome->output_path ? outcome->output_path : outcome->path;
+    if (outcome->wrote && outcome->status == STATUS_FIXED)
+        outcome->next_step =
+            arena_printf(&outcome->arena,
+                         "Sign it: signtool sign /fd sha256 /f CERT.pfx \"%s\", or osslsigncode sign -h "
+                         "sha256 -certs CERT.pem -key KEY.pem -in \"%s\" -out SIGNED (docs/SIGNING.md).",
+                         path, path);
+}
+
 void judge_item(const struct image_run *run, size_t number, struct ordered *ordered,
                 struct arena_stock *stock)
 {
@@ -77,7 +94,7 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     /* What was rejected in an earlier run is not ours to judge again. */
     bool is_rejected =
         enforces && item->kind == WORK_FOUND && path_has_suffix(item->path, ENFORCE_REJECTED_SUFFIX);
-    if ((item->kind != WORK_IMAGE && item->kind != WORK_FOUND) || is_rejected) {
+    if (item->kind == WORK_FOLDER_END || is_rejected) {
         ordered_hand_over(ordered, number, &report);
         return;
     }
@@ -89,6 +106,10 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     struct outcome outcome;
     char room[REPORT_SCARCE_NBYTES];
     judge_with_all_memory(run, number, ordered, stock, &outcome);
+    if (!outcome.was_stopped && fix_takes_package(run, item, &outcome))
+        fix_package(run, item, number, ordered, &outcome);
+    else if (run->options->verb == VERB_FIX)
+        fix_looks_inside(run, &outcome);
     bool has_report =
         outcome.was_stopped || !looks_inside || look_inside(run, item, number, ordered, &outcome);
     if (outcome.was_stopped) {
@@ -97,9 +118,12 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
         return;
     }
     image_run_note(run, &outcome);
-    if (!looks_inside && item->kind == WORK_IMAGE && outcome_is_archive(&outcome))
+    if (run->options->verb == VERB_FIX && item->kind == WORK_IMAGE && !run->options->signer &&
+        !outcome.is_package)
+        say_how_to_sign(&outcome);
+    if (!looks_inside && item->kind == WORK_IMAGE && !outcome.is_package && outcome_is_archive(&outcome))
         refuse_archive(run, &outcome);
-    if (has_report && (item->kind == WORK_IMAGE || !outcome_is_passed_over(&outcome))) {
+    if (has_report && (item->kind != WORK_FOUND || !outcome_is_passed_over(&outcome))) {
         if (enforces)
             enforce_reject(&run->enforce, &outcome);
         report = report_with_all_memory(run, number, ordered, &outcome, room);

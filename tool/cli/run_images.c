@@ -16,7 +16,7 @@
 
 static bool is_file(const struct work_item *item)
 {
-    return item->kind != WORK_FOLDER_END && item->kind != WORK_USAGE;
+    return item->kind != WORK_FOLDER_END;
 }
 
 static void run_and_count(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
@@ -45,10 +45,6 @@ static bool deliver(void *context, size_t number, const struct image_report *rep
         return true; /* whatever lies in a folder: not all of it was looked at */
     if (item->kind == WORK_FOUND) {
         run->folder_image_count += report->is_shown;
-    } else if (item->kind == WORK_USAGE) {
-        image_report_put_problem(run, item->path, HVCI9010_USAGE,
-                                 "-o OUT takes one image, and this is a folder.",
-                                 "Use --in-place to repair every image of a folder.", EXIT_USAGE);
     } else if (item->kind == WORK_FOLDER_END) {
         if (run->folder_image_count == 0)
             image_report_put_problem(run, item->path, HVCI9001_NOT_A_PE_IMAGE,

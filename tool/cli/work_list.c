@@ -28,7 +28,7 @@ static bool add_path(const struct cli_options *options, const char *path, struct
     if (!found.from_folder)
         return add(arena, list, WORK_IMAGE, path);
     if (options->output_path)
-        return add(arena, list, WORK_USAGE, path);
+        return add(arena, list, WORK_PACKAGE, path);
     for (size_t i = 0; i < found.count; i++)
         if (!add(arena, list, WORK_FOUND, found.paths[i]))
             return false;

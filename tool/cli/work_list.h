@@ -10,7 +10,7 @@ enum work_kind {
     WORK_IMAGE,      /* an image that was named */
     WORK_FOUND,      /* a file found in a folder: passed over when it is no image */
     WORK_FOLDER_END, /* `path` is a folder; all that was found in it stands before */
-    WORK_USAGE       /* `path` cannot be used as the command line says: -o OUT and a folder */
+    WORK_PACKAGE     /* `path` is a folder that is repaired as a whole, into OUT */
 };
 
 #define WORK_NONE SIZE_MAX

@@ -7,7 +7,9 @@
 #include "base/finding.h"
 #include "base/span.h"
 
-/* What a file has besides its bytes. */
+/* What a file has besides its bytes. With written_s of FOLDER_TIME_NOW a new file keeps the time at which it
+ * is written. */
+#define FOLDER_TIME_NOW INT64_MIN
 struct file_look {
     int64_t written_s;   /* seconds since 1970, UTC */
     uint32_t written_ns; /* and a part of a second; systems keep less of it */

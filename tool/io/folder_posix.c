@@ -194,6 +194,8 @@ bool folder_set_look(const char *path, const struct file_look *look, struct aren
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
                                 {.tv_sec = (time_t)look->written_s, .tv_nsec = (long)look->written_ns}};
+    if (look->written_s == FOLDER_TIME_NOW)
+        times[1] = (struct timespec){.tv_nsec = UTIME_OMIT};
     if ((look->mode == 0 || chmod(path, look->mode & PERMISSION_BITS) == 0) &&
         utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0)
         return true;

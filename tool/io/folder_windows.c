@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 enum { TEMPORARY_TRIES = 1000, TICKS_PER_SECOND = 10000000, NS_PER_TICK = 100, ANY_WRITE_BITS = 0222 };
+#define LAST_SECOND INT64_C(100000000000)
 static const int64_t ticks_before_1970 = INT64_C(116444736000000000);
 static const DWORD kept_attributes =
     FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE;
@@ -200,10 +201,12 @@ bool folder_set_look(const char *path, const struct file_look *look, struct aren
                             : INVALID_HANDLE_VALUE;
     if (file == INVALID_HANDLE_VALUE)
         return fail(arena, error, HVCI9007_CANNOT_WRITE, "Setting the time of", path);
-    uint64_t ticks =
-        (uint64_t)(look->written_s * TICKS_PER_SECOND + look->written_ns / NS_PER_TICK + ticks_before_1970);
+    bool keeps_time = look->written_s < 0 || look->written_s > LAST_SECOND; /* as no file system has */
+    uint64_t ticks = keeps_time ? 0
+                                : (uint64_t)(look->written_s * TICKS_PER_SECOND +
+                                             look->written_ns / NS_PER_TICK + ticks_before_1970);
     FILETIME written = {(DWORD)ticks, (DWORD)(ticks >> 32)};
-    bool done = SetFileTime(file, NULL, NULL, &written);
+    bool done = keeps_time || SetFileTime(file, NULL, NULL, &written);
     DWORD system_error = GetLastError();
     CloseHandle(file);
     DWORD attributes = GetFileAttributesW(wide_path);

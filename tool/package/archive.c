@@ -148,6 +148,8 @@ static bool describe(struct archive_entry *entry, struct arena *arena, struct ar
     la_int64_t stated = archive_entry_size_is_set(entry) ? archive_entry_size(entry) : 0;
     file->nbytes = stated > 0 ? (uint64_t)stated : 0;
     file->is_encrypted = archive_entry_is_encrypted(entry) != 0;
+    file->written_s = archive_entry_mtime_is_set(entry) ? (int64_t)archive_entry_mtime(entry) : 0;
+    file->mode = (uint32_t)archive_entry_perm(entry) & 0777u;
     file->name = name_of(entry, arena, &file->has_odd_name);
     return file->name != NULL;
 }

@@ -19,6 +19,8 @@ struct archive_file {
     bool is_link;
     bool is_encrypted;
     bool has_odd_name; /* leads out of the archive's own folder, or was not valid text */
+    int64_t written_s; /* seconds since 1970, as far as the archive says; else 0 */
+    uint32_t mode;     /* POSIX permissions likewise */
 };
 
 enum archive_result {

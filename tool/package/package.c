@@ -10,6 +10,11 @@ bool package_is_archive(struct span bytes)
     return archive_is_known(bytes);
 }
 
+bool package_is_image(struct span bytes)
+{
+    return piece_is_image(bytes);
+}
+
 static struct package *new_package(uint64_t nbytes)
 {
     struct package *package = calloc(1, sizeof *package);

@@ -23,6 +23,9 @@ struct package;
 /* Are the bytes those of an archive that can be opened? */
 bool package_is_archive(struct span bytes);
 
+/* Do they begin like an image? */
+bool package_is_image(struct span bytes);
+
 /* Opens an archive. The bytes and the path are borrowed until package_close(). NULL when memory ran out. */
 struct package *package_open_archive(const char *path, struct span bytes);
 

@@ -149,7 +149,9 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
     if (is_changed && outcome->wrote && outcome->has_verdict && outcome->verdict.still_broken)
         text_still_broken(text, &outcome->verdict);
     if (outcome->wrote) {
-        const char *what = is_changed ? "the repaired image" : "an unchanged copy";
+        const char *what = outcome->is_package ? "the new package"
+                           : is_changed        ? "the repaired image"
+                                               : "an unchanged copy";
         layout_labelled(text, "written",
                         outcome->output_path
                             ? arena_printf(text->arena, "%s, to %s", what, outcome->output_path)
@@ -158,6 +160,7 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
     layout_labelled(text, "calls", calls_words(calls_of(outcome), text->arena));
     layout_labelled(text, "policy", result_enforced_words(outcome, text->arena));
     layout_labelled(text, "remark", outcome->remark);
+    layout_labelled(text, "next", outcome->next_step);
 }
 
 void report_text_image(struct text *text, const struct outcome *outcome, const struct report_style *style)
@@ -167,9 +170,8 @@ void report_text_image(struct text *text, const struct outcome *outcome, const s
         add_result(text, outcome, style);
 }
 
-void report_count(struct report_totals *totals, const struct outcome *outcome)
+static void count_status(struct report_totals *totals, const struct outcome *outcome)
 {
-    totals->images++;
     switch (outcome->status) {
     case STATUS_CLEAN:
         totals->clean++;
@@ -187,6 +189,14 @@ void report_count(struct report_totals *totals, const struct outcome *outcome)
     case STATUS_ERROR:
         totals->errors++;
         break;
+    }
+}
+
+void report_count(struct report_totals *totals, const struct outcome *outcome)
+{
+    if (!outcome->is_package) {
+        totals->images++;
+        count_status(totals, outcome);
     }
     struct shown_cursor cursor = {0};
     struct shown_finding shown;

@@ -1,0 +1,64 @@
+/* fix_package_parts.h - what the files that repair packages share.
+ * Takes: a package that is being repaired.  Gives: its parts.  Must not: be included outside fix_package*.c.
+ */
+#ifndef HVCIFIX_CLI_FIX_PACKAGE_PARTS_H
+#define HVCIFIX_CLI_FIX_PACKAGE_PARTS_H
+
+#include "cli/fix_package.h"
+#include "io/catalog_index.h"
+#include "package/inf.h"
+#include "package/parcel_change.h"
+
+#include <stdatomic.h>
+
+/* What is known of one file when its turn is over. */
+struct package_file {
+    bool is_reported;
+    struct image_report written, not_written; /* its report, should the package be written or not; malloc() */
+    bool stands_in_the_way;                   /* it needed a repair, and has none */
+    bool is_image, is_fixed;
+    enum exit_code exit_code;
+    bool *lists; /* malloc(): for each catalog, whether it lists the file as it was; NULL: the file is
+                    unchanged */
+};
+
+struct package_fix {
+    const struct image_run *run;
+    struct outcome *outcome; /* of the package; its arena has what lives as long */
+    const char *out;         /* NULL: a dry run */
+    struct parcel parcel;
+    struct parcel_change *changes; /* of each entry */
+    struct package_file *files;
+    struct catalog_index catalogs;
+    size_t *catalog_entries; /* of the parcel, for each catalog */
+    unsigned platforms;      /* of all INF files */
+    bool writes_folder;
+    const char *temporary; /* the new folder, until it has its name */
+    struct pipeline_options pipeline;
+};
+
+/* INF files and catalogs, before the images. False: the outcome has ended. */
+bool fix_package_read_texts(struct package_fix *fix);
+
+/* All files: judged, repaired, and where a folder is written, put there. */
+void fix_package_run_files(struct package_fix *fix);
+
+/* A file in its state to be, below the temporary folder. */
+bool fix_package_stage(struct package_fix *fix, size_t number, struct span bytes, struct arena *arena,
+                       struct finding *error);
+
+/* The folder that files are staged in, with all folders. / The new package, read back, compared, and given
+ * its name. / Beside it the requests for catalogs. Each false with *error set. */
+bool fix_package_begin_output(struct package_fix *fix, struct finding *error);
+bool fix_package_write(struct package_fix *fix, struct span archive, struct finding *error);
+bool fix_package_request_catalogs(struct package_fix *fix, struct finding *error);
+
+/* Does catalog `number` list a file that was changed? *name is the first such file. */
+bool fix_package_is_stale(const struct package_fix *fix, size_t number, const char **name);
+
+/* Images in a package inside the package: none is repaired there, and one that needs a repair is said. False
+ * when memory ran out. */
+bool fix_package_judge_inside(const struct image_run *run, struct outcome *outcome, const char *path,
+                              struct span file, const struct image *image);
+
+#endif

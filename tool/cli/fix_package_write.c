@@ -1,0 +1,192 @@
+/* fix_package_write.c - the new package: written under another name, read back, compared, given its name.
+ * Takes: a package whose files are all decided.  Gives: the new one, or nothing.  Must not: leave half of it.
+ */
+#include "cli/fix_package_parts.h"
+
+#include "io/path_list.h"
+#include "package/catalog_request.h"
+#include "package/zip_rewrite.h"
+
+#include <string.h>
+
+bool fix_package_stage(struct package_fix *fix, size_t number, struct span bytes, struct arena *arena,
+                       struct finding *error)
+{
+    const struct parcel_entry *entry = &fix->parcel.entries[number];
+    struct file_look look = entry->look;
+    if (fix->changes[number].fate == PARCEL_REPLACE || fix->parcel.kind == PARCEL_CARRIED)
+        look.written_s = FOLDER_TIME_NOW;
+    if (fix->parcel.kind != PARCEL_FOLDER)
+        look.mode = 0; /* as new files are */
+    return folder_put(arena_printf(arena, "%s/%s", fix->temporary, entry->name), bytes, &look, arena, error);
+}
+
+/* All folders that lead to the name. */
+static bool create_folders(struct package_fix *fix, const char *name, bool is_folder, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    size_t nbytes = strlen(name);
+    for (size_t i = 1; i < nbytes; i++)
+        if (name[i] == '/' &&
+            !folder_create(arena_printf(arena, "%s/%.*s", fix->temporary, (int)i, name), arena, error))
+            return false;
+    return !is_folder || name[nbytes - 1] == '/' ||
+           folder_create(arena_printf(arena, "%s/%s", fix->temporary, name), arena, error);
+}
+
+bool fix_package_begin_output(struct package_fix *fix, struct finding *error)
+{
+    if (!fix->out || !fix->writes_folder)
+        return true;
+    fix->temporary = folder_create_temporary(fix->out, &fix->outcome->arena, error);
+    const char *last = "";
+    for (size_t i = 0; fix->temporary && i < fix->parcel.count; i++) {
+        const char *name = fix->parcel.entries[i].name;
+        const char *slash = strrchr(name, '/');
+        size_t nbytes = slash ? (size_t)(slash - name) + 1 : 0;
+        bool is_known = strncmp(last, name, nbytes) == 0; /* the folder of the entry before */
+        if ((fix->parcel.entries[i].is_folder || !is_known) &&
+            !create_folders(fix, name, fix->parcel.entries[i].is_folder, error))
+            return false;
+        last = name;
+    }
+    return fix->temporary != NULL;
+}
+
+/* Catalogs that do not match any more, and in a folder that holds only repaired images nothing else. */
+static bool leave_out(struct package_fix *fix, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    const char *name;
+    for (size_t i = 0; i < fix->catalogs.name_count; i++) {
+        size_t number = fix->catalog_entries[i];
+        if (!fix_package_is_stale(fix, i, &name))
+            continue;
+        fix->changes[number].fate = PARCEL_LEAVE_OUT;
+        if (fix->temporary &&
+            !file_remove(arena_printf(arena, "%s/%s", fix->temporary, fix->parcel.entries[number].name),
+                         arena, error))
+            return false;
+    }
+    return true;
+}
+
+/* Folders get their times when nothing is put into them any more; the one that is written to last first. */
+static bool finish_folders(struct package_fix *fix, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    for (size_t i = fix->parcel.count; fix->parcel.kind == PARCEL_FOLDER && i-- > 0;) {
+        const struct parcel_entry *entry = &fix->parcel.entries[i];
+        if (entry->is_folder && !folder_set_look(arena_printf(arena, "%s/%s", fix->temporary, entry->name),
+                                                 &entry->look, arena, error))
+            return false;
+    }
+    return true;
+}
+
+static bool write_folder(struct package_fix *fix, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    struct parcel written;
+    return finish_folders(fix, error) && parcel_read_folder(fix->temporary, arena, &written, error) &&
+           parcel_is_changed_so(&fix->parcel, fix->changes, &written, arena, error) &&
+           folder_rename(fix->temporary, fix->out, arena, error);
+}
+
+struct acceptance {
+    struct package_fix *fix;
+    struct finding *error;
+    bool is_refused;
+};
+
+/* What came back from the disk, read by libarchive, which has not written it. */
+static bool accept_archive(void *context, struct span written)
+{
+    struct acceptance *acceptance = context;
+    struct package_fix *fix = acceptance->fix;
+    struct arena *arena = &fix->outcome->arena;
+    struct parcel parcel;
+    bool is_accepted = parcel_read_archive(fix->parcel.path, written, arena, &parcel, acceptance->error) &&
+                       parcel_is_changed_so(&fix->parcel, fix->changes, &parcel, arena, acceptance->error);
+    acceptance->is_refused = !is_accepted;
+    return is_accepted;
+}
+
+static bool write_archive(struct package_fix *fix, struct span archive, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    struct zip_change *changes = arena_array(arena, fix->parcel.count, sizeof *changes);
+    struct span rewritten = {0};
+    const char *problem = NULL;
+    static const enum zip_fate fates[] = {
+        [PARCEL_KEEP] = ZIP_KEEP, [PARCEL_REPLACE] = ZIP_REPLACE, [PARCEL_LEAVE_OUT] = ZIP_LEAVE_OUT};
+    for (size_t i = 0; changes && i < fix->parcel.count; i++)
+        changes[i] = (struct zip_change){fates[fix->changes[i].fate], fix->parcel.entries[i].bytes,
+                                         fix->changes[i].bytes};
+    if (!changes || !zip_rewrite(archive, changes, fix->parcel.count, arena, &rewritten, &problem)) {
+        *error = finding_make(arena, HVCI9050_PACKAGE_DAMAGED, LEVEL_ERROR,
+                              "The archive %s, so no new one is made.",
+                              problem ? problem : "needs more memory than there is");
+        error->cure = "Unpack it, name the folder, and pack the new folder.";
+        return false;
+    }
+    struct acceptance acceptance = {.fix = fix, .error = error};
+    struct file_replacement replacement = {.path = fix->out,
+                                           .bytes = rewritten,
+                                           .mode = fix->outcome->file.mode,
+                                           .accept = accept_archive,
+                                           .context = &acceptance,
+                                           .stop = fix->pipeline.stop};
+    return file_replace(&replacement, arena, error) == FILE_WRITTEN;
+}
+
+bool fix_package_write(struct package_fix *fix, struct span archive, struct finding *error)
+{
+    *error = finding_make(&fix->outcome->arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
+                          "The package was not written.");
+    if (!leave_out(fix, error))
+        return false;
+    return fix->writes_folder ? write_folder(fix, error) : write_archive(fix, archive, error);
+}
+
+/* OUT without a separator at its end, and without ".zip". */
+static const char *stem_of(const char *path, bool is_archive, struct arena *arena)
+{
+    size_t nbytes = strlen(path);
+    while (nbytes > 1 && (path[nbytes - 1] == '/' || path[nbytes - 1] == '\\'))
+        nbytes--;
+    const char *stem = arena_printf(arena, "%.*s", (int)nbytes, path);
+    if (is_archive && path_has_suffix(stem, ".zip"))
+        stem = arena_printf(arena, "%.*s", (int)nbytes - 4, path);
+    return stem;
+}
+
+bool fix_package_request_catalogs(struct package_fix *fix, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    const char *name;
+    const char *stem = stem_of(fix->out, !fix->writes_folder, arena);
+    const char *folder = stem;
+    for (const char *at = stem; *at; at++)
+        if (*at == '/' || *at == '\\')
+            folder = at + 1;
+    for (size_t i = 0; i < fix->catalogs.name_count; i++) {
+        size_t number = fix->catalog_entries[i];
+        struct text text = {.arena = arena};
+        if (!fix_package_is_stale(fix, i, &name))
+            continue;
+        catalog_request(&fix->parcel, fix->changes, number, folder, &text);
+        char *beside = arena_copy_text(arena, fix->parcel.entries[number].name,
+                                       strlen(fix->parcel.entries[number].name));
+        for (char *at = beside; at && *at; at++)
+            if (*at == '/' || *at == '\\')
+                *at = '_';
+        struct file_replacement replacement = {
+            .path = arena_printf(arena, "%s.%s.cdf", stem, beside ? beside : ""),
+            .bytes = {(const uint8_t *)text.chars, text.nbytes},
+            .mode = 0644};
+        if (arena->exhausted || file_replace(&replacement, arena, error) != FILE_WRITTEN)
+            return false;
+    }
+    return true;
+}

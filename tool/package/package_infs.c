@@ -1,0 +1,67 @@
+/* package_infs.c - package_infs.h.
+ * Takes: names.  Gives: answers.  Must not: look at files. */
+#include "package/package_infs.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+
+static int by_name(const void *a, const void *b)
+{
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    while (*x && text_lower(*x) == text_lower(*y)) {
+        x++;
+        y++;
+    }
+    return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
+}
+
+bool package_names_collect(const struct parcel *parcel, struct arena *arena, struct package_names *names)
+{
+    *names = (struct package_names){.items = arena_array(arena, parcel->count + 1, sizeof *names->items)};
+    if (!names->items)
+        return false;
+    for (size_t i = 0; i < parcel->count; i++) {
+        const char *name = parcel->entries[i].name;
+        for (const char *at = name; *at; at++)
+            if ((*at == '/' || *at == '\\') && at[1])
+                name = at + 1;
+        if (!parcel->entries[i].is_folder)
+            names->items[names->count++] = name;
+    }
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof *names->items, by_name);
+    return true;
+}
+
+static bool is_there(const struct package_names *names, const char *name)
+{
+    return names->count != 0 && bsearch(&name, names->items, names->count, sizeof *names->items, by_name);
+}
+
+bool package_names_hold(const struct package_names *names, const char *name)
+{
+    enum { LONGEST_NBYTES = 256 };
+    char packed[LONGEST_NBYTES];
+    size_t nbytes = strlen(name);
+    if (is_there(names, name))
+        return true;
+    if (nbytes == 0 || nbytes >= sizeof packed)
+        return false;
+    memcpy(packed, name, nbytes + 1);
+    packed[nbytes - 1] = '_';
+    return is_there(names, packed);
+}
+
+struct finding package_lacks_driver(struct arena *arena, const char *inf_path,
+                                    const struct inf_source *source)
+{
+    struct finding note = finding_make(
+        arena, HVCI9055_PACKAGE_LACKS_DRIVER, LEVEL_NOTE,
+        "Line %u of \"%s\" says that \"%s\" is in the package, and it is not, so it was not judged.",
+        source->line, inf_path, source->name);
+    note.cure = "Name the whole package. Where the INF serves several platforms that are shipped apart, "
+                "nothing needs "
+                "to be done.";
+    return note;
+}
