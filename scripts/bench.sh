@@ -115,6 +115,23 @@ link_of() { # fixture: the command that links its objects with debug information
         "/def:$root/fixtures/src/exports.def" "$objects"/*.obj "$objects"/*.lib "$objects"/*.res
 }
 "$tool" fix --quiet "$work/moved.sys" -o "$work/moved.fixed.sys"
+# What a repair in place leaves, as a part of the image: both drivers, the largest image of the growth table, and a driver
+# of a megabyte of real functions.
+printf '\nundo files of repairs in place\n'
+undo_size() { # name, image
+    cp "$2" "$work/undone.sys" && "$tool" fix --quiet --in-place "$work/undone.sys" >/dev/null || return 0
+    side=$(wc -c <"$work/undone.sys.hvcifix-undo") && whole=$(wc -c <"$2")
+    "$tool" restore --quiet "$work/undone.sys" && cmp "$work/undone.sys" "$2" || exit 1
+    awk -v name="$1" -v side="$side" -v whole="$whole" 'BEGIN {
+        printf "  %-34s %9d of %10d bytes %6.2f %%\n", name, side, whole, 100 * side / whole }'
+}
+undo_size "a new layout" "$work/moved.sys"
+undo_size "only its header" "$work/header.sys"
+for mebibytes in 1 10; do
+    [ -e "$work/iat_in_text-$mebibytes.sys" ] ||
+        /usr/bin/python3 "$root/tests/bench/big_image.py" iat_in_text "$mebibytes" "$work/iat_in_text-$mebibytes.sys"
+    undo_size "iat_in_text, $mebibytes MiB" "$work/iat_in_text-$mebibytes.sys"
+done
 bench "repairing a driver of $(wc -c <"$work/moved.sys") bytes, proof and writing included" \
     "lld-link /debug of the same objects=$(link_of rich_low_80_all_defects_x64)" \
     "hvcifix fix: a new layout=$tool fix $work/moved.sys -o $work/fixed.sys" \

@@ -13,6 +13,7 @@
 #include "policy/baseline.h"
 #include "policy/policy_judge.h"
 #include "rules/rule.h"
+#include "undo/undo.h"
 #include "verify/verify.h"
 
 #include <stdatomic.h>
@@ -50,6 +51,7 @@ struct pipeline_options {
                                            * beside the file; one keeps an image whose findings are notes */
     const struct pipeline_seal *seal;     /* GOAL_FIX: or NULL */
     const char *output_path;              /* GOAL_FIX: where to write; NULL means in place */
+    bool leaves_undo;                     /* GOAL_FIX in place: leave what leads back (undo/undo.h) */
     bool drop_signature;
     bool adds_nx; /* GOAL_FIX: calls that may ask for executable memory are led through stubs (plan/nx_plan.h)
                    */
@@ -87,6 +89,17 @@ enum enforce_result {
     WOULD_REJECT
 };
 
+/* The side file of a repair in place. */
+struct undo_left {
+    const char *path;
+    bool is_left;       /* it is there, and so is the repaired image */
+    size_t nbytes;      /* of all of it */
+    bool had_before;    /* there was a file of this name: */
+    struct span before; /* these bytes */
+    bool has_failed;    /* it could not be left, so there was no repair: */
+    struct finding error;
+};
+
 struct outcome {
     struct arena arena; /* owns everything below */
     const char *path;
@@ -113,6 +126,8 @@ struct outcome {
     struct output output;
     struct nx_plan
         nx; /* with adds_nx, kernel images: what is led through stubs, placed once there are bytes */
+    struct undo_left undo;             /* with leaves_undo */
+    const struct undo_file *side_file; /* what `show` draws in the place of an image; else NULL */
     struct verify_verdict verdict;
     struct finding_list remaining; /* the rules' findings about the new bytes, after a repair */
     struct demands demands;        /* what of build policy is asked of this image */

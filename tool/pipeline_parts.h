@@ -34,6 +34,19 @@ bool pipeline_judge_calls(const struct image *image, const struct refset *refs, 
                           const struct pipeline_options *options, struct arena *arena,
                           struct call_judgement *judgement);
 
+/* Was the change made for this finding? Section headers keep their places in the file; every other change is
+ * for all findings of its rule. */
+bool change_is_for(const struct change *change, const struct finding *finding);
+
+/* Leaves the file that leads back from `written` beside the image, on the disk before it returns. False when
+ * that failed (outcome->undo.error), memory ran out, or the image is given up: then `written` must not
+ * replace the image. */
+bool pipeline_leave_undo(struct outcome *outcome, const struct pipeline_options *options,
+                         struct span written);
+
+/* The image was not replaced after all: what had that name is there again, or nothing. */
+void pipeline_take_undo_back(struct outcome *outcome);
+
 /* Stages plan to verify. The outcome says all. */
 bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options);
 

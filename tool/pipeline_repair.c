@@ -8,10 +8,10 @@
 struct acceptance {
     struct outcome *outcome;
     const struct pipeline_options *options;
+    bool is_accepted; /* before it was written */
 };
 
-/* Section headers keep their places in the file; every other change cures all findings of its rule. */
-static bool is_still_there(const struct change *change, const struct finding *finding)
+bool change_is_for(const struct change *change, const struct finding *finding)
 {
     if (change->rule != finding->code || change->kind == CHANGE_NX)
         return false; /* what --nx does not reach stays */
@@ -30,9 +30,8 @@ static bool judge_calls_after(const struct acceptance *acceptance, const struct 
 }
 
 /* The written bytes are proved against the original, and judged anew, before they may replace anything. */
-static bool accept_repair(void *context, struct span written)
+static bool accept_repair(const struct acceptance *acceptance, struct span written)
 {
-    struct acceptance *acceptance = context;
     struct outcome *outcome = acceptance->outcome;
     if (outcome_is_stopped(outcome, acceptance->options))
         return false;
@@ -60,9 +59,18 @@ static bool accept_repair(void *context, struct span written)
     /* What was planned must be gone. */
     for (size_t i = 0; i < outcome->plan.change_count; i++)
         for (size_t k = 0; k < outcome->remaining.count; k++)
-            if (is_still_there(&outcome->plan.changes[i], &outcome->remaining.items[k]))
+            if (change_is_for(&outcome->plan.changes[i], &outcome->remaining.items[k]))
                 return false;
     return !outcome->arena.exhausted; /* what was not written down was not judged */
+}
+
+/* What may replace the image: it is accepted, and what leads back from it is on the disk. */
+static bool accept_written(void *context, struct span written)
+{
+    const struct acceptance *acceptance = context;
+    const struct pipeline_options *options = acceptance->options;
+    return (acceptance->is_accepted || accept_repair(acceptance, written)) &&
+           (!options->leaves_undo || pipeline_leave_undo(acceptance->outcome, options, written));
 }
 
 /* Is what is written put in the place of what was read? */
@@ -117,10 +125,10 @@ static bool plan_other_layout(struct outcome *outcome, const struct plan_options
 static enum file_write_result write_plan(struct outcome *outcome, const struct pipeline_options *options,
                                          struct file_replacement *replacement, struct finding *error)
 {
-    struct acceptance acceptance = {outcome, options};
+    struct acceptance acceptance = {.outcome = outcome, .options = options};
     struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
-    bool is_accepted = options->dry_run || options->in_memory || options->seal;
-    if (is_accepted && !accept_repair(&acceptance, emitted))
+    acceptance.is_accepted = options->dry_run || options->in_memory || options->seal;
+    if (acceptance.is_accepted && !accept_repair(&acceptance, emitted))
         return FILE_NOT_ACCEPTED;
     if (!options->dry_run && options->seal) {
         struct span sealed;
@@ -132,7 +140,7 @@ static enum file_write_result write_plan(struct outcome *outcome, const struct p
     if (options->dry_run || options->in_memory)
         return FILE_WRITTEN;
     replacement->bytes = emitted; /* what is written is compared with it */
-    replacement->accept = is_accepted ? NULL : accept_repair;
+    replacement->accept = accept_written;
     replacement->stop = options->stop;
     replacement->context = &acceptance;
     return file_replace(replacement, &outcome->arena, error);
@@ -206,10 +214,13 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
             return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
         /* The new bytes are final; what follows can only accept or refuse them. */
         enum file_write_result result = write_plan(outcome, options, &replacement, &error);
-        if (result == FILE_WRITE_FAILED)
-            return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
         if (result == FILE_WRITTEN)
             break;
+        pipeline_take_undo_back(outcome);
+        if (result == FILE_WRITE_FAILED)
+            return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
+        if (outcome->undo.has_failed)
+            return outcome_end_with_problem(outcome, &outcome->undo.error, STATUS_ERROR, EXIT_WRITE);
         if (outcome_is_stopped(outcome, options))
             return false;
         if (!outcome_is_unproved(outcome) || arena->exhausted)

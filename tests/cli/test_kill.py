@@ -1,4 +1,5 @@
-"""Killed at any moment, or refused by the operating system, `fix` leaves the old file or the new one.
+"""Killed at any moment, or refused by the operating system, `fix` leaves the old file or the new one, and so does
+`restore`; and wherever the new one is, what leads back from it lies beside it.
 
 strace stops the tool at each of its system calls that could leave a trace: once by a kill, once by an error.
 """
@@ -22,6 +23,7 @@ CALLS = ("openat,open,creat,write,pwrite64,writev,ftruncate,fallocate,fsync,fdat
          "link,linkat,unlink,unlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,close")
 TEMPORARY = re.compile(r"\.hvcifix-\d+-\d+\.tmp")  # docs/DESIGN.md
 MODE = 0o640
+UNDO = ".hvcifix-undo"  # docs/UNDO.md
 
 
 def can_trace():
@@ -46,21 +48,27 @@ class Interrupted(unittest.TestCase):
         self.target = os.path.join(self.folder, "driver.sys")
         self.fixture = next(f for f in matrix.read() if f.file_name == "init_rwx_x64").path
         self.old = images.read(self.fixture)
-        self.renew()
-        self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
-        self.new = images.read(self.target)
-        self.assertNotEqual(self.old, self.new)
-
-    def renew(self):
-        """The folder as it is before a run: only the unrepaired driver in it."""
-        for name in os.listdir(self.folder):
-            os.remove(os.path.join(self.folder, name))
         shutil.copyfile(self.fixture, self.target)
         os.chmod(self.target, MODE)
+        self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
+        self.new = images.read(self.target)
+        self.undo = images.read(self.target + UNDO)
+        self.assertNotEqual(self.old, self.new)
+
+    call = ("fix", "--in-place")
+
+    def renew(self):
+        """The folder as it is before a run: the unrepaired driver in it; before `restore`, the repaired one."""
+        for name in os.listdir(self.folder):
+            os.remove(os.path.join(self.folder, name))
+        for path, content in ((self.target, self.new), (self.target + UNDO, self.undo)) \
+                if self.call[0] == "restore" else ((self.target, self.old),):
+            with open(path, "wb") as file:
+                file.write(content)
+            os.chmod(path, MODE)
 
     def trace(self, *strace_options):
-        command = ["strace", "-f", "-qq", "-o", "/dev/null", *strace_options, tool.TOOL, "fix", "--in-place",
-                   self.target]
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", *strace_options, tool.TOOL, *self.call, self.target]
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
                               preexec_fn=take_endings)
 
@@ -68,7 +76,7 @@ class Interrupted(unittest.TestCase):
         """[(system call, its number among calls of that name)] of an undisturbed run."""
         self.renew()
         log = os.path.join(tempfile.gettempdir(), f"hvcifix-strace-{os.getpid()}.log")
-        subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", f"trace={CALLS}", tool.TOOL, "fix", "--in-place",
+        subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", f"trace={CALLS}", tool.TOOL, *self.call,
                         self.target], stdin=subprocess.DEVNULL, capture_output=True, check=True)
         with open(log, encoding="utf-8", errors="replace") as lines:
             names = [found[1] for found in map(re.compile(r"\d+ +(\w+)\(").match, lines) if found]
@@ -83,6 +91,8 @@ class Interrupted(unittest.TestCase):
         content = images.read(self.target)
         self.assertIn(content, (self.old, self.new), "the target is neither the old file nor the new one")
         self.assertEqual(os.stat(self.target).st_mode & 0o7777, MODE)
+        if content == self.new:
+            self.assertEqual(images.read(self.target + UNDO), self.undo, "nothing leads back")
         return content == self.new
 
     def test_killed_at_every_call(self):
@@ -101,27 +111,37 @@ class Interrupted(unittest.TestCase):
                 else:
                     kept_old += 1
                 left_here = 0
-                for left in set(os.listdir(self.folder)) - {"driver.sys"}:
+                for left in set(os.listdir(self.folder)) - {"driver.sys", "driver.sys" + UNDO}:
                     self.assertRegex(left, TEMPORARY)
                     left_here += 1
                 left_behind += left_here
-                # What a kill leaves does not stand in the way of the next run.
-                self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
-                self.assertEqual(images.read(self.target), self.new)
+                self.go_on(number)
                 # As long as the file has no name, whoever ends the program finds nothing of it.
                 if has_unnamed and name not in ("close", "rename"):
                     self.assertEqual(left_here, 0)
         # The kills fell on both sides of the replacement, and between its beginning and its end.
         self.assertTrue(kept_old and kept_new and left_behind, (kept_old, kept_new, left_behind))
 
+    def go_on(self, number):
+        """What a kill leaves does not stand in the way of the next run, nor of the way back."""
+        if self.call[0] == "restore" or (number % 2 and os.path.exists(self.target + UNDO)):
+            expected = 0 if os.path.exists(self.target + UNDO) else 3
+            self.assertEqual(tool.run("restore", self.target).returncode, expected)
+            self.assertEqual(images.read(self.target), self.old)
+            self.assertFalse(os.path.exists(self.target + UNDO))
+        self.assertEqual(tool.run("fix", "--in-place", self.target).returncode, 0)
+        self.assertEqual((images.read(self.target), images.read(self.target + UNDO)), (self.new, self.undo))
+        self.assertEqual(tool.run("restore", self.target).returncode, 0)
+        self.assertEqual(images.read(self.target), self.old)
+
     def test_ended_while_it_writes(self):
         """Ctrl-C, or the end of a session, leaves nothing."""
         if not any(call == "linkat" for call, _ in self.count_calls()):
             self.skipTest("this disk has no files without a name")
         for ending in (ending.name for ending in ENDINGS):
-            for name in ("write", "fsync", "fchmod"):
+            for name, number in (("write", 1), ("fsync", 1), ("fchmod", 1), ("write", 2), ("fsync", 2)):
                 self.renew()
-                done = self.trace("-e", f"inject={name}:signal={ending}:when=1")
+                done = self.trace("-e", f"inject={name}:signal={ending}:when={number}")
                 self.assertLess(done.returncode, 0)
                 self.assertEqual(images.read(self.target), self.old)
                 self.assertEqual(os.listdir(self.folder), ["driver.sys"])
@@ -171,7 +191,51 @@ class Interrupted(unittest.TestCase):
                         self.assertIn(b"HVCI9007", done.stdout + done.stderr)
                         failed_cleanly += 1
                     if not name.startswith("unlink"):
-                        self.assertEqual(os.listdir(self.folder), ["driver.sys"])
+                        beside = ["driver.sys" + UNDO] if is_new else []
+                        self.assertEqual(sorted(os.listdir(self.folder)), ["driver.sys", *beside])
+        self.assertGreater(failed_cleanly, 3)
+
+
+class RestoreInterrupted(Interrupted):
+    """The same, the other way round."""
+
+    call = ("restore",)
+
+    def test_ended_while_it_writes(self):
+        if not any(call == "linkat" for call, _ in self.count_calls()):
+            self.skipTest("this disk has no files without a name")
+        for name in ("write", "fsync", "fchmod"):
+            self.renew()
+            self.assertLess(self.trace("-e", f"inject={name}:signal=SIGTERM:when=1").returncode, 0)
+            self.assertEqual(images.read(self.target), self.new)
+            self.assertEqual(sorted(os.listdir(self.folder)), ["driver.sys", "driver.sys" + UNDO])
+
+    def test_changed_by_somebody_else_while_it_writes(self):
+        theirs = bytes(reversed(self.new))
+        self.renew()
+        with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
+                               "inject=fsync:delay_enter=1s:when=1", tool.TOOL, "restore", self.target],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            time.sleep(0.6)
+            with open(self.target, "wb") as file:
+                file.write(theirs)
+            said = process.communicate(timeout=60)[0]
+        self.assertEqual(process.returncode, 4, said)
+        self.assertIn(b"HVCI9007", said)
+        self.assertEqual((images.read(self.target), images.read(self.target + UNDO)), (theirs, self.undo))
+
+    def test_every_call_refused_by_the_system(self):
+        failed_cleanly = 0
+        for name, number in self.count_calls():
+            with self.subTest(call=name, number=number):
+                self.renew()
+                done = self.trace("-e", f"inject={name}:error=EIO:when={number}")
+                self.assertGreaterEqual(done.returncode, 0, "died of a signal")
+                is_new = self.assert_old_or_new()
+                if done.returncode == 0:
+                    self.assertFalse(is_new, "it says that it succeeded")
+                    self.assertEqual(os.listdir(self.folder), ["driver.sys"])
+                failed_cleanly += done.returncode == 4 and is_new
         self.assertGreater(failed_cleanly, 3)
 
 

@@ -19,6 +19,7 @@ from test_signatures import authenticode_digest  # noqa: E402
 
 USES_MEMORY = os.access("/dev/shm", os.W_OK)
 TEMPORARY = re.compile(r"\A\.hvcifix-\d+-\d+\.tmp\Z")
+UNDO = ".hvcifix-undo"
 CODE = re.compile(rb'HVCI90(06|07|08|32)|"result": "unreadable"')
 BEFORE_THE_RUN = (b"HVCI9008: |HVCI9010: (The response file cannot be read. |--output names an image)|"
                   b"HVCI9040: The policy file \\S+ cannot be read: ")
@@ -133,6 +134,9 @@ class FaultCases:
             if path == "report" or path in left or found in (before.get(path), whole.files.get(path)):
                 continue
             self.assertTrue(left and found is None, f"{path} is neither as it was nor as it should be")
+        for path, undo in ((path, path + UNDO) for path in whole.files if path + UNDO in whole.files):
+            if run.files.get(path) == whole.files[path]:
+                self.assertEqual(run.files.get(undo), whole.files[undo], f"nothing leads back from {path}")
 
     # What the folder holds.
 
@@ -157,6 +161,10 @@ class FaultCases:
         digest = authenticode_digest((folder / "driver.sys").read_bytes(), "sha256")
         (folder / "driver.cat").write_bytes(b"before" + digest + b"after")
         (folder / "other.cat").write_bytes(b"no digest in here")
+
+    def repaired_in_place(self, folder):
+        for suffix in ("", UNDO):
+            shutil.copyfile(f"{self.repaired}{suffix}", folder / f"driver.sys{suffix}")
 
     def signed(self, folder):
         shutil.copyfile(self.fixture("signed_x64"), folder / "driver.sys")
@@ -198,6 +206,22 @@ class FaultCases:
         self.try_all(self.two_drivers, "fix", "--jobs", "1", "--in-place", "driver.sys", "other.sys")
         self.try_all(self.one_driver, "fix", "--in-place", "--format", "json", "driver.sys")
         self.try_all(self.one_driver, "fix", "--dry-run", "driver.sys")
+
+    def test_fix_again_in_place(self):
+        """The second repair keeps what leads back from the first."""
+        def prepare(folder):
+            shutil.copyfile(self.fixture("all_defects_x64"), folder / "driver.sys")
+            self.assertIn(tool.run("fix", "--in-place", "--only", "HVCI2102", folder / "driver.sys", alone=True)
+                          .returncode, (0, 1))
+
+        self.try_all(prepare, "fix", "--in-place", "--only", "HVCI2207", "driver.sys",
+                     names=[name for name in self.ANSWERS if name not in ("memory", "readdir")])
+
+    def test_restore(self):
+        self.try_all(self.repaired_in_place, "restore", "driver.sys", faults=["read:3:wrong"])
+        self.try_all(self.repaired_in_place, "restore", "--format", "json", "driver.sys")
+        self.try_all(self.repaired_in_place, "restore", "driver.sys", "-o", "old.sys")
+        self.try_all(self.repaired_in_place, "show", "driver.sys" + UNDO)
 
     def test_catalog_beside_the_image(self):
         """What counts as a signature must not be overlooked because it could not be read."""

@@ -74,7 +74,12 @@ enum finding_code {
     HVCI9060_HOOK_NO_PROGRAM = 9060,
     HVCI9061_HOOK_OTHER_IMAGE = 9061,
     HVCI9062_HOOK_TOO_LATE = 9062,
-    HVCI9063_HOOK_REJECTED = 9063
+    HVCI9063_HOOK_REJECTED = 9063,
+    HVCI9090_UNDO_MISSING = 9090,     /* there is nothing that leads back from the image */
+    HVCI9091_UNDO_DAMAGED = 9091,     /* an undo file that cannot be read */
+    HVCI9092_UNDO_NEWER = 9092,       /* an undo file of a later version */
+    HVCI9093_UNDO_OTHER_IMAGE = 9093, /* the image is not the one that the repair wrote */
+    HVCI9094_UNDO_NOT_LEFT = 9094     /* no undo file can be left, so there is no repair in place */
 };
 
 enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };

@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "io/file.h"
 #include "report/report_policy.h"
+#include "report/report_undo.h"
 
 /* What stands before and behind the reports needs no more, so it never fails for memory. */
 enum { SUMMARY_NBYTES = 1024 };
@@ -36,7 +37,11 @@ struct image_report image_report_make(const struct image_run *run, struct outcom
         console_complain("%s : error HVCI9007: The map could not be written.\n", run->options->map_path);
         report.exit_code = exit_code_worse(report.exit_code, EXIT_WRITE);
     }
-    if (run->options->verb == VERB_SHOW && is_readable) {
+    if (outcome->side_file && is_json) {
+        report_json_undo(&text, outcome->path, outcome->side_file, outcome->file.bytes.nbytes);
+    } else if (outcome->side_file) {
+        report_text_undo(&text, outcome->path, outcome->side_file, outcome->file.bytes.nbytes);
+    } else if (run->options->verb == VERB_SHOW && is_readable) {
         if (run->after)
             report_text_show_pair(&text, outcome, run->after, run->style);
         else if (is_json)

@@ -84,6 +84,20 @@ static void say_how_to_sign(struct outcome *outcome)
                          path, path);
 }
 
+/* What leads back from a repair is no image, but can be shown. */
+static void read_side_file(struct outcome *outcome)
+{
+    struct finding error;
+    struct undo_file *file = arena_alloc(&outcome->arena, sizeof *file);
+    outcome->problems.count = 0;
+    outcome->status = STATUS_CLEAN;
+    outcome->exit_code = EXIT_CLEAN;
+    if (file && undo_read(outcome->file.bytes, outcome->path, &outcome->arena, file, &error))
+        outcome->side_file = file;
+    else if (file)
+        pipeline_end_with(outcome, outcome->path, &error, EXIT_INPUT);
+}
+
 void judge_item(const struct image_run *run, size_t number, struct ordered *ordered,
                 struct arena_stock *stock)
 {
@@ -121,6 +135,8 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     if (run->options->verb == VERB_FIX && item->kind == WORK_IMAGE && !run->options->signer &&
         !outcome.is_package)
         say_how_to_sign(&outcome);
+    if (run->options->verb == VERB_SHOW && !outcome.has_image && undo_is(outcome.file.bytes))
+        read_side_file(&outcome);
     if (!looks_inside && item->kind == WORK_IMAGE && !outcome.is_package && outcome_is_archive(&outcome))
         refuse_archive(run, &outcome);
     if (has_report && (item->kind != WORK_FOUND || !outcome_is_passed_over(&outcome))) {

@@ -256,6 +256,9 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
     case OPTION_IN_PLACE:
         options->in_place = true;
         return true;
+    case OPTION_NO_UNDO:
+        options->no_undo = true;
+        return true;
     case OPTION_DRY_RUN:
         options->dry_run = true;
         return true;

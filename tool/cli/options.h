@@ -17,6 +17,7 @@ enum verb {
     VERB_EXPLAIN,
     VERB_RULES,
     VERB_POLICY,
+    VERB_RESTORE,
     VERB_ENFORCE,
     VERB_LINK,
     VERB_HELP,
@@ -61,6 +62,7 @@ enum option_id {
     OPTION_ALL_RULES,
     OPTION_OUT,
     OPTION_IN_PLACE,
+    OPTION_NO_UNDO,
     OPTION_DRY_RUN,
     OPTION_MAP,
     OPTION_DROP_SIGNATURE,
@@ -156,7 +158,7 @@ struct cli_options {
     bool quiet;
     enum color_choice color;
     bool all_rules; /* --all-rules */
-    bool no_code, in_place, dry_run, drop_signature, nx;
+    bool no_code, in_place, no_undo, dry_run, drop_signature, nx;
     const char *output_path; /* -o */
     struct signer *signer;   /* --sign-with; NULL: none */
     bool partial, extract;   /* --partial, --extract */

@@ -60,10 +60,18 @@ bool options_check(struct option_parser *parser)
             return option_fail(parser, "%s takes -o OUT or --in-place, not both.", name);
         if (options->extract && !options->output_path)
             return option_fail(parser, "%s --extract needs a folder to write to: -o OUT.", name);
+        if (options->no_undo && !options->in_place)
+            return option_fail(parser, "%s leaves an undo file only with --in-place.", name);
         if (options->map_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with --map FILE.", name);
         if (options->output_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with -o OUT; use --in-place for several.", name);
+        return true;
+    case VERB_RESTORE:
+        if (options->path_count == 0)
+            return option_fail(parser, "%s needs at least one image.", name);
+        if (options->output_path && options->path_count != 1)
+            return option_fail(parser, "%s takes one image with -o OUT.", name);
         return true;
     case VERB_VERIFY:
         if (options->path_count != 2)

@@ -5,7 +5,7 @@
 enum {
     ENFORCING = VERB_BIT(VERB_ENFORCE) | VERB_BIT(VERB_LINK),
     ON_IMAGES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_SHOW) | ENFORCING,
-    ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY),
+    ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY) | VERB_BIT(VERB_RESTORE),
     ON_REPORT_FILES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | ENFORCING,
     ON_BASELINE = VERB_BIT(VERB_CHECK) | ENFORCING,
     ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_POLICY) |
@@ -40,10 +40,14 @@ const struct option_row option_rows[] = {
      "judge by the rules of build policy (HVCI22xx) too that no policy demands; what fails is a note",
      VERB_BIT(VERB_CHECK), NULL},
     {OPTION_OUT, "--out", "-o", "OUT",
-     "write the repaired image, or the package with its images repaired, to OUT", VERB_BIT(VERB_FIX), NULL},
+     "write the repaired image, or the package with its images repaired, to OUT; restore: the original",
+     VERB_BIT(VERB_FIX) | VERB_BIT(VERB_RESTORE), NULL},
     {OPTION_IN_PLACE, "--in-place", NULL, NULL, "replace the image itself", VERB_BIT(VERB_FIX), NULL},
-    {OPTION_DRY_RUN, "--dry-run", NULL, NULL, "print the plan and its proof; write nothing",
+    {OPTION_NO_UNDO, "--no-undo", NULL, NULL, "with --in-place: leave no undo file beside the image",
      VERB_BIT(VERB_FIX), NULL},
+    {OPTION_DRY_RUN, "--dry-run", NULL, NULL,
+     "print the plan and its proof (restore: whether it can be done); write nothing",
+     VERB_BIT(VERB_FIX) | VERB_BIT(VERB_RESTORE), NULL},
     {OPTION_MAP, "--map", NULL, "FILE", "write where each piece of the old image went, as JSON",
      VERB_BIT(VERB_FIX), NULL},
     {OPTION_DROP_SIGNATURE, "--drop-signature", NULL, NULL,
@@ -119,11 +123,14 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "by an\n"
      "independent verifier before it replaces anything; what cannot be proved is refused with the reason, "
      "and nothing\n"
-     "is written. An image with nothing to repair is copied to OUT unchanged. Of a folder, zip or cab the "
-     "driver\n"
+     "is written. An image with nothing to repair is copied to OUT unchanged. --in-place leaves what leads "
+     "back "
+     "in\n"
+     "IMAGE.hvcifix-undo (restore). Of a folder, zip or cab the driver\n"
      "images are repaired into the new package OUT; all else stays as it is, which is compared before OUT is "
      "there.",
      "hvcifix fix old.sys -o new.sys              write a repaired copy\n"
+     "  hvcifix fix --in-place old.sys              replace it; \"hvcifix restore old.sys\" goes back\n"
      "  hvcifix fix --dry-run old.sys               see the plan first\n"
      "  hvcifix fix drivers.zip -o repaired.zip     the images of a driver package",
      NULL},
@@ -157,6 +164,21 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "hvcifix policy init --preset windows-11 --output hvcifix.ini\n"
      "  hvcifix policy check hvcifix.ini",
      "init check"},
+    {VERB_RESTORE, "restore", "IMAGE...", "undo a repair in place",
+     "Puts the original back in the place of an image that fix --in-place has repaired, byte for byte, by "
+     "the "
+     "undo file\n"
+     "IMAGE.hvcifix-undo beside it, and removes that file. The image must be the repaired one, signed since "
+     "or "
+     "not, and\n"
+     "the original must have the SHA-256 that the undo file names; else nothing is touched. show tells what "
+     "an "
+     "undo file\n"
+     "holds.",
+     "hvcifix restore mydriver.sys                the original is back\n"
+     "  hvcifix restore mydriver.sys -o old.sys     write it elsewhere, keep the repaired image\n"
+     "  hvcifix show mydriver.sys.hvcifix-undo      what was changed, and why",
+     NULL},
     {VERB_ENFORCE, "enforce", "IMAGE|FOLDER... --policy FILE", "the step behind the linker",
      "Judges each image by the policy, repairs and verifies in place what the policy lets it repair, and "
      "rejects the\n"

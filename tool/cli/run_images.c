@@ -192,6 +192,7 @@ static void set_treatment(struct image_run *run)
         .lists_calls = options->verb == VERB_SHOW && options->show == SHOW_CALLS,
         .dry_run = options->dry_run,
         .output_path = options->output_path,
+        .leaves_undo = options->verb == VERB_FIX && options->in_place && !options->no_undo,
         .drop_signature = options->drop_signature,
         .adds_nx = options->nx,
         .only = options->only,

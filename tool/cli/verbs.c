@@ -7,6 +7,7 @@
 #include "cli/help.h"
 #include "cli/run_images.h"
 #include "cli/run_policy.h"
+#include "cli/run_restore.h"
 #include "report/report_policy.h"
 #include "report/safe_text.h"
 #include "rules/rules_markdown.h"
@@ -127,6 +128,8 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
     case VERB_ENFORCE:
     case VERB_LINK: /* has become enforce */
         return run_images(options, style, stream);
+    case VERB_RESTORE:
+        return run_restore(options, style, stream);
     case VERB_VERIFY:
         return run_verify(options, style, stream);
     case VERB_EXPLAIN:

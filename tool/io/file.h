@@ -1,7 +1,7 @@
 /* file.h - reading whole files and replacing them safely.
  * Takes: paths in UTF-8.  Gives: bytes, or a finding of HVCI9006 or HVCI9007.
  * Must not: look into the bytes, or ever leave a half-written target.
- * file_posix.c, replace_posix.c, file_windows.c, replace_windows.c, set_aside_*.c and list_*.c
+ * file_posix.c, replace_posix.c, file_windows.c, replace_windows.c, set_aside_*.c, link_*.c and list_*.c
  * implement it. */
 #ifndef HVCIFIX_IO_FILE_H
 #define HVCIFIX_IO_FILE_H
@@ -89,6 +89,10 @@ static inline bool file_is_same(const char *a, const char *b)
         return !file_is_absent(a) && !file_is_absent(b);
     return file_identity_is_equal(&of_a, &of_b);
 }
+
+/* The file that is read and replaced at `path`: the path itself, unless it names a symbolic link. NULL with
+ * *error set (HVCI9006) when there is none, or the system does not tell. */
+const char *file_link_target(const char *path, struct arena *arena, struct finding *error);
 
 /* Gives the file another name in its folder, or on its disk; what had that name is replaced. / Takes it away.
  * Neither follows a symbolic link: it is the name that goes. Both wait a while for who holds the file. False

@@ -1,6 +1,6 @@
 /* file_windows.h - what reading and replacing files on Windows share.
  * Takes: paths for the wide file functions, and as the user wrote them, for messages.  Gives: handles, bytes,
- * findings.  Must not: be used outside file_windows.c and replace_windows.c. */
+ * findings.  Must not: be used outside *_windows.c of this folder. */
 #ifndef HVCIFIX_IO_FILE_WINDOWS_H
 #define HVCIFIX_IO_FILE_WINDOWS_H
 
@@ -33,6 +33,9 @@ HANDLE windows_open_to_read(const wchar_t *path);
 HANDLE windows_open_to_ask(const wchar_t *path);
 
 struct file_state windows_state(const BY_HANDLE_FILE_INFORMATION *found);
+
+/* The file that a symbolic link leads to, in the prefixed form. NULL with GetLastError() set. */
+const wchar_t *windows_follow_link(const wchar_t *path, struct arena *arena);
 
 /* file_read() of `wide_path`; messages name `path`. */
 bool windows_read(const wchar_t *wide_path, const char *path, struct arena *arena,

@@ -16,28 +16,6 @@ static enum file_write_result fail_write(struct arena *arena, struct finding *er
     return FILE_WRITE_FAILED;
 }
 
-/* The file that a symbolic link leads to, in the prefixed form. NULL with GetLastError() set. */
-static const wchar_t *follow_link(const wchar_t *path, struct arena *arena)
-{
-    HANDLE file = windows_open_to_read(path);
-    if (file == INVALID_HANDLE_VALUE)
-        return NULL;
-    DWORD count = GetFinalPathNameByHandleW(file, NULL, 0, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
-    wchar_t *final_path = count != 0 ? arena_array(arena, (size_t)count + 1, sizeof *final_path) : NULL;
-    DWORD system_error = final_path || count == 0 ? ERROR_SUCCESS : ERROR_NOT_ENOUGH_MEMORY;
-    if (final_path) {
-        DWORD length =
-            GetFinalPathNameByHandleW(file, final_path, count + 1, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
-        if (length == 0 || length > count)
-            final_path = NULL;
-    }
-    if (system_error == ERROR_SUCCESS)
-        system_error = GetLastError();
-    CloseHandle(file);
-    SetLastError(system_error);
-    return final_path;
-}
-
 /* The file that is to be replaced: `path`, or what a link leads to; *attributes are its own, or
  * INVALID_FILE_ATTRIBUTES when it does not exist. NULL with *error set when there is something that must not
  * be replaced, or when the system does not tell what is there: a link that is not followed would be replaced
@@ -67,7 +45,7 @@ static const wchar_t *find_target(const char *path, struct arena *arena, DWORD *
     }
     const wchar_t *target_path = wide_path;
     if ((*attributes & FILE_ATTRIBUTE_REPARSE_POINT) && !(*attributes & FILE_ATTRIBUTE_DIRECTORY)) {
-        target_path = follow_link(wide_path, arena);
+        target_path = windows_follow_link(wide_path, arena);
         if (target_path)
             *attributes = GetFileAttributesW(target_path);
         if (!target_path || *attributes == INVALID_FILE_ATTRIBUTES) {

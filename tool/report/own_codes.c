@@ -187,6 +187,27 @@ const struct own_code own_codes[] = {
      "The message says what stands in the way. To repair the image without its PDB, use --no-pdb; the JSON "
      "map "
      "of --map says where everything went."},
+    {HVCI9090_UNDO_MISSING, "there is no undo file",
+     "fix --in-place leaves IMAGE.hvcifix-undo beside the image, and restore goes back by it. There is none "
+     "beside this image: it was never repaired in place, was restored already, or was moved without it.",
+     "Put the undo file beside the image, under the image's name and .hvcifix-undo; or take the original "
+     "from a backup."},
+    {HVCI9091_UNDO_DAMAGED, "the undo file is damaged",
+     "The undo file is not whole, or not one. Its checksum and every size in it are looked at before "
+     "anything else, and the original that it leads to has to have the SHA-256 that it names.",
+     "Take the original, or the undo file, from a backup. Nothing was changed."},
+    {HVCI9092_UNDO_NEWER, "the undo file is of a later version",
+     "A later hvcifix has written this undo file, in a form that this one does not know.",
+     "Restore with the hvcifix that made the repair, or a later one."},
+    {HVCI9093_UNDO_OTHER_IMAGE, "the image is not the one that was repaired",
+     "The undo file holds only the differences between the repaired image and its original, so it leads back "
+     "from that image alone. This one was linked anew, or changed since; that it was signed since is no "
+     "hindrance.",
+     "Put the repaired image back and restore again, or take the original from a backup."},
+    {HVCI9094_UNDO_NOT_LEFT, "no undo file could be left",
+     "fix --in-place writes the undo file before it replaces the image, and could not: the file of that name "
+     "is not one of its own, or comes from a later version; or the original is too large to be kept.",
+     "Move the file away that the message names, or use --no-undo and keep a copy of the original yourself."},
 };
 const size_t own_code_count = sizeof own_codes / sizeof own_codes[0];
 

@@ -111,6 +111,7 @@ void report_json_image(struct text *text, const struct outcome *outcome, bool is
     json_text(&json, "target", target_name(outcome->target));
     json_bool(&json, "written", outcome->wrote);
     json_text(&json, "output", outcome->wrote ? outcome->output_path : NULL);
+    json_text(&json, "undo", outcome->undo.is_left ? outcome->undo.path : NULL);
     json_text(&json, "remark", outcome->remark);
     if (outcome->enforced != NOT_ENFORCED) {
         json_begin_object(&json, "enforced");

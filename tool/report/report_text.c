@@ -158,6 +158,10 @@ static void add_result(struct text *text, const struct outcome *outcome, const s
                             : arena_printf(text->arena, "%s, in place", what));
     }
     layout_labelled(text, "calls", calls_words(calls_of(outcome), text->arena));
+    if (outcome->undo.is_left)
+        layout_labelled(text, "undo",
+                        arena_printf(text->arena, "%s, %zu bytes; \"hvcifix restore\" goes back by it",
+                                     outcome->undo.path, outcome->undo.nbytes));
     layout_labelled(text, "policy", result_enforced_words(outcome, text->arena));
     layout_labelled(text, "remark", outcome->remark);
     layout_labelled(text, "next", outcome->next_step);

@@ -26,6 +26,8 @@ const char *result_error_words(const struct outcome *outcome)
             return "is an archive; nothing was written";
         case HVCI9058_SIGNING_FAILED:
             return "not signed, so nothing was written";
+        case HVCI9094_UNDO_NOT_LEFT:
+            return "not repaired, because no undo file could be left; nothing was written";
         case HVCI9011_LAYOUT_REFUSED:
             return "no image that Windows loads; nothing was written";
         case HVCI9030_REPAIR_REFUTED:
