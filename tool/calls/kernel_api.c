@@ -3,72 +3,89 @@
 
 #include <string.h>
 
-#define POOL_ROW(name, argument, word, tag, tag_word, words)                                                 \
-    {name, HVCI2000_EXECUTABLE_POOL, ASK_POOL_TYPE, argument, word, tag, tag_word, NO_ARGUMENT, "PoolType",  \
-     words}
+#define POOL_ROW(name, argument, word, tag, tag_word, words, since)                                          \
+    {name,          HVCI2000_EXECUTABLE_POOL,                                                                \
+     ASK_POOL_TYPE, argument,                                                                                \
+     word,          tag,                                                                                     \
+     tag_word,      NO_ARGUMENT,                                                                             \
+     "PoolType",    words,                                                                                   \
+     since}
 #define PROTECTION_ROW(name, argument, word, argument_name)                                                  \
-    {name,           HVCI2001_EXECUTABLE_PROTECTION,                                                         \
-     ASK_PROTECTION, argument,                                                                               \
-     word,           NO_ARGUMENT,                                                                            \
-     NO_ARGUMENT,    NO_ARGUMENT,                                                                            \
-     argument_name,  "a protection without PAGE_EXECUTE*"}
-#define SYSTEM_ROW(name, code, words)                                                                        \
-    {name, code, ASK_SYSTEM, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT, NULL, words}
+    {name,                                                                                                   \
+     HVCI2001_EXECUTABLE_PROTECTION,                                                                         \
+     ASK_PROTECTION,                                                                                         \
+     argument,                                                                                               \
+     word,                                                                                                   \
+     NO_ARGUMENT,                                                                                            \
+     NO_ARGUMENT,                                                                                            \
+     NO_ARGUMENT,                                                                                            \
+     argument_name,                                                                                          \
+     "a protection without PAGE_EXECUTE*",                                                                   \
+     NULL}
+#define SYSTEM_ROW(name, code, words, since)                                                                 \
+    {name,        code,        ASK_SYSTEM, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT,                            \
+     NO_ARGUMENT, NO_ARGUMENT, NULL,       words,       since}
 
-static const char nx_pool[] = "NonPagedPoolNx (Windows 8 and later), or ExAllocatePool2";
+static const char nx_pool[] = "NonPagedPoolNx, or ExAllocatePool2";
+static const char nx_type[] = "NonPagedPoolNx";
+static const char nx_contiguous[] = "MmAllocateContiguousNodeMemory with PAGE_READWRITE";
+static const char windows_8[] = "Windows 8";
 
 static const struct kernel_api apis[] = {
-    POOL_ROW("ExAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool),
-    POOL_ROW("ExAllocatePoolWithQuota", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool),
-    POOL_ROW("ExAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_pool),
-    POOL_ROW("ExAllocatePoolWithTag", 0, 0, 2, 2, nx_pool),
-    POOL_ROW("ExAllocatePoolWithTagPriority", 0, 0, 2, 2, nx_pool),
+    POOL_ROW("ExAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool, windows_8),
+    POOL_ROW("ExAllocatePoolWithQuota", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_pool, windows_8),
+    POOL_ROW("ExAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_pool, windows_8),
+    POOL_ROW("ExAllocatePoolWithTag", 0, 0, 2, 2, nx_pool, windows_8),
+    POOL_ROW("ExAllocatePoolWithTagPriority", 0, 0, 2, 2, nx_pool, windows_8),
     {"ExAllocatePool2", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
-     "POOL_FLAG_NON_PAGED"},
+     "POOL_FLAG_NON_PAGED", NULL},
     {"ExAllocatePool3", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
-     "POOL_FLAG_NON_PAGED"},
+     "POOL_FLAG_NON_PAGED", NULL},
     {"ExInitializeNPagedLookasideList", HVCI2000_EXECUTABLE_POOL, ASK_NX_FLAG, 3, 3, 5, 5, NO_ARGUMENT,
-     "Flags", "POOL_NX_ALLOCATION in Flags (Windows 8 and later)"},
-    POOL_ROW("ExInitializeLookasideListEx", 3, 3, 6, 6, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("FltAllocatePoolAlignedWithTag", 1, 1, 3, 3, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("FltAllocateContext", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("ChangerClassAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT,
-             "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("VideoPortAllocatePool", 1, 1, 3, 3, "VpNonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("PcNewDmaChannel", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("PcNewResourceList", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("PcNewResourceSublist", 2, 2, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx (Windows 8 and later)"),
-    POOL_ROW("ClfsCreateMarshallingArea", 1, 1, NO_ARGUMENT, NO_ARGUMENT,
-             "NonPagedPoolNx (Windows 8 and later)"),
-    SYSTEM_ROW("NdisAllocateMemory", HVCI2000_EXECUTABLE_POOL, "NdisAllocateMemoryWithTagPriority"),
+     "Flags", "POOL_NX_ALLOCATION in Flags", windows_8},
+    POOL_ROW("ExInitializeLookasideListEx", 3, 3, 6, 6, nx_type, windows_8),
+    POOL_ROW("FltAllocatePoolAlignedWithTag", 1, 1, 3, 3, nx_type, windows_8),
+    POOL_ROW("FltAllocateContext", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    POOL_ROW("ChangerClassAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    POOL_ROW("VideoPortAllocatePool", 1, 1, 3, 3,
+             "VpPagedPool, or for nonpaged memory ExAllocatePoolWithTag with NonPagedPoolNx", windows_8),
+    POOL_ROW("PcNewDmaChannel", 2, 2, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    POOL_ROW("PcNewResourceList", 2, 2, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    POOL_ROW("PcNewResourceSublist", 2, 2, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    POOL_ROW("ClfsCreateMarshallingArea", 1, 1, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
+    SYSTEM_ROW("NdisAllocateMemory", HVCI2000_EXECUTABLE_POOL, "NdisAllocateMemoryWithTagPriority",
+               "Windows Vista"),
 
     PROTECTION_ROW("ZwAllocateVirtualMemory", 5, 5, "Protect"),
     PROTECTION_ROW("NtAllocateVirtualMemory", 5, 5, "Protect"),
     PROTECTION_ROW("ZwCreateSection", 4, 4, "SectionPageProtection"),
     PROTECTION_ROW("NtCreateSection", 4, 4, "SectionPageProtection"),
+    PROTECTION_ROW("NtCreateSectionEx", 4, 4, "SectionPageProtection"),
     PROTECTION_ROW("ZwMapViewOfSection", 9, 9, "Win32Protect"),
     PROTECTION_ROW("NtMapViewOfSection", 9, 9, "Win32Protect"),
     PROTECTION_ROW("MmProtectMdlSystemAddress", 1, 1, "NewProtect"),
     PROTECTION_ROW("MmAllocateContiguousNodeMemory", 4, 7, "Protect"),
+    PROTECTION_ROW("MmAllocateContiguousMemoryEx", 5, 8, "Protect"),
     PROTECTION_ROW("MmMapIoSpaceEx", 2, 3, "Protect"),
     PROTECTION_ROW("MmMapMdl", 1, 1, "Protection"),
-    SYSTEM_ROW("MmAllocateContiguousMemory", HVCI2001_EXECUTABLE_PROTECTION,
-               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
-    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCache", HVCI2001_EXECUTABLE_PROTECTION,
-               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
-    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCacheNode", HVCI2001_EXECUTABLE_PROTECTION,
-               "MmAllocateContiguousNodeMemory with PAGE_READWRITE (Windows 8 and later)"),
-    SYSTEM_ROW("MmMapIoSpace", HVCI2001_EXECUTABLE_PROTECTION,
-               "MmMapIoSpaceEx with PAGE_READWRITE (Windows 10)"),
-    SYSTEM_ROW("MmCopyMemory", HVCI2001_EXECUTABLE_PROTECTION, "a target buffer that is not executable"),
+    SYSTEM_ROW("MmAllocateContiguousMemory", HVCI2001_EXECUTABLE_PROTECTION, nx_contiguous, windows_8),
+    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCache", HVCI2001_EXECUTABLE_PROTECTION, nx_contiguous,
+               windows_8),
+    SYSTEM_ROW("MmAllocateContiguousMemorySpecifyCacheNode", HVCI2001_EXECUTABLE_PROTECTION, nx_contiguous,
+               windows_8),
+    SYSTEM_ROW("MmMapIoSpace", HVCI2001_EXECUTABLE_PROTECTION, "MmMapIoSpaceEx with PAGE_READWRITE",
+               "Windows 10"),
+    SYSTEM_ROW("MmCopyMemory", HVCI2001_EXECUTABLE_PROTECTION, "a target buffer that is not executable",
+               NULL),
 
     {"MmMapLockedPagesSpecifyCache", HVCI2002_EXECUTABLE_MDL, ASK_MDL_PRIORITY, 5, 5, NO_ARGUMENT,
-     NO_ARGUMENT, 1, "Priority", "MdlMappingNoExecute in Priority (Windows 8 and later)"},
+     NO_ARGUMENT, 1, "Priority", "MdlMappingNoExecute in Priority", windows_8},
     {"MmMapLockedPages", HVCI2002_EXECUTABLE_MDL, ASK_MDL_MODE, 1, 1, NO_ARGUMENT, NO_ARGUMENT, 1,
-     "AccessMode", "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute (Windows 8 and later)"},
-    SYSTEM_ROW("StorPortGetSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call on Windows 8 and later"),
-    SYSTEM_ROW("StorPortGetDataInBufferSystemAddress", HVCI2002_EXECUTABLE_MDL,
-               "the same call on Windows 8 and later"),
+     "AccessMode", "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute", windows_8},
+    SYSTEM_ROW("MmMapLockedPagesWithReservedMapping", HVCI2002_EXECUTABLE_MDL,
+               "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute where a mapping may fail", windows_8),
+    SYSTEM_ROW("StorPortGetSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call", windows_8),
+    SYSTEM_ROW("StorPortGetDataInBufferSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call", windows_8),
 };
 
 const struct kernel_api *kernel_api_find(const char *name)
@@ -83,15 +100,15 @@ static const struct {
     uint32_t index;
     struct kernel_api api;
 } kmdf_apis[] = {
-    {82, POOL_ROW("WdfDeviceAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
-    {127, POOL_ROW("WdfFdoInitAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+    {82, POOL_ROW("WdfDeviceAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
+    {127, POOL_ROW("WdfFdoInitAllocAndQueryProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
     {176,
-     POOL_ROW("WdfIoTargetAllocAndQueryTargetProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
-    {192, POOL_ROW("WdfMemoryCreate", 2, 2, 3, 3, "NonPagedPoolNx")},
-    {198, POOL_ROW("WdfLookasideListCreate", 3, 3, 5, 5, "NonPagedPoolNx")},
-    {236, POOL_ROW("WdfRegistryQueryMemory", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
-    {434, POOL_ROW("WdfDeviceAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
-    {437, POOL_ROW("WdfFdoInitAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, "NonPagedPoolNx")},
+     POOL_ROW("WdfIoTargetAllocAndQueryTargetProperty", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
+    {192, POOL_ROW("WdfMemoryCreate", 2, 2, 3, 3, nx_type, windows_8)},
+    {198, POOL_ROW("WdfLookasideListCreate", 3, 3, 5, 5, nx_type, windows_8)},
+    {236, POOL_ROW("WdfRegistryQueryMemory", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
+    {434, POOL_ROW("WdfDeviceAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
+    {437, POOL_ROW("WdfFdoInitAllocAndQueryPropertyEx", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8)},
 };
 
 const struct kernel_api *kmdf_api_find(uint32_t index)
@@ -100,6 +117,14 @@ const struct kernel_api *kmdf_api_find(uint32_t index)
         if (kmdf_apis[i].index == index)
             return &kmdf_apis[i].api;
     return NULL;
+}
+
+const struct kernel_api *kernel_api_row(size_t number)
+{
+    enum { COUNT = sizeof apis / sizeof apis[0], KMDF_COUNT = sizeof kmdf_apis / sizeof kmdf_apis[0] };
+    if (number < COUNT)
+        return &apis[number];
+    return number < COUNT + KMDF_COUNT ? &kmdf_apis[number - COUNT].api : NULL;
 }
 
 /* Bits of the arguments, as the headers define them. */

@@ -31,6 +31,7 @@ struct kernel_api {
     int8_t mode; /* ASK_MDL_*: the access mode; same on x86 */
     const char *argument_name;
     const char *no_execute; /* the form that is not executable, as a half sentence */
+    const char *since;      /* the first Windows that has this form; NULL: all that have the function */
 };
 
 /* NULL when the name is none of these. */
@@ -38,6 +39,16 @@ const struct kernel_api *kernel_api_find(const char *name);
 
 /* Functions of the KMDF function table, by index; NULL: of no interest. Source: wdffuncenum.h. */
 const struct kernel_api *kmdf_api_find(uint32_t index);
+
+/* All of them, those of KMDF too, by number from 0; NULL behind the last. */
+const struct kernel_api *kernel_api_row(size_t number);
+
+/* Functions of Microsoft's list, and their like, that no image tells enough of; by number from 0, NULL behind
+ * the last. *reason: half a sentence. */
+const char *kernel_api_not_judged(size_t number, const char **reason);
+
+/* "PAGE_EXECUTE* (0xF0)", ...: with which values of the deciding argument the memory is executable. */
+const char *kernel_api_executable_words(const struct kernel_api *api);
 
 /* What it means when the known bits of the deciding argument are these. */
 enum api_meaning kernel_api_meaning(const struct kernel_api *api, uint64_t known_bits, uint64_t value);

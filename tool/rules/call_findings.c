@@ -124,8 +124,9 @@ static bool add_finding(const struct rule_input *input, const struct call_rule *
         finding.file_offset = foff;
     add_evidence(input, words, site, &finding);
     finding.windows = rule_windows_words(input, words->windows);
-    finding.cure = arena_printf(arena, "Use %s.%s%s", site->api->no_execute, words->cure_at_all ? " " : "",
-                                words->cure_at_all ? words->cure_at_all : "");
+    const char *since = site->api->since ? arena_printf(arena, " (%s and later)", site->api->since) : "";
+    finding.cure = arena_printf(arena, "Use %s%s.%s%s", site->api->no_execute, since,
+                                words->cure_at_all ? " " : "", words->cure_at_all ? words->cure_at_all : "");
     return !arena->exhausted && finding_add(input->findings, &finding);
 }
 

@@ -2,6 +2,7 @@
  * Takes: the table.  Gives: the whole page as text.  Must not: hold texts about single rules. */
 #include "rules/rules_markdown.h"
 
+#include "rules/calls_markdown.h"
 #include "rules/rule.h"
 
 static const char introduction[] =
@@ -17,6 +18,11 @@ static const char introduction[] =
     "only, so user-mode images and firmware get notes. It exists on 64-bit Windows for x64 and ARM64; for "
     "other machines the\n"
     "finding says so.\n"
+    "\n"
+    "HVCI2000 to HVCI2002 judge what the code asks Windows for, from the image alone (docs/CALLS.md). Driver "
+    "Verifier exists on\n"
+    "x86 too, so there they count as on x64; code for other machines is not decoded, and every report says "
+    "that it was not judged.\n"
     "\n"
     "Rules from HVCI2201 on are about how an image was built, not about memory integrity. They judge only "
     "what a policy\n"
@@ -74,4 +80,5 @@ void rules_markdown(struct text *text)
     text_addz(text, "\n");
     for (size_t i = 0; i < rules_count; i++)
         add_rule(text, rules_all[i]);
+    calls_markdown(text);
 }
