@@ -30,9 +30,16 @@ static bool digest_key(const struct finding *finding, const char *name, const ch
                        struct arena *arena, struct key *key)
 {
     const char *code = arena_printf(arena, "HVCI%04u", (unsigned)finding->code);
-    const struct span parts[] = {span_of(code), span_of(name), span_of(machine),
-                                 span_of(finding->section ? finding->section : "")};
-    return digest_parts(DIGEST_SHA256, parts, sizeof parts / sizeof parts[0], key->digest);
+    const struct finding_call *call = finding->call;
+    const struct span parts[] = {span_of(code),
+                                 span_of(name),
+                                 span_of(machine),
+                                 span_of(finding->section ? finding->section : ""),
+                                 span_of(call ? call->api : ""),
+                                 span_of(call && call->function ? call->function : ""),
+                                 span_of(call && call->tag ? call->tag : "")};
+    enum { PARTS = sizeof parts / sizeof parts[0], CALL_PARTS = 3 };
+    return digest_parts(DIGEST_SHA256, parts, call ? PARTS : PARTS - CALL_PARTS, key->digest);
 }
 
 static int by_digest(const void *a, const void *b)

@@ -3,7 +3,8 @@
  * they change with every build.
  *
  * A fingerprint is made of the rule, the image's file name (without folders and case), its machine, the
- * section, and a number where several findings share all of these. */
+ * section, for a call also the function of Windows, the driver's function where it has a name and the pool
+ * tag, and a number where several findings share all of these. */
 #ifndef HVCIFIX_POLICY_FINGERPRINT_H
 #define HVCIFIX_POLICY_FINGERPRINT_H
 

@@ -1,5 +1,6 @@
 /* html_image.c - one image of the page: its row in the table, and its details.
  * Takes: an outcome.  Gives: a fragment (html_parts.h).  Must not: judge. */
+#include "report/calls_words.h"
 #include "report/html_parts.h"
 #include "report/html_picture.h"
 #include "report/html_text.h"
@@ -198,6 +199,7 @@ static void add_facts(struct text *text, const struct outcome *outcome, const st
                              "section headers say.",
                              (unsigned)image->section_alignment));
     }
+    add_fact(text, "Calls that may ask for executable memory", calls_words(calls_of(outcome), arena));
     add_fact(text, "Policy", result_enforced_words(outcome, arena));
     if (outcome->wrote)
         add_fact(text, "Written", outcome->output_path ? outcome->output_path : "in place");

@@ -13,6 +13,26 @@ static void add_tile(struct text *text, size_t count, const char *class_name, co
     text_printf(text, "</b> %s</li>\n", count == 1 ? one : many);
 }
 
+/* Calls that may ask for executable memory, all four counts where there is one. */
+static void add_call_tiles(struct text *text, const struct report_totals *totals)
+{
+    static const char *const classes[SITE_VERDICT_COUNT] = {"error", "good", "warning", "note"};
+    size_t all = 0;
+    for (size_t i = 0; i < SITE_VERDICT_COUNT; i++)
+        all += totals->calls[i];
+    if (all == 0 && totals->calls_not_judged == 0)
+        return;
+    text_addz(text, "<p>Calls that may ask for executable memory:</p>\n<ul class=\"tiles small\">\n");
+    for (size_t i = 0; all != 0 && i < SITE_VERDICT_COUNT; i++) {
+        text_printf(text, "<li class=\"%s\"><b>", classes[i]);
+        html_number(text, totals->calls[i]);
+        text_printf(text, "</b> %s</li>\n", site_verdict_name((enum site_verdict)i));
+    }
+    add_tile(text, totals->calls_not_judged, "warning", "image whose calls were not judged",
+             "images whose calls were not judged");
+    text_addz(text, "</ul>\n");
+}
+
 static void add_tiles(struct text *text, const struct report_totals *totals)
 {
     text_addz(text, "<ul class=\"tiles\">\n");
@@ -32,6 +52,7 @@ static void add_tiles(struct text *text, const struct report_totals *totals)
     if (totals->finding_errors + totals->finding_warnings + totals->finding_notes == 0)
         text_addz(text, "<li class=\"good\">no findings</li>\n");
     text_addz(text, "</ul>\n");
+    add_call_tiles(text, totals);
 }
 
 static void add_fact(struct text *text, const char *name, const char *words)

@@ -17,7 +17,7 @@ void json_image_head(struct json_writer *json, const struct outcome *outcome)
     json_text(json, "status", outcome_status_name(outcome->status));
 }
 
-static void add_call(struct json_writer *json, const struct finding_call *call)
+void json_call(struct json_writer *json, const struct finding_call *call)
 {
     json_begin_object(json, "call");
     json_text(json, "verdict", call->verdict);
@@ -50,7 +50,7 @@ static void add_finding(struct json_writer *json, const struct finding *finding)
     json_text(json, "windows", finding->windows);
     json_text(json, "cure", finding->cure);
     if (finding->call)
-        add_call(json, finding->call);
+        json_call(json, finding->call);
     if (finding->baseline != BASELINE_NOT_COMPARED) {
         static const char *const words[] = {"", "new", "unchanged", "updated"};
         json_text(json, "baseline", words[finding->baseline]);

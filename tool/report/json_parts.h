@@ -16,6 +16,9 @@ void json_findings(struct json_writer *json, const struct finding_list *findings
  * findings. */
 void json_all_findings(struct json_writer *json, const struct outcome *outcome);
 
+/* The member call: what a finding is about. */
+void json_call(struct json_writer *json, const struct finding_call *call);
+
 /* How many calls there are by verdict, or why they were not judged. */
 void json_calls(struct json_writer *json, const char *key, const struct call_judgement *calls);
 

@@ -236,7 +236,7 @@ void report_totals_add(struct report_totals *totals, const struct report_totals 
         totals->calls[i] += more->calls[i];
 }
 
-/* A line of its own, where there is something to count or something was not counted. */
+/* A line of its own before the last, where there is something to count or something was not counted. */
 static void add_calls_summary(struct text *text, const struct report_totals *totals)
 {
     size_t line_start = text->nbytes, all = 0;
@@ -267,6 +267,7 @@ void report_text_summary(struct text *text, const struct report_totals *totals,
         {totals->fixed, "fixed"},     {totals->fixable, "can be fixed"},
         {totals->refused, "refused"}, {totals->errors, "failed"},
     };
+    add_calls_summary(text, totals);
     size_t line_start = text->nbytes;
     layout_count(text, totals->images, "image", "images");
     const char *comma = ": ";
@@ -280,5 +281,4 @@ void report_text_summary(struct text *text, const struct report_totals *totals,
     if (!add_level_counts(text, totals))
         text_addz(text, "no findings");
     safe_end_line(text, line_start);
-    add_calls_summary(text, totals);
 }

@@ -1,7 +1,9 @@
 /* sarif_image.c - the fragment of one image.
  * Takes: an outcome.  Gives: chunks (sarif.h).  Must not: know other images. */
 #include "io/digest.h"
+#include "report/calls_words.h"
 #include "report/digits.h"
+#include "report/json_parts.h"
 #include "report/sarif.h"
 
 void sarif_index(struct json_writer *json, const char *key, enum sarif_stream stream, size_t number)
@@ -60,6 +62,8 @@ static void add_artifact(struct text *text, const struct outcome *outcome)
         json_text(&json, "machine", image_machine_name(&outcome->image));
         json_bool(&json, "written", outcome->wrote);
     }
+    if (outcome->judged)
+        json_calls(&json, "calls", calls_of(outcome));
     if (outcome->remark)
         json_text(&json, "remark", outcome->remark);
     json_end_object(&json);

@@ -1,5 +1,6 @@
 /* sarif_result.c - findings as results of a SARIF log.
  * Takes: a finding and its image.  Gives: one result.  Must not: decide what is shown. */
+#include "report/json_parts.h"
 #include "report/sarif.h"
 #include "report/text_changes.h"
 
@@ -104,6 +105,8 @@ static void add_properties(struct json_writer *json, const struct shown_finding 
         json_text(json, "windows", finding->windows);
     if (finding->cure)
         json_text(json, "cure", finding->cure);
+    if (finding->call)
+        json_call(json, finding->call);
     if (shown->is_cured)
         json_bool(json, "cured", true);
     if (finding->is_known)
