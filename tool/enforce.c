@@ -48,6 +48,8 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
         .drop_signature = options->policy->drop_signature,
         .enforces = true,
         .judges_calls = true,
+        .adds_nx = policy_lets_enforce_repair(options->policy, HVCI2000_EXECUTABLE_POOL) ||
+                   policy_lets_enforce_repair(options->policy, HVCI2002_EXECUTABLE_MDL),
         .stop = options->stop,
         .stock = stock,
     };

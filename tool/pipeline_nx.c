@@ -5,8 +5,22 @@
 
 #include "emit/emit_nx.h"
 
-static bool wants(const struct pipeline_options *options, enum finding_code code)
+/* `enforce` repairs errors, where the policy says so. */
+static bool is_enforced(const struct outcome *outcome, const struct pipeline_options *options,
+                        enum finding_code code)
 {
+    for (size_t i = 0; i < outcome->findings.count; i++)
+        if (outcome->findings.items[i].code == code && outcome->findings.items[i].level == LEVEL_ERROR &&
+            !outcome->findings.items[i].waiver)
+            return policy_lets_enforce_repair(options->policy, code);
+    return false;
+}
+
+static bool wants(const struct outcome *outcome, const struct pipeline_options *options,
+                  enum finding_code code)
+{
+    if (options->enforces)
+        return is_enforced(outcome, options, code);
     for (size_t i = 0; i < options->only_count; i++)
         if (options->only[i] == code)
             return true;
@@ -54,8 +68,8 @@ bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *op
                              .refs = &outcome->refs,
                              .code = &outcome->code,
                              .sites = &outcome->asked.sites,
-                             .wants_pool = wants(options, HVCI2000_EXECUTABLE_POOL),
-                             .wants_mdl = wants(options, HVCI2002_EXECUTABLE_MDL)};
+                             .wants_pool = wants(outcome, options, HVCI2000_EXECUTABLE_POOL),
+                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL)};
     plan = arena_alloc(arena, sizeof *plan);
     if (!plan || !nx_plan_make(&input, arena, plan) || !note_left(outcome, plan))
         return outcome_end_out_of_memory(outcome);
@@ -89,8 +103,8 @@ bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *op
                              .refs = &refs,
                              .code = &code,
                              .sites = &sites,
-                             .wants_pool = wants(options, HVCI2000_EXECUTABLE_POOL),
-                             .wants_mdl = wants(options, HVCI2002_EXECUTABLE_MDL)};
+                             .wants_pool = wants(outcome, options, HVCI2000_EXECUTABLE_POOL),
+                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL)};
     struct span bytes = {outcome->output.bytes, outcome->output.nbytes};
     if (planned->redirect_count == 0)
         return true;

@@ -5,6 +5,7 @@ import unittest
 from support import matrix, readobj
 
 COUNTED = {"HVCI2101"}
+OF_CALLS = {"HVCI2000", "HVCI2002"}  # what arrives when the driver runs shows them: tests/wine/test_nx.py
 
 
 class Matrix(unittest.TestCase):
@@ -14,14 +15,14 @@ class Matrix(unittest.TestCase):
         for fixture in fixtures:
             with self.subTest(fixture=fixture.file_name):
                 seen = readobj.findings(fixture.path)
-                self.assertEqual(set(seen), set(fixture.findings))
+                self.assertEqual(set(seen), set(fixture.findings) - OF_CALLS)
                 for code in COUNTED & set(seen):
                     self.assertEqual(seen[code], fixture.findings[code])
 
     def test_every_layout_rule_has_a_fixture_on_each_machine(self):
         for machine in ("x64", "x86", "arm64"):
             codes = set().union(*(f.findings for f in matrix.read() if f.machine == machine))
-            self.assertEqual(codes - {"HVCI9011"}, {f"HVCI{code}" for code in (2003, 2004, 2005, 2006, 2101, 2102)})
+            self.assertEqual(codes - {"HVCI9011"} - OF_CALLS, {f"HVCI{code}" for code in (2003, 2004, 2005, 2006, 2101, 2102)})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ struct subject {
     struct span old_file, right;
     struct pe_view old_view, view; /* of the two */
     const struct layout *layout;   /* NULL when nothing moves */
+    const struct nx_plan *nx;      /* calls that are led through stubs, and nothing else; or NULL */
 };
 
 /* Bytes that a verdict may name: nbytes of the new image, and where they were in the old one. Offsets and

@@ -6,12 +6,14 @@
 
 #include "mutations_guard.h"
 #include "mutations_layout.h"
+#include "mutations_nx.h"
 #include "mutations_plan.h"
 #include "mutations_references.h"
 #include "mutations_relocations.h"
 #include "mutations_straddlers.h"
 #include "mutations_tables.h"
 
+#define NX_FAMILY "no-execute stubs"
 #define NO_PLACE MUTATION_HAS_NO_PLACE
 #define MISLEADS MUTATION_MAY_MISLEAD
 #define MINUS(amount) (UINT32_MAX - (amount) + 1)
@@ -494,6 +496,58 @@ static const struct mutation single_mutations[] = {
     {"copies", "jump to another copy", "another instruction runs", jump_to_copy, 3, 16, 0, 0, 0},
     {"copies", "rest of the original", "what nothing reaches is int3", rest_of_copied, 3, 0, 0, 0, 0},
 
+    {NX_FAMILY, "goes on to the next import", "another function is called", nx_other_slot, 4, 1, 0, 0,
+     MISLEADS},
+    {NX_FAMILY, "goes on to the import before", "another function is called", nx_other_slot, 4, MINUS(1), 0,
+     0, 0},
+    {NX_FAMILY, "adds another bit", "the function gets another flag", nx_effect, 4, 3, 0x01, 0, 0},
+    {NX_FAMILY, "adds one bit more", "the function gets another flag", nx_effect, 4, 2, 0x10, 0, 0},
+    {NX_FAMILY, "adds the highest bit", "the function gets another flag", nx_effect, 4, 1, 0x80, 0, 0},
+    {NX_FAMILY, "changes another argument", "the function gets another size or list", nx_effect, 4, 5, 0x04,
+     0, 0},
+    {NX_FAMILY, "changes a neighbour", "a register or slot that matters is lost", nx_effect, 4, 5, 0x08, 0,
+     0},
+    {NX_FAMILY, "test reversed", "what is paged gets the flag, the others do not", nx_condition, 4, 0, 0x01,
+     0, 0},
+    {NX_FAMILY, "jumps past its end", "what is behind runs", nx_condition, 4, 1, 0x10, 0, 0},
+    {NX_FAMILY, "jumps into an instruction", "something else runs", nx_condition, 4, 1, 0x02, 0, 0},
+    {NX_FAMILY, "clears a register first", "what the caller kept there is lost", nx_more_code, 4, 0xC031, 0,
+     0, 0},
+    {NX_FAMILY, "clears the first argument", "the function gets another one", nx_more_code, 4, 0xC931, 0, 0,
+     0},
+    {NX_FAMILY, "takes a word off the stack", "it returns elsewhere", nx_more_code, 4, 0x9058, 0, 0, 0},
+    {NX_FAMILY, "changes the direction of strings", "no call expects it", nx_more_code, 4, 0x90FD, 0, 0, 0},
+    {NX_FAMILY, "each bit of it", "it is read to the last bit", nx_each_bit, 8 * NX_STUB_STRIDE_NBYTES, 0, 0,
+     0, 0},
+    {NX_FAMILY, "use of the next stub", "another function is called", nx_use_farther, 4,
+     NX_STUB_STRIDE_NBYTES, 0, 0, MISLEADS},
+    {NX_FAMILY, "use a byte farther", "it runs from inside an instruction", nx_use_farther, 4, 1, 0, 0,
+     MISLEADS},
+    {NX_FAMILY, "use past the test", "what is paged gets the flag", nx_use_farther, 4, 5, 0, 0, MISLEADS},
+    {NX_FAMILY, "load of the next stub", "another function is called", nx_use_farther, 4,
+     NX_STUB_STRIDE_NBYTES, 1, 0, MISLEADS},
+    {NX_FAMILY, "load a byte farther", "it runs from inside an instruction", nx_use_farther, 4, 1, 1, 0,
+     MISLEADS},
+    {NX_FAMILY, "call ends a byte early", "it returns elsewhere", nx_other_return, 4, 0, 0, 0, MISLEADS},
+    {NX_FAMILY, "call of another import", "another function is called", nx_call_of_another, 1, 0, 0, 0,
+     MISLEADS},
+    {NX_FAMILY, "stubs can be written", "the defect that memory integrity refuses", nx_rights, 1, 1,
+     SCN_MEM_WRITE, 0, 0},
+    {NX_FAMILY, "stubs are thrown away", "what is used later is gone", nx_rights, 1, 1, SCN_MEM_DISCARDABLE,
+     0, 0},
+    {NX_FAMILY, "stubs are paged out", "a fault at high IRQL ends the system", nx_rights, 1, 1,
+     SCN_MEM_NOT_PAGED, 0, 0},
+    {NX_FAMILY, "stubs cannot run", "the first call there ends the system", nx_rights, 1, 1, SCN_MEM_EXECUTE,
+     0, 0},
+    {NX_FAMILY, "new relocations can run", "data can be executed", nx_rights, 1, 0, SCN_MEM_EXECUTE, 0, 0},
+    {NX_FAMILY, "fill behind is no int3", "it could be executed", nx_fill, 1, 0, 0, 0, 0},
+    {NX_FAMILY, "stub's relocation is lost", "it goes on through other memory", nx_relocation, 1, 0, 0, 0, 0},
+    {NX_FAMILY, "stub's relocation a byte farther", "it goes on through other memory", nx_relocation, 1, 1, 1,
+     0, 0},
+    {NX_FAMILY, "old relocations elsewhere", "the step cannot be taken back", nx_trailer, 1, 0, 4, 0, 0},
+    {NX_FAMILY, "old relocations of another size", "the step cannot be taken back", nx_trailer, 1, 4,
+     MINUS(4), 0, NO_PLACE},
+
     {"plan", "piece a slot farther than said", "all references agree, and are wrong", piece_is_elsewhere, 2,
      8, 0, 0, MISLEADS},
     {"plan", "piece a page farther than said", "all references agree, and are wrong", piece_is_elsewhere, 2,
@@ -519,6 +573,7 @@ static const struct mutation single_mutations[] = {
 enum { SINGLE_COUNT = sizeof single_mutations / sizeof single_mutations[0] };
 
 #undef NO_PLACE
+#undef NX_FAMILY
 #undef MISLEADS
 #undef MINUS
 

@@ -6,6 +6,7 @@
 
 #include "code/code_map.h"
 #include "emit/emit.h"
+#include "emit/emit_nx.h"
 #include "plan/plan.h"
 
 struct rewritten {
@@ -41,6 +42,23 @@ static inline bool rewrite_plan_and_emit(struct rewritten *done, const struct pl
         done->emitted =
             emit_image(&done->image, &done->refs, &done->plan, &done->arena, &done->output, &done->error);
     return true;
+}
+
+/* The image with its calls led through stubs, as done->output. False when there is none. */
+static inline bool rewrite_nx(struct rewritten *done, struct nx_plan *plan)
+{
+    struct call_site_list sites;
+    struct nx_input input = {.image = &done->image,
+                             .refs = &done->refs,
+                             .code = &done->code,
+                             .sites = &sites,
+                             .wants_pool = true,
+                             .wants_mdl = true};
+    done->emitted = call_sites_find(&done->image, &done->refs, &done->code, &done->arena, &sites) &&
+                    nx_plan_make(&input, &done->arena, plan) && plan->redirect_count != 0 &&
+                    nx_plan_place(&input, &done->arena, plan, &done->error) &&
+                    emit_nx(&done->image, plan, &done->arena, &done->output);
+    return done->emitted;
 }
 
 /* What the rules find, then a plan with the inventory of these sources. rewritten_free() in any case. */

@@ -220,11 +220,12 @@ static bool is_proved(struct span old_file, struct span new_file)
 }
 
 /* Tries all kinds, when the rewrite is proved as it is: else a rejection tells nothing. */
-static bool try_rewrite(const char *name, struct span file, struct rewritten *done)
+static bool try_rewrite(const char *name, struct span file, struct rewritten *done, const struct nx_plan *nx)
 {
     bool is_tried = done->emitted && is_proved(file, (struct span){done->output.bytes, done->output.nbytes});
     if (is_tried) {
         struct subject subject = {.name = name,
+                                  .nx = nx,
                                   .done = done,
                                   .old_file = file,
                                   .right = {done->output.bytes, done->output.nbytes},
@@ -236,7 +237,9 @@ static bool try_rewrite(const char *name, struct span file, struct rewritten *do
         subject.old_view = view_of(old_bytes, file.nbytes);
         subject.layout = done->plan.layout && done->plan.layout->moves ? done->plan.layout : NULL;
         for (size_t i = 0; i < tally_count; i += kind_step)
-            if (!only_kind || strcmp(only_kind, tallies[i].name) == 0 || strcmp(only_kind, "*") == 0)
+            if ((strcmp(tallies[i].kind.family, "no-execute stubs") == 0) != (nx != NULL))
+                continue;
+            else if (!only_kind || strcmp(only_kind, tallies[i].name) == 0 || strcmp(only_kind, "*") == 0)
                 try_kind(&subject, &tallies[i], bytes, choices);
         free(choices);
         free(bytes);
@@ -248,7 +251,7 @@ static bool try_rewrite(const char *name, struct span file, struct rewritten *do
 static bool try_image(const char *name, struct span file, enum windows_target target)
 {
     struct rewritten done;
-    bool is_tried = rewrite_image_for(&done, file, target, NULL, 0) && try_rewrite(name, file, &done);
+    bool is_tried = rewrite_image_for(&done, file, target, NULL, 0) && try_rewrite(name, file, &done, NULL);
     rewritten_free(&done);
     return is_tried;
 }
@@ -270,8 +273,19 @@ static bool try_sound_image(const char *name, struct span file)
         }
         struct forced_layout forced = {rvas, 0};
         struct plan_options options = {.drop_signature = true, .target = TARGET_DEFAULT, .forced = &forced};
-        is_tried = rewrite_plan_and_emit(&done, &options) && try_rewrite(name, file, &done);
+        is_tried = rewrite_plan_and_emit(&done, &options) && try_rewrite(name, file, &done, NULL);
     }
+    rewritten_free(&done);
+    return is_tried;
+}
+
+/* The same image with its calls led through stubs, when its pages are in order. */
+static bool try_nx_image(const char *name, struct span file)
+{
+    struct rewritten done;
+    struct nx_plan plan;
+    bool is_tried = rewrite_read(&done, file, SOURCE_ALL) && rewrite_nx(&done, &plan) &&
+                    try_rewrite(name, file, &done, &plan);
     rewritten_free(&done);
     return is_tried;
 }
@@ -330,6 +344,8 @@ static void test_every_wrong_rewrite(void **state)
             number++ % step != 0)
             continue;
         image_count += try_image(name, file, TARGET_DEFAULT);
+        if (strstr(name, "executable_pool") || strstr(name, "executable_maps"))
+            image_count += try_nx_image(name, file);
         if (strstr(name, "straddle"))
             image_count += try_image(name, file, TARGET_1607);
     }

@@ -47,7 +47,9 @@ const struct key_row policy_keys[] = {
      "default"},
     {SECTION_FIX, NULL, KEY_RULE_REPAIR, "enforce, fix or never",
      "Who may repair it? enforce: the step behind the linker, by itself, where it is an error. fix: only\n"
-     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce, but fix for HVCI22xx.",
+     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce, but fix for HVCI22xx "
+     "and for\n"
+     "calls. HVCI2000 or HVCI2002 = enforce changes what drivers do: it is what \"hvcifix fix --nx\" does.",
      "enforce"},
     {SECTION_REQUIRE, "nx-compat", KEY_REQUIRE, "yes or any",
      "The header says that data is not executed (NX_COMPAT).", "yes"},

@@ -55,6 +55,25 @@ static void add_stubs(struct json_writer *json, const struct layout *layout, boo
     json_end_array(json);
 }
 
+/* Calls that are led through stubs; RVAs of the new image. */
+static void add_nx(struct json_writer *json, const struct nx_plan *nx)
+{
+    json_begin_array(json, "no_execute_stubs");
+    for (size_t i = 0; i < nx->redirect_count; i++) {
+        json_begin_object(json, NULL);
+        json_text(json, "function", nx->redirects[i].api->name);
+        json_number(json, "stub_rva", nx->redirects[i].stub_rva);
+        json_number(json, "slot_rva", nx->redirects[i].slot_rva);
+        json_begin_array(json, "uses");
+        for (size_t k = 0; k < nx->site_count; k++)
+            if (nx->sites[k].redirect == i)
+                json_number(json, NULL, nx->sites[k].rva);
+        json_end_array(json);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
 void report_json_map(struct text *text, const struct outcome *outcome)
 {
     struct json_writer json;
@@ -67,6 +86,7 @@ void report_json_map(struct text *text, const struct outcome *outcome)
     json_end_array(&json);
     add_copies(&json, layout ? layout->straddles : NULL);
     add_stubs(&json, layout, outcome->image.is_64);
+    add_nx(&json, &outcome->nx);
     json_end_object(&json);
     text_addz(text, "\n");
 }

@@ -54,11 +54,44 @@ static bool refuse(const struct stub_reader *reader, size_t at, const char *what
         (unsigned)reader->stub->rva, what, (unsigned)reader->stub->rva + (unsigned)at);
 }
 
+/* How the instructions of stubs begin. What the processor takes for the same, but nobody writes so, is
+ * refused: each bit of a stub counts. */
+static bool is_usual(const struct stub_reader *reader, size_t at)
+{
+    static const struct {
+        uint8_t bytes[3], nbytes;
+    } begins[] = {
+        {{0xF6, 0xC1}, 2},
+        {{0xF6, 0xC2}, 2},
+        {{0x41, 0xF6, 0xC1}, 3}, /* test reg8, 1 */
+        {{0x84, 0xD2}, 2},       /* test dl, dl */
+        {{0xF6, 0x44, 0x24}, 3},
+        {{0x80, 0x7C, 0x24}, 3}, /* test and cmp [esp + n] */
+        {{0x75}, 1},
+        {{0x81, 0xC9}, 2},
+        {{0x81, 0xCA}, 2}, /* jnz; or reg32 */
+        {{0x41, 0x81, 0xC9}, 3},
+        {{0x81, 0x4C, 0x24}, 3},
+        {{0xFF, 0x25}, 2}, /* or; jmp near */
+    };
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        if (range_fits(reader->code.nbytes, at, begins[i].nbytes) &&
+            memcmp(reader->code.bytes + at, begins[i].bytes, begins[i].nbytes) == 0)
+            return true;
+    return false;
+}
+
 static bool has_prefix(const struct verify_full *full)
 {
     return full->decoded.attributes &
            (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE |
             ZYDIS_ATTRIB_HAS_SEGMENT | ZYDIS_ATTRIB_HAS_OPERANDSIZE | ZYDIS_ATTRIB_HAS_ADDRESSSIZE);
+}
+
+static bool read_instruction(const struct stub_reader *reader, size_t at, struct verify_full *full)
+{
+    return verify_full_decode(&reader->decoder, reader->code, at, full) && !has_prefix(full) &&
+           is_usual(reader, at);
 }
 
 /* The argument whose low `nbits` bits the operand is, or NO_ARGUMENT. */
@@ -119,8 +152,10 @@ static bool read_jump(const struct stub_reader *reader, size_t at, const struct 
 {
     const ZydisDecodedOperand *operand = &full->operands[0];
     bool is_64 = reader->nx->image.is_64;
-    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_JMP || operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
-        operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || operand->mem.index != ZYDIS_REGISTER_NONE ||
+    if (full->decoded.mnemonic != ZYDIS_MNEMONIC_JMP ||
+        full->decoded.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR ||
+        operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+        operand->mem.index != ZYDIS_REGISTER_NONE ||
         operand->mem.base != (is_64 ? ZYDIS_REGISTER_RIP : ZYDIS_REGISTER_NONE) ||
         full->decoded.length != 6 || full->decoded.raw.disp.size != 32)
         return false;
@@ -137,19 +172,18 @@ static bool read_instructions(const struct stub_reader *reader, struct verify_nx
     struct verify_full full;
     struct verify_instruction jump;
     size_t at = 0, target_at = 0;
-    if (!verify_full_decode(&reader->decoder, reader->code, at, &full) || has_prefix(&full))
+    if (!read_instruction(reader, at, &full))
         return refuse(reader, at, "no plain instruction is");
     if (full.decoded.mnemonic != ZYDIS_MNEMONIC_OR) {
         if (!read_condition(reader, &full, effect))
             return refuse(reader, at, "a test of another kind is");
         at += full.decoded.length;
-        if (!verify_full_decode(&reader->decoder, reader->code, at, &full) || has_prefix(&full) ||
-            full.decoded.mnemonic != ZYDIS_MNEMONIC_JNZ ||
+        if (!read_instruction(reader, at, &full) || full.decoded.mnemonic != ZYDIS_MNEMONIC_JNZ ||
             !verify_decode(&reader->decoder, reader->code, at, &jump) || !jump.has_target)
             return refuse(reader, at, "no jump for what stays as it is");
         target_at = at + (size_t)jump.target;
         at += full.decoded.length;
-        if (!verify_full_decode(&reader->decoder, reader->code, at, &full) || has_prefix(&full))
+        if (!read_instruction(reader, at, &full))
             return refuse(reader, at, "no plain instruction is");
     }
     effect->argument = argument_of(reader, &full.operands[0], 32);
@@ -160,8 +194,7 @@ static bool read_instructions(const struct stub_reader *reader, struct verify_nx
     at += full.decoded.length;
     if (effect->condition != CONDITION_NONE && target_at != at)
         return refuse(reader, at, "the conditional jump does not lead to the instruction");
-    if (!verify_full_decode(&reader->decoder, reader->code, at, &full) || has_prefix(&full) ||
-        !read_jump(reader, at, &full, stub))
+    if (!read_instruction(reader, at, &full) || !read_jump(reader, at, &full, stub))
         return refuse(reader, at, "no jump through a slot is");
     for (at += full.decoded.length; at < reader->code.nbytes; at++)
         if (reader->code.bytes[at] != 0xCC)
