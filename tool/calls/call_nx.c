@@ -15,6 +15,19 @@ const struct import *search_nx_stub(const struct call_search *search, uint32_t r
     return own && nx_stub_is_same(own, api) ? import : NULL;
 }
 
+uint32_t search_nx_stub_of_jump(const struct call_search *search, uint32_t rva)
+{
+    for (uint32_t before = 1; before < NX_STUB_MAX_NBYTES && before < rva; before++) {
+        struct span bytes = image_run_at_rva(search->image, rva - before);
+        const struct nx_api *api;
+        size_t jump_at;
+        if (nx_stub_is_at(bytes.bytes, bytes.nbytes, search->image->is_64, &jump_at, &api) &&
+            jump_at == before && search_nx_stub(search, rva - before))
+            return rva - before;
+    }
+    return 0;
+}
+
 const struct import *search_import_behind(const struct call_search *search, uint32_t rva)
 {
     const struct import *import = search_import_thunk(search, rva);

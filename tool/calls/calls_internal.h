@@ -78,6 +78,9 @@ const struct import *search_import_thunk(const struct call_search *search, uint3
 /* The import that a stub which adds a no-execute flag goes on to (nx_stub.h), or NULL. call_nx.c */
 const struct import *search_nx_stub(const struct call_search *search, uint32_t rva);
 
+/* The stub whose jump begins at rva; 0: none. */
+uint32_t search_nx_stub_of_jump(const struct call_search *search, uint32_t rva);
+
 /* Either of the two. */
 const struct import *search_import_behind(const struct call_search *search, uint32_t rva);
 
