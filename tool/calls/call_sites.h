@@ -16,10 +16,11 @@ struct call_site {
     const char *function_name; /* "name+0x12", or NULL: the image does not name it */
     const struct kernel_api *api;
     enum site_verdict verdict;
-    const char *values; /* of the deciding argument, in words; NULL when no argument decides */
-    const char *reason; /* a half sentence on why the verdict is what it is; NULL for the proved ones */
-    const char *tag;    /* the pool tag as text, or NULL */
-    bool by_name;       /* the function was looked up by MmGetSystemRoutineAddress */
+    const char *values;  /* of the deciding argument, in words; NULL when no argument decides */
+    const char *reason;  /* a half sentence on why the verdict is what it is; NULL for the proved ones */
+    const char *tag;     /* the pool tag as text, or NULL */
+    uint32_t called_rva; /* the call that runs the memory that this one returns; 0: none was seen */
+    bool by_name;        /* the function was looked up by MmGetSystemRoutineAddress */
 };
 
 struct call_site_list {

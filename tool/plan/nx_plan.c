@@ -184,6 +184,17 @@ static void count_calls(const struct nx_input *input, const char *name, size_t c
     }
 }
 
+/* A call whose memory is executed, or NULL. */
+static const struct call_site *executed_site(const struct nx_input *input, const char *name)
+{
+    for (size_t i = 0; i < input->sites->count; i++) {
+        const struct call_site *site = &input->sites->items[i];
+        if (site->called_rva != 0 && strcmp(site->api->name, name) == 0)
+            return site;
+    }
+    return NULL;
+}
+
 static bool try_import(struct nx_search *search, const struct import *import)
 {
     struct nx_plan *plan = search->plan;
@@ -201,6 +212,12 @@ static bool try_import(struct nx_search *search, const struct import *import)
         return true;
     if (plan->redirect_count == MOST_REDIRECTS)
         return leave(search, api, NO_RVA, "the image imports it too often");
+    const struct call_site *executed = executed_site(search->input, import->name);
+    if (executed)
+        return leave(search, api, executed->rva,
+                     arena_printf(search->arena,
+                                  "the call at RVA 0x%X runs the memory that is allocated here",
+                                  executed->called_rva));
     size_t first = plan->site_count;
     if (!collect_sites(search, import, (uint32_t)plan->redirect_count, &where_rva, &why))
         return false;
