@@ -106,7 +106,8 @@ class Signing(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertIn(b"signed", done.stdout)
             self.assert_signed(self.out if options[0] == "-o" else self.image)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["my driver.sys", "out.sys", "policy.ini"])
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         ["my driver.sys", "my driver.sys.hvcifix-undo", "out.sys", "policy.ini"])
 
     def test_a_signer_of_its_own(self):
         for target, options in (("{}", ("-o", self.out)), ("{out}", ("--in-place",))):

@@ -9,6 +9,7 @@ import difflib
 import functools
 import os
 import re
+import shutil
 import subprocess
 
 from support import wine
@@ -68,11 +69,60 @@ def files_of(arguments, cwd):
 
 def take_back(before, after):
     for path, content in before.items():
-        if content is None and after[path] is not None:
+        now = after.get(path)
+        if content is None and now is not None:
             os.remove(path)
-        elif content != after[path]:
+        elif content != now and content is not None:
             with open(path, "wb") as file:
                 file.write(content)
+
+
+class NewPackage:
+    """What `fix PACKAGE -o OUT` puts beside OUT, and into a folder OUT that was empty."""
+
+    def __init__(self, arguments, cwd):
+        takes_package = arguments[:1] == ["fix"] and "-o" in arguments[:-1] and any(
+            argument == "--extract" or argument.endswith((".zip", ".cab", ".exe")) or
+            os.path.isdir(os.path.join(cwd or "", argument)) for argument in arguments[1:])
+        out = os.path.join(cwd or "", arguments[arguments.index("-o") + 1]) if takes_package else ""
+        self.parent = os.path.dirname(out.rstrip("/")) if out else ""
+        self.before = {name: os.path.isdir(self.path(name)) and not os.listdir(self.path(name))
+                       for name in self.names()}
+
+    def path(self, name):
+        return os.path.join(self.parent, name)
+
+    def names(self):
+        return sorted(os.listdir(self.parent)) if os.path.isdir(self.parent) else []
+
+    def content(self):
+        """{path: content, or None of a folder} of what is new."""
+        found = {}
+        for name in self.names():
+            was_empty = self.before.get(name)
+            if was_empty is False:
+                continue
+            if was_empty is None and os.path.isfile(self.path(name)):
+                with open(self.path(name), "rb") as file:
+                    found[name] = file.read()
+            for folder, folders, files in os.walk(self.path(name)):
+                found.update((os.path.join(folder, inside), None) for inside in folders)
+                for inside in files:
+                    with open(os.path.join(folder, inside), "rb") as file:
+                        found[os.path.join(folder, inside)] = file.read()
+        return found
+
+    def take_back(self):
+        for name in self.names():
+            was_empty = self.before.get(name)
+            if was_empty is False:
+                continue
+            if os.path.isdir(self.path(name)):
+                shutil.rmtree(self.path(name))
+                if was_empty:
+                    os.mkdir(self.path(name))
+            else:
+                os.remove(self.path(name))
 
 
 def differences(peer, done):
@@ -90,16 +140,21 @@ def differences(peer, done):
 def run(peer, exe, arguments, environment, cwd, timeout):
     """The finished process of hvcifix.exe, after the Linux program `peer` gave the same answer."""
     before = files_of(arguments, cwd) if may_write(arguments) else {}
+    package = NewPackage(arguments, cwd)
     peer_done = subprocess.run([peer, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
                                cwd=cwd, env=dict(os.environ, **(environment or {})), check=False)
     peer_files = files_of(before, None)
+    peer_package = package.content()
     take_back(before, peer_files)
+    package.take_back()
     done = programs().run(programs().command(exe, *arguments), environment, cwd, timeout)
     found = differences(peer_done, done)
     if found:
         raise AssertionError("\n".join([f"hvcifix {' '.join(arguments)[:500]}", *found]))
     written = files_of(before, None)
     for path, content in written.items():
-        if content != peer_files[path]:
+        if content != peer_files.get(path):
             raise AssertionError(f"hvcifix {' '.join(arguments)[:500]}: {path} is not what the Linux program writes")
+    if package.content() != peer_package:
+        raise AssertionError(f"hvcifix {' '.join(arguments)[:500]}: the package is not what the Linux program writes")
     return done

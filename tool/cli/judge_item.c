@@ -3,6 +3,7 @@
  * run at a time. */
 #include "cli/judge_item.h"
 
+#include "cli/check_infs.h"
 #include "cli/fix_package.h"
 #include "cli/image_reports.h"
 #include "cli/look_inside.h"
@@ -98,6 +99,22 @@ static void read_side_file(struct outcome *outcome)
         pipeline_end_with(outcome, outcome->path, &error, EXIT_INPUT);
 }
 
+/* What a folder says of itself, behind its images. */
+static void end_folder(const struct image_run *run, size_t number, struct ordered *ordered,
+                       struct arena_stock *stock)
+{
+    struct pipeline_options pipeline = run->pipeline;
+    struct image_report report = {0};
+    struct outcome outcome;
+    char room[REPORT_SCARCE_NBYTES];
+    pipeline.stock = stock;
+    pipeline_begin(&pipeline, &outcome);
+    if (check_infs(run->list->items[number].path, &outcome))
+        report = image_report_make(run, &outcome, room);
+    ordered_hand_over(ordered, number, &report);
+    pipeline_release(&outcome);
+}
+
 void judge_item(const struct image_run *run, size_t number, struct ordered *ordered,
                 struct arena_stock *stock)
 {
@@ -108,6 +125,10 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     /* What was rejected in an earlier run is not ours to judge again. */
     bool is_rejected =
         enforces && item->kind == WORK_FOUND && path_has_suffix(item->path, ENFORCE_REJECTED_SUFFIX);
+    if (item->kind == WORK_FOLDER_END && run->options->verb == VERB_CHECK) {
+        end_folder(run, number, ordered, stock);
+        return;
+    }
     if (item->kind == WORK_FOLDER_END || is_rejected) {
         ordered_hand_over(ordered, number, &report);
         return;

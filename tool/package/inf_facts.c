@@ -55,11 +55,18 @@ static int by_name(const void *a, const void *b)
     return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
 }
 
+/* The same, and of names that differ in case only always the same one first. */
+static int by_name_and_case(const void *a, const void *b)
+{
+    int order = by_name(a, b);
+    return order != 0 ? order : strcmp(*(const char *const *)b, *(const char *const *)a);
+}
+
 static void sort_names(struct names *names)
 {
     size_t kept = 0;
     if (names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, by_name);
+        qsort(names->items, names->count, sizeof *names->items, by_name_and_case);
     for (size_t i = 0; i < names->count; i++)
         if (kept == 0 || by_name(&names->items[kept - 1], &names->items[i]) != 0)
             names->items[kept++] = names->items[i];

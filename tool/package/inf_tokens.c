@@ -17,6 +17,13 @@ static int by_key(const void *a, const void *b)
     return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
 }
 
+static int by_key_and_place(const void *a, const void *b)
+{
+    const struct inf_entry *x = *(const struct inf_entry *const *)a, *y = *(const struct inf_entry *const *)b;
+    int order = by_key(a, b);
+    return order != 0 ? order : x < y ? -1 : x > y;
+}
+
 /* The entries of [Strings], sorted by their key. */
 struct strings {
     const struct inf_entry **items;
@@ -32,7 +39,12 @@ static bool find_strings(const struct inf *inf, struct arena *arena, struct stri
             inf->entries[i].value_count != 0)
             strings->items[strings->count++] = &inf->entries[i];
     if (strings->count > 1)
-        qsort(strings->items, strings->count, sizeof *strings->items, by_key);
+        qsort(strings->items, strings->count, sizeof *strings->items, by_key_and_place);
+    size_t kept = 0; /* of several entries with one key the first */
+    for (size_t i = 0; i < strings->count; i++)
+        if (kept == 0 || by_key(&strings->items[kept - 1], &strings->items[i]) != 0)
+            strings->items[kept++] = strings->items[i];
+    strings->count = kept;
     return strings->items != NULL;
 }
 

@@ -82,7 +82,12 @@ static int by_name(const void *a, const void *b)
         x++;
         y++;
     }
-    return rank(*x) - rank(*y);
+    if (rank(*x) != rank(*y))
+        return rank(*x) - rank(*y);
+    /* Names of one rank as the package has them, so that every system names the same one. */
+    const struct parcel_entry *first = *(const struct parcel_entry *const *)a;
+    const struct parcel_entry *second = *(const struct parcel_entry *const *)b;
+    return first < second ? -1 : first > second;
 }
 
 /* Are they one name, or is the first a file and the second below it? Both without a separator at the end. */

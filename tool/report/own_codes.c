@@ -124,10 +124,12 @@ const struct own_code own_codes[] = {
      "An image inside the package does not hold to the policy, or a part of the package could not be judged, "
      "so the package as a whole is rejected.",
      "Run enforce on the images before they are packed, then pack again."},
-    {HVCI9054_PACKAGE_NOT_REPAIRED, "fix and show take no packages",
-     "The file is an archive. Only images that are files of their own are repaired or drawn.",
-     "Unpack it and name the images; behind a repair pack again. hvcifix check judges the images in the "
-     "archive."},
+    {HVCI9054_PACKAGE_NOT_REPAIRED, "not repaired inside another file",
+     "fix writes a new package for a folder, zip or cab (-o OUT). It replaces no archive in place, builds no "
+     "program anew around the images that it carries, and repairs no package inside a package; show draws "
+     "images that are files of their own.",
+     "The message says which it is: name OUT, use --extract, or unpack it, repair the images and pack again. "
+     "hvcifix check judges the images wherever they are."},
     {HVCI9055_PACKAGE_LACKS_DRIVER, "a driver is not in its package",
      "The INF names a driver in [SourceDisksFiles], and the package has no file of that name, so nobody has "
      "judged it, and the package may not install.",
