@@ -58,6 +58,9 @@ enum finding_code {
     HVCI9042_WAIVER_EXPIRED = 9042,       /* a waiver that holds no longer */
     HVCI9043_WAIVER_UNUSED = 9043,        /* a waiver whose image has no such finding */
     HVCI9045_BASELINE_INVALID = 9045,     /* a baseline that cannot be trusted */
+    HVCI9046_MAP_INVALID = 9046,          /* `translate` cannot use the map */
+    HVCI9047_NO_COUNTERPART = 9047,       /* `translate`: an address that one side alone has */
+    HVCI9048_NOTHING_TRANSLATED = 9048,   /* `translate`: nothing in the text was an address of the module */
     HVCI9050_PACKAGE_DAMAGED = 9050,      /* a package, or a part of it, that cannot be read */
     HVCI9051_PACKAGE_ENCRYPTED = 9051,    /* a part of a package that only a password opens */
     HVCI9052_PACKAGE_LIMIT = 9052,        /* a package that is larger inside than is looked at */

@@ -13,17 +13,21 @@
 /* What stands before and behind the reports needs no more, so it never fails for memory. */
 enum { SUMMARY_NBYTES = 1024 };
 
-/* The map belongs to a repair that was proved; without one there is none. */
-static bool write_map(const struct image_run *run, struct outcome *outcome)
+/* A map belongs to a repair that was proved; without one there is none. */
+static void write_map(const char *path, void (*write)(struct text *, const struct outcome *),
+                      struct outcome *outcome, struct image_report *report)
 {
     struct text map = {.arena = &outcome->arena};
     struct finding error;
-    if (!run->options->map_path || outcome->status != STATUS_FIXED)
-        return true;
-    report_json_map(&map, outcome);
+    if (!path || outcome->status != STATUS_FIXED)
+        return;
+    write(&map, outcome);
     struct file_replacement replacement = {
-        .path = run->options->map_path, .bytes = {(const uint8_t *)map.chars, map.nbytes}, .mode = 0644};
-    return !outcome->arena.exhausted && file_replace(&replacement, &outcome->arena, &error) == FILE_WRITTEN;
+        .path = path, .bytes = {(const uint8_t *)map.chars, map.nbytes}, .mode = 0644};
+    if (!outcome->arena.exhausted && file_replace(&replacement, &outcome->arena, &error) == FILE_WRITTEN)
+        return;
+    console_complain("%s : error HVCI9007: The map could not be written.\n", path);
+    report->exit_code = exit_code_worse(report->exit_code, EXIT_WRITE);
 }
 
 struct image_report image_report_make(const struct image_run *run, struct outcome *outcome,
@@ -33,10 +37,8 @@ struct image_report image_report_make(const struct image_run *run, struct outcom
     struct image_report report = {.is_shown = true, .exit_code = outcome->exit_code};
     bool is_json = run->options->format == FORMAT_JSON;
     bool is_readable = outcome->has_image && outcome->judged;
-    if (!write_map(run, outcome)) {
-        console_complain("%s : error HVCI9007: The map could not be written.\n", run->options->map_path);
-        report.exit_code = exit_code_worse(report.exit_code, EXIT_WRITE);
-    }
+    write_map(run->options->map_path, report_json_map, outcome, &report);
+    write_map(run->options->linker_map_path, report_linker_map, outcome, &report);
     if (outcome->side_file && is_json) {
         report_json_undo(&text, outcome->path, outcome->side_file, outcome->file.bytes.nbytes);
     } else if (outcome->side_file) {

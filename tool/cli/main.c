@@ -95,7 +95,9 @@ static int run(int argc, char **argv, struct arena *arena)
     if (options.verb == VERB_POLICY && options.policy_task == POLICY_INIT && options.report_path &&
         !file_is_absent(options.report_path))
         return usage_error(arena, "policy init writes a new file, and there is one of this name already.");
-    interrupt_watch();
+    /* A filter leaves nothing half-written, and may wait for its input. */
+    if (options.verb != VERB_TRANSLATE || options.report_path)
+        interrupt_watch();
     struct report_stream report;
     if (!report_stream_open(&report, options.report_path)) {
         struct text path = {.arena = arena};

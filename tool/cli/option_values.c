@@ -5,6 +5,7 @@
 
 #include "cli/console.h"
 #include "package/inf.h"
+#include "translate/address_words.h"
 
 #include <stdlib.h>
 
@@ -110,7 +111,8 @@ static bool parse_jobs(struct option_parser *parser, const char *word)
 bool option_take_path(struct option_parser *parser, const char *argument, const char **path)
 {
     enum verb verb = parser->options->verb;
-    bool is_word = verb == VERB_EXPLAIN || verb == VERB_LINK || verb == VERB_HELP;
+    bool is_word = verb == VERB_EXPLAIN || verb == VERB_LINK || verb == VERB_HELP ||
+                   (verb == VERB_TRANSLATE && path != &parser->options->paths[0]);
     *path = is_word ? argument : console_path(argument, parser->arena);
     return *path || option_fail(parser, "There was not enough memory for the path \"%s\".", argument);
 }
@@ -265,6 +267,21 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
     case OPTION_MAP:
         options->map_path = value;
         return true;
+    case OPTION_LINKER_MAP:
+        return take_new_path(parser, row->name, value, &options->linker_map_path);
+    case OPTION_TO_OLD:
+        options->to_new = false;
+        return true;
+    case OPTION_TO_NEW:
+        options->to_new = true;
+        return true;
+    case OPTION_MODULE:
+        options->module = value;
+        return *value || option_fail(parser, "%s needs a name.", row->name);
+    case OPTION_BASE:
+        options->has_base = true;
+        return address_parse(value, &options->base_va) ||
+               option_fail(parser, "\"%s\" is no address: hexadecimal digits, 0x may stand in front.", value);
     case OPTION_DROP_SIGNATURE:
         options->drop_signature = true;
         return true;

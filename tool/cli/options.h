@@ -20,6 +20,7 @@ enum verb {
     VERB_RESTORE,
     VERB_ENFORCE,
     VERB_LINK,
+    VERB_TRANSLATE,
     VERB_HELP,
     VERB_COUNT
 };
@@ -65,6 +66,11 @@ enum option_id {
     OPTION_NO_UNDO,
     OPTION_DRY_RUN,
     OPTION_MAP,
+    OPTION_LINKER_MAP,
+    OPTION_TO_OLD,
+    OPTION_TO_NEW,
+    OPTION_MODULE,
+    OPTION_BASE,
     OPTION_DROP_SIGNATURE,
     OPTION_SIGN_WITH,
     OPTION_PARTIAL,
@@ -134,7 +140,8 @@ enum {
 struct cli_options {
     enum verb verb;
     bool help, version;
-    const char **paths; /* or the code of `explain`, the file of `policy check`, the words behind `link --` */
+    const char **paths; /* or the code of `explain`, the file of `policy check`, the words behind `link --`,
+                         * map and addresses of `translate` */
     size_t path_count;
     enum policy_task policy_task;
     const char *policy_path; /* --policy */
@@ -169,6 +176,12 @@ struct cli_options {
     enum show_what show;
     const char *after_path; /* show --after */
     unsigned jobs;          /* images at a time, at most CLI_MOST_JOBS; 0: as many as there are cores */
+
+    const char *linker_map_path; /* --linker-map */
+    bool to_new;                 /* translate --to-new */
+    const char *module;          /* translate --module */
+    bool has_base;               /* --base was given */
+    uint64_t base_va;
 };
 
 /* Parses argv[1..]; `verb_given` tells --help for one verb from --help for all. False with *message set

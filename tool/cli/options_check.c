@@ -64,6 +64,11 @@ bool options_check(struct option_parser *parser)
             return option_fail(parser, "%s leaves an undo file only with --in-place.", name);
         if (options->map_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with --map FILE.", name);
+        if (options->linker_map_path && options->path_count != 1)
+            return option_fail(parser, "%s takes one image with --linker-map FILE.", name);
+        if (options->map_path && options->linker_map_path &&
+            strcmp(options->map_path, options->linker_map_path) == 0)
+            return option_fail(parser, "--map and --linker-map name one file: \"%s\".", options->map_path);
         if (options->output_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with -o OUT; use --in-place for several.", name);
         return true;
@@ -89,6 +94,10 @@ bool options_check(struct option_parser *parser)
             return option_fail(parser, "%s check takes one policy file.", name);
         if (options->policy_task == POLICY_CHECK && options->preset)
             return option_fail(parser, "--preset is for %s init.", name);
+        return true;
+    case VERB_TRANSLATE:
+        if (options->path_count == 0)
+            return option_fail(parser, "%s needs the map that fix --map FILE has written.", name);
         return true;
     case VERB_HELP:
         if (options->path_count > 1)

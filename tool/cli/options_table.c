@@ -9,7 +9,7 @@ enum {
     ON_REPORT_FILES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | ENFORCING,
     ON_BASELINE = VERB_BIT(VERB_CHECK) | ENFORCING,
     ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_POLICY) |
-             VERB_BIT(VERB_HELP)
+             VERB_BIT(VERB_TRANSLATE) | VERB_BIT(VERB_HELP)
 };
 
 const struct option_row option_rows[] = {
@@ -50,6 +50,18 @@ const struct option_row option_rows[] = {
      VERB_BIT(VERB_FIX) | VERB_BIT(VERB_RESTORE), NULL},
     {OPTION_MAP, "--map", NULL, "FILE", "write where each piece of the old image went, as JSON",
      VERB_BIT(VERB_FIX), NULL},
+    {OPTION_LINKER_MAP, "--linker-map", NULL, "FILE",
+     "write a map of the repaired image as linkers do (.map), for tools that read those", VERB_BIT(VERB_FIX),
+     NULL},
+    {OPTION_TO_OLD, "--to-old", NULL, NULL, "addresses are of the repaired image (default)",
+     VERB_BIT(VERB_TRANSLATE), NULL},
+    {OPTION_TO_NEW, "--to-new", NULL, NULL, "addresses are of the image before the repair",
+     VERB_BIT(VERB_TRANSLATE), NULL},
+    {OPTION_MODULE, "--module", NULL, "NAME", "how the log names the driver, where it is not the file's name",
+     VERB_BIT(VERB_TRANSLATE), ""},
+    {OPTION_BASE, "--base", NULL, "ADDRESS",
+     "where the driver was loaded: addresses that stand alone are translated, too", VERB_BIT(VERB_TRANSLATE),
+     ""},
     {OPTION_DROP_SIGNATURE, "--drop-signature", NULL, NULL,
      "allow a signed image to be rewritten; its certificate table is removed", VERB_BIT(VERB_FIX), NULL},
     {OPTION_SIGN_WITH, "--sign-with", NULL, "COMMAND",
@@ -99,7 +111,8 @@ const struct option_row option_rows[] = {
      "only findings that this earlier report does not have fail; the others are marked", ON_BASELINE, NULL},
     {OPTION_NULL, "--null", "-0", NULL, "paths from standard input (-) end with NUL instead of a line end",
      VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_ENFORCE), NULL},
-    {OPTION_QUIET, "--quiet", "-q", NULL, "findings only: no details, no summary", ON_REPORTS, NULL},
+    {OPTION_QUIET, "--quiet", "-q", NULL, "findings only: no details, no summary",
+     ON_REPORTS | VERB_BIT(VERB_TRANSLATE), NULL},
     {OPTION_COLOR, "--color", NULL, "WHEN", "auto (default; NO_COLOR is honoured), always, never", ON_ALL,
      "auto always never"},
     {OPTION_HELP, "--help", "-h", NULL, "print this help", ON_ALL, NULL},
@@ -198,6 +211,19 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "lld-link, clang-cl,\n"
      "ld, gcc and clang.",
      "hvcifix link --policy hvcifix.ini -- lld-link @driver.rsp /out:driver.sys", NULL},
+    {VERB_TRANSLATE, "translate", "MAP [ADDRESS...]",
+     "addresses of a repaired driver in those of the old one",
+     "Converts addresses by the map that fix --map FILE has written: the given ones (0x1234, driver+0x1234, "
+     "with --base\n"
+     "also virtual addresses), or, without any, all that stand in standard input, which may be a stack trace "
+     "or a whole\n"
+     "crash log. Only what is surely an address of the driver changes; everything else passes through byte "
+     "for byte. An\n"
+     "address without counterpart stays and is marked (not with --quiet).",
+     "hvcifix translate old.json 0x5010 driver+0x5010    two addresses\n"
+     "  hvcifix translate old.json <crash.txt            a log of the repaired driver, as of the old one\n"
+     "  hvcifix translate old.json --to-new old!Foo+0x12    where to set a breakpoint",
+     NULL},
     {VERB_HELP, "help", "[VERB | TOPIC]", "manual pages and completion",
      "Prints the help of all verbs or of one, or what a topic names: manual, policy-manual (manual pages), "
      "bash,\n"
@@ -210,7 +236,7 @@ const struct verb_row verb_rows[VERB_COUNT] = {
 
 const struct exit_row exit_rows[] = {
     {"0", "clean, fixed, or passed"},
-    {"1", "findings, a refusal, a refuted pair, or a rejected image"},
+    {"1", "findings, a refusal, a refuted pair, a rejected image, or an address without counterpart"},
     {"2", "wrong usage, or a policy or baseline that cannot be trusted"},
     {"3", "unreadable or malformed input"},
     {"4", "could not write"},

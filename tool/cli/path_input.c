@@ -89,8 +89,9 @@ bool path_input_expand(struct cli_options *options, struct arena *arena, const c
         }
         if (was_read)
             return refuse(message, "The list on standard input can be named only once.");
-        if (options->output_path || options->map_path)
-            return refuse(message, "-o OUT and --map FILE take one image, and - is a list of them.");
+        if (options->output_path || options->map_path || options->linker_map_path)
+            return refuse(message, "-o OUT, --map FILE and --linker-map FILE take one image, and - is a list "
+                                   "of them.");
         struct span input;
         size_t nbytes;
         if (!read_input(arena, &input, message))

@@ -76,7 +76,7 @@ static const char *report_file_refusal(const struct cli_options *options, const 
             return "a policy file";
     if (is_same_file(path, options->baseline_path))
         return "the baseline";
-    if (is_same_file(path, options->map_path))
+    if (is_same_file(path, options->map_path) || is_same_file(path, options->linker_map_path))
         return "the map";
     if (is_same_file(path, options->report_path))
         return "the report of --output";

@@ -8,6 +8,7 @@
 #include "cli/run_images.h"
 #include "cli/run_policy.h"
 #include "cli/run_restore.h"
+#include "cli/run_translate.h"
 #include "report/report_policy.h"
 #include "report/safe_text.h"
 #include "rules/rules_markdown.h"
@@ -132,6 +133,8 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
         return run_restore(options, style, stream);
     case VERB_VERIFY:
         return run_verify(options, style, stream);
+    case VERB_TRANSLATE:
+        return run_translate(options, stream);
     case VERB_EXPLAIN:
     case VERB_RULES:
     case VERB_POLICY:

@@ -3,6 +3,7 @@
  * looked at before the library sees it, and whatever is not as hvcifix writes it is an error. */
 #include "policy/baseline.h"
 
+#include "base/json_bounds.h"
 #include "base/text.h"
 #include "io/file.h"
 #include "io/gzip.h"
@@ -32,27 +33,15 @@ static bool fail(struct reader *reader, const char *message)
     return false;
 }
 
-/* Brackets and commas outside of strings say how deep the JSON is and how much the library will allocate. */
 static bool is_bounded(struct reader *reader, struct span text)
 {
-    size_t depth = 0, values = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.nbytes; i++) {
-        uint8_t c = text.bytes[i];
-        if (in_string) {
-            i += c == '\\';
-            in_string = c != '"';
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            values++;
-            if (++depth > MOST_DEPTH)
-                return fail(reader, "it is nested too deeply.");
-        } else if (c == '}' || c == ']') {
-            depth -= depth != 0;
-        } else if (c == ',' && ++values > MOST_VALUES) {
-            return fail(reader, "it holds too many values.");
-        }
+    switch (json_bounds_of(text, MOST_DEPTH, MOST_VALUES)) {
+    case JSON_TOO_DEEP:
+        return fail(reader, "it is nested too deeply.");
+    case JSON_TOO_MANY_VALUES:
+        return fail(reader, "it holds too many values.");
+    case JSON_IN_BOUNDS:
+        break;
     }
     return true;
 }

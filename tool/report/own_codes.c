@@ -108,6 +108,21 @@ const struct own_code own_codes[] = {
      "baseline "
      "that is understood in part might let findings pass.",
      "Write it anew from a run that was looked at: hvcifix check --report baseline.sarif IMAGE..."},
+    {HVCI9046_MAP_INVALID, "the map cannot be used",
+     "The file that translate got is no JSON map that hvcifix fix --map has written, or is damaged, or was "
+     "written by another version. Nothing was translated: a map that is understood in part gives wrong "
+     "addresses.",
+     "Repeat the repair with --map FILE: the same image and options give the same repair and its map."},
+    {HVCI9047_NO_COUNTERPART, "an address has no counterpart",
+     "The address lies in what the repair has added (a start stub, a hole, a new table), in fill that has "
+     "no place in the other image, or outside the image. It was left as it is.",
+     "In a log the mark behind the address says which. For a start stub it names the function of the old "
+     "image that the stub stands in for. If many addresses lie outside, --to-old and --to-new may be mixed "
+     "up, or --base is not that of this driver."},
+    {HVCI9048_NOTHING_TRANSLATED, "no address was found",
+     "Nothing in the text was surely an address of the module, so it went through unchanged.",
+     "Name the module as the log does (--module NAME); for addresses that stand alone say where the driver "
+     "was loaded (--base ADDRESS; lm in a debugger lists it). Logs in UTF-16 have to be made UTF-8 first."},
     {HVCI9050_PACKAGE_DAMAGED, "a package cannot be read",
      "An archive, or a file in it, is damaged, cut off, or packed in a way that is not read here. What comes "
      "before and behind it was judged as far as it could be reached.",

@@ -48,6 +48,9 @@ void report_text_plan(struct text *text, const struct outcome *outcome, const st
  */
 void report_json_map(struct text *text, const struct outcome *outcome);
 
+/* The same as linkers write it (link.exe /MAP), of the new image. */
+void report_linker_map(struct text *text, const struct outcome *outcome);
+
 /* `verify OLD NEW`. */
 void report_text_verdict(struct text *text, const char *old_path, const char *new_path,
                          const struct verify_verdict *verdict, const struct report_style *style);
