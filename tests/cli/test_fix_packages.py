@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 import zipfile
 
@@ -395,6 +396,67 @@ class Catalogs(Repairs):
         drv = self.plant()
         self.assertNotIn("HVCI9056", self.fix(drv))
         self.assertIn("HVCI9056", self.fix(drv, "--driver-ver", "06/21/2024,2.0.0.0", out="out2"))
+
+
+class Interrupted(Repairs):
+    def test_killed(self):
+        """Whenever it is killed: no new package, or a whole one, and the old one as it was."""
+        sources = {f"{number}/x.sys": content((CLEAN, DEFECTIVE, NOTED)[number % 3]) for number in range(60)}
+        expected = self.expected(sources) | {str(number): None for number in range(60)}
+        drv, archive = self.plant(sources), self.zip(sources)
+        before = self.tree(drv)
+        outcomes = set()
+        for step in range(24):
+            for path, out in ((drv, "out"), (archive, "out.zip")):
+                process = subprocess.Popen(tool.command("fix", path, "-o", self.path(out)), stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+                time.sleep(0.02 * step)
+                process.kill()
+                process.wait()
+                if os.path.isdir(self.path(out)):
+                    self.assertEqual(self.tree(self.path(out)), expected | {"nothing": None})
+                    shutil.rmtree(self.path(out))
+                elif os.path.exists(self.path(out)):
+                    self.assertEqual({member[0]: member[-1] for member in members(self.path(out))[0]},
+                                     {name: data for name, data in expected.items() if data is not None})
+                    os.remove(self.path(out))
+                for name in os.listdir(self.folder):
+                    if name.startswith(".hvcifix-"):
+                        shutil.rmtree(self.path(name), ignore_errors=True)
+        self.assertEqual(self.tree(drv), before)
+
+    def test_signers(self):
+        """A signer that fails, for the second image of a package: nothing is written."""
+        signer = self.write("signer.sh", b"grep -q . \"$1\" && exit 7")
+        for path, out in ((self.plant(), "out"), (self.zip(), "out.zip")):
+            self.assert_refused(path, "HVCI9058", 4, "--sign-with", f'sh "{signer}" {{}}', out=out)
+
+
+if tool.IS_WINDOWS:
+    del Interrupted  # the signer is a program of the other system, and a killed Wine leaves its children
+
+
+class Signed(Repairs):
+    @tool.not_on_windows("osslsigncode is a program of the other system")
+    def test_osslsigncode(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.path("k.pem"), "-out",
+                        self.path("c.pem"), "-days", "2", "-subj", "/CN=test", "-addext", "extendedKeyUsage=codeSigning"],
+                       check=True, capture_output=True)
+        command = (f"osslsigncode sign -h sha256 -certs {self.path('c.pem')} -key {self.path('k.pem')} "
+                   "-in {} -out {out}")
+        expected = self.expected()
+        self.fix(self.zip(), "--sign-with", command, out="out.zip")
+        self.fix(self.plant(), "--sign-with", command)
+        for name, data, in {member[0]: member[-1] for member in members(self.path("out.zip"))[0]}.items():
+            if name in ("amd64/x.sys", "y.sys"):
+                done = subprocess.run(["osslsigncode", "verify", "-CAfile", self.path("c.pem"), self.path("out", name)],
+                                      capture_output=True, text=True, check=False)
+                self.assertIn("Signature verification: ok", done.stdout)
+                start = int.from_bytes(data[0x3C:0x40], "little") + 24 + 64
+                self.assertEqual(data[:start], expected[name][:start])
+            else:
+                self.assertEqual(data, expected[name])
+                self.assertEqual(images.read(self.path("out", name)), data)
 
 
 class DriverVer(Repairs):
