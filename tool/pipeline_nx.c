@@ -62,8 +62,16 @@ bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *op
 {
     struct arena *arena = &outcome->arena;
     struct nx_plan *plan;
-    if (!options->adds_nx || outcome->image.role != ROLE_KERNEL || !outcome->code.decoded)
+    if (!options->adds_nx)
         return true;
+    if (outcome->image.role != ROLE_KERNEL || !outcome->code.decoded) {
+        if (!options->enforces)
+            outcome->remark =
+                outcome->image.role != ROLE_KERNEL
+                    ? "No call was led through a stub (--nx): it is no kernel image."
+                    : "No call was led through a stub (--nx): the code of its machine is not decoded.";
+        return true;
+    }
     struct nx_input input = {.image = &outcome->image,
                              .refs = &outcome->refs,
                              .code = &outcome->code,

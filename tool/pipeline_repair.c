@@ -179,7 +179,8 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
     if (outcome_is_stopped(outcome, options))
         return false;
     outcome->has_plan = true;
-    outcome->remark = outcome->plan.remark;
+    if (outcome->plan.remark)
+        outcome->remark = outcome->plan.remark;
     /* From here on every change is decided. */
 
     struct file_replacement replacement = {
