@@ -43,13 +43,14 @@ const struct key_row policy_keys[] = {
      "So many days before a waiver expires, what it waives becomes a warning.", "30"},
     {SECTION_RULES, NULL, KEY_RULE_LEVEL, "error, warning, note, off or default",
      "How grave is a finding of each rule in a kernel image? error, warning, note, off, or default\n"
-     "(\"hvcifix rules\" lists the rules). In user-mode and firmware images findings are at most notes.",
+     "(\"hvcifix rules\" lists the rules). In user-mode and firmware images findings are at most notes.\n"
+     "HVCI2000.depends and HVCI2000.unknown (2001, 2002) are the levels of calls that are not proved.",
      "default"},
     {SECTION_FIX, NULL, KEY_RULE_REPAIR, "enforce, fix or never",
      "Who may repair it? enforce: the step behind the linker, by itself, where it is an error. fix: only\n"
-     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce, but fix for HVCI22xx "
-     "and for\n"
-     "calls. HVCI2000 or HVCI2002 = enforce changes what drivers do: it is what \"hvcifix fix --nx\" does.",
+     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce, but fix for HVCI22xx\n"
+     "and calls. HVCI2000 or HVCI2002 = enforce changes what drivers do: it is what \"hvcifix fix --nx\" "
+     "does.",
      "enforce"},
     {SECTION_REQUIRE, "nx-compat", KEY_REQUIRE, "yes or any",
      "The header says that data is not executed (NX_COMPAT).", "yes"},

@@ -78,6 +78,13 @@ static void add_rule(struct text *text, const struct policy *policy, size_t numb
     text_addz(text, level_words(set, rule, demand));
     text_addz(text, ", ");
     add_origin(text, set->level == RULE_LEVEL_DEFAULT ? &demand->origin : &set->level_origin);
+    for (unsigned i = FINDING_DEPENDS; i < FINDING_CERTAINTY_COUNT; i++) {
+        if (set->unproved[i].level == RULE_LEVEL_DEFAULT)
+            continue;
+        text_printf(text, "; %s %s, ", i == FINDING_DEPENDS ? "depends" : "unknown",
+                    rule_level_name(set->unproved[i].level));
+        add_origin(text, &set->unproved[i].origin);
+    }
     text_addz(text, "; repair ");
     text_addz(text, rule_repair_name(set->repair));
     text_addz(text, ", ");
