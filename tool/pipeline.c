@@ -32,7 +32,8 @@ bool pipeline_judge_calls(const struct image *image, const struct refset *refs, 
                           struct call_judgement *judgement)
 {
     if (!asks_for_calls(options))
-        return calls_leave(image, CALLS_NOT_ASKED, "\"hvcifix check\" judges what the code asks for", arena,
+        return calls_leave(image, CALLS_NOT_ASKED,
+                           "\"hvcifix check\" judges what the code asks for, \"fix --nx\" changes it", arena,
                            judgement);
     if (options->no_code)
         return calls_leave(image, CALLS_SWITCHED_OFF, "--no-code was given", arena, judgement);
@@ -102,12 +103,13 @@ static bool may_be_repaired(struct outcome *outcome, const struct pipeline_optio
         if (outcome->findings.items[i].level != LEVEL_ERROR ||
             policy_lets_enforce_repair(options->policy, outcome->findings.items[i].code))
             continue;
-        outcome->remark =
-            arena_printf(&outcome->arena,
-                         !rule_is_about_calls(code) && (demand == DEMAND_NONE || demand_is_repairable(demand))
-                             ? "Nothing was repaired: [fix] of the policy does not leave HVCI%04u to enforce."
-                             : "Nothing was repaired: HVCI%04u cannot be cured in a finished image.",
-                         code);
+        outcome->remark = arena_printf(
+            &outcome->arena,
+            rule_is_cured_by_stubs(code) ||
+                    (!rule_is_about_calls(code) && (demand == DEMAND_NONE || demand_is_repairable(demand)))
+                ? "Nothing was repaired: [fix] of the policy does not leave HVCI%04u to enforce."
+                : "Nothing was repaired: HVCI%04u cannot be cured in a finished image.",
+            code);
         return false;
     }
     return true;

@@ -203,7 +203,7 @@ class Policies(Case):
         done = tool.run("enforce", "--policy", self.policy("[policy]\nmode = audit\n"), "--format", "json", copy)
         image = json.loads(done.stdout)["images"][0]
         self.assertEqual(image["enforced"]["result"], "would-reject")
-        self.assertIn("HVCI2000 cannot be cured in a finished image", image["remark"])
+        self.assertIn("does not leave HVCI2000 to enforce", image["remark"])
         path = self.policy("[policy]\nmode = audit\n[rules]\n" + "".join(f"{code} = warning\n" for code in RULES))
         done = tool.run("enforce", "--policy", path, "--format", "json", copy)
         self.assertEqual(json.loads(done.stdout)["images"][0]["enforced"]["result"], "would-pass")

@@ -121,10 +121,8 @@ static void set_rule(struct policy_reader *reader, const struct policy_entry *en
     int value = word_value(reader, entry, entry->key->key == KEY_RULE_LEVEL ? level_words : repair_words);
     if (value < 0)
         return;
-    enum finding_code code = rules_all[number]->code;
-    bool has_stub =
-        code == HVCI2000_EXECUTABLE_POOL || code == HVCI2002_EXECUTABLE_MDL; /* as fix --nx makes it */
-    bool is_of_source = (rule_is_about_calls((unsigned)code) && !has_stub) ||
+    unsigned code = (unsigned)rules_all[number]->code;
+    bool is_of_source = (rule_is_about_calls(code) && !rule_is_cured_by_stubs(code)) ||
                         (demand != DEMAND_NONE && !demand_is_repairable(demand));
     if (entry->key->key == KEY_RULE_REPAIR && value == REPAIR_BY_ENFORCE && is_of_source) {
         policy_complain(reader, &entry->at_value, HVCI9040_POLICY_INVALID, LEVEL_ERROR,

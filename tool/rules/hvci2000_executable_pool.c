@@ -57,8 +57,11 @@ const struct rule hvci2000_executable_pool = {
                     "- after: WdfMemoryCreate(&attributes, NonPagedPoolNx, TAG, size, &memory, &p);\n"
                     "- code that is made at run time and executed has no cure: it cannot run with memory "
                     "integrity.",
-            .repair = "fix repairs the layout of an image and does not look at its calls.\n"
-                      "Refused: asked for by name (--only HVCI2000), since a call that asks for something "
-                      "else is another driver.",
+            .repair = "fix --nx leads calls of functions whose no-execute form is the same call with a flag "
+                      "through a stub that adds it, where "
+                      "the oldest target is Windows 8 or later. This changes what the driver does: what it "
+                      "executes there stops the system. Without --nx fix repairs the layout and does not "
+                      "look at calls.\n"
+                      "Refused: asked for by name without --nx (--only HVCI2000).",
         },
 };

@@ -51,8 +51,11 @@ const struct rule hvci2002_executable_mdl = {
                     "- all calls of MmGetSystemAddressForMdlSafe at once, also for Windows before 8: compile "
                     "with POOL_NX_OPTIN=1 and begin DriverEntry with "
                     "ExInitializeDriverRuntime(DrvRtPoolNxOptIn).",
-            .repair = "fix repairs the layout of an image and does not look at its calls.\n"
-                      "Refused: asked for by name (--only HVCI2002), since a call that asks for something "
-                      "else is another driver.",
+            .repair = "fix --nx leads calls of MmMapLockedPagesSpecifyCache through a stub that adds "
+                      "MdlMappingNoExecute, where "
+                      "the oldest target is Windows 8 or later. This changes what the driver does: what it "
+                      "executes there stops the system. Without --nx fix repairs the layout and does not "
+                      "look at calls.\n"
+                      "Refused: asked for by name without --nx (--only HVCI2002).",
         },
 };

@@ -72,6 +72,9 @@ const struct rule *rule_find(unsigned code);
 /* One of the rules that judge calls (rule_input.calls): HVCI2000 to 2002. */
 bool rule_is_about_calls(unsigned code);
 
+/* Of these the ones that `fix --nx` cures: pools and MDL mappings. */
+bool rule_is_cured_by_stubs(unsigned code);
+
 /* Its findings are never repaired unless somebody asks for it by name: build policy, and calls. */
 bool rule_is_repaired_on_request(const struct rule *rule);
 

@@ -58,6 +58,11 @@ bool rule_is_about_calls(unsigned code)
     return code >= HVCI2000_EXECUTABLE_POOL && code <= HVCI2002_EXECUTABLE_MDL;
 }
 
+bool rule_is_cured_by_stubs(unsigned code)
+{
+    return code == HVCI2000_EXECUTABLE_POOL || code == HVCI2002_EXECUTABLE_MDL;
+}
+
 bool rule_is_repaired_on_request(const struct rule *rule)
 {
     return rule->demand != DEMAND_NONE || rule_is_about_calls((unsigned)rule->code);
