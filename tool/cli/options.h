@@ -18,6 +18,7 @@ enum verb {
     VERB_RULES,
     VERB_POLICY,
     VERB_RESTORE,
+    VERB_DOCTOR,
     VERB_ENFORCE,
     VERB_LINK,
     VERB_TRANSLATE,

@@ -72,6 +72,10 @@ bool options_check(struct option_parser *parser)
         if (options->output_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with -o OUT; use --in-place for several.", name);
         return true;
+    case VERB_DOCTOR:
+        if (options->path_count != 1)
+            return option_fail(parser, "%s takes one driver, folder, archive or program.", name);
+        return true;
     case VERB_RESTORE:
         if (options->path_count == 0)
             return option_fail(parser, "%s needs at least one image.", name);

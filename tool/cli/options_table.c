@@ -5,7 +5,7 @@
 enum {
     ENFORCING = VERB_BIT(VERB_ENFORCE) | VERB_BIT(VERB_LINK),
     ON_IMAGES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | VERB_BIT(VERB_SHOW) | ENFORCING,
-    ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY) | VERB_BIT(VERB_RESTORE),
+    ON_REPORTS = ON_IMAGES | VERB_BIT(VERB_VERIFY) | VERB_BIT(VERB_RESTORE) | VERB_BIT(VERB_DOCTOR),
     ON_REPORT_FILES = VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_FIX) | ENFORCING,
     ON_BASELINE = VERB_BIT(VERB_CHECK) | ENFORCING,
     ON_ALL = ON_REPORTS | VERB_BIT(VERB_EXPLAIN) | VERB_BIT(VERB_RULES) | VERB_BIT(VERB_POLICY) |
@@ -15,7 +15,7 @@ enum {
 const struct option_row option_rows[] = {
     {OPTION_TARGET, "--target", NULL, "WINDOWS",
      "the oldest Windows that must load the image: 7, 8.1, 1607, 1703 (default), 11, server-2019, ...",
-     ON_IMAGES, OPTION_TARGETS},
+     ON_IMAGES | VERB_BIT(VERB_DOCTOR), OPTION_TARGETS},
     {OPTION_POLICY, "--policy", NULL, "FILE",
      "levels, waivers and target as this policy file says; preset:windows-11 and the like are presets",
      VERB_BIT(VERB_CHECK) | VERB_BIT(VERB_RULES) | ENFORCING, NULL},
@@ -191,6 +191,17 @@ const struct verb_row verb_rows[VERB_COUNT] = {
      "hvcifix restore mydriver.sys                the original is back\n"
      "  hvcifix restore mydriver.sys -o old.sys     write it elsewhere, keep the repaired image\n"
      "  hvcifix show mydriver.sys.hvcifix-undo      what was changed, and why",
+     NULL},
+    {VERB_DOCTOR, "doctor", "DRIVER|PACKAGE", "one page: what is wrong, and what to do",
+     "Examines a driver, or a folder, zip, cab or installer with drivers, and prints one page for its owner: "
+     "who "
+     "may sign\n"
+     "it, what is wrong, what can be repaired with proof, what changes, what stays, and the next commands, "
+     "ready to "
+     "paste.\n"
+     "It writes nothing.",
+     "hvcifix doctor mydriver.sys                 a lone driver\n"
+     "  hvcifix doctor driver-package/              a folder with INF and catalog",
      NULL},
     {VERB_ENFORCE, "enforce", "IMAGE|FOLDER... --policy FILE", "the step behind the linker",
      "Judges each image by the policy, repairs and verifies in place what the policy lets it repair, and "

@@ -5,6 +5,7 @@
 
 #include "cli/console.h"
 #include "cli/help.h"
+#include "cli/run_doctor.h"
 #include "cli/run_images.h"
 #include "cli/run_policy.h"
 #include "cli/run_restore.h"
@@ -129,6 +130,8 @@ enum exit_code verb_run(const struct cli_options *options, const struct report_s
     case VERB_ENFORCE:
     case VERB_LINK: /* has become enforce */
         return run_images(options, style, stream);
+    case VERB_DOCTOR:
+        return run_doctor(options, style, stream);
     case VERB_RESTORE:
         return run_restore(options, style, stream);
     case VERB_VERIFY:

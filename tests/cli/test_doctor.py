@@ -1,0 +1,280 @@
+"""`doctor`: one page that is right for each kind of driver and package, and commands that do what the page says.
+
+The commands for "here" are taken from the page and run, by the shell that they are quoted for.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import unittest
+import zipfile
+
+import jsonschema
+
+from support import images, matrix, tool
+
+SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
+INF = """[Version]
+Signature="$WINDOWS NT$"
+Class=System
+Provider=%P%
+CatalogFile=mydrv.cat
+DriverVer=06/21/2010,1.0.0.0
+[Manufacturer]
+%P%=M,NTamd64
+[M.NTamd64]
+"x"=I,root\\x
+[SourceDisksFiles]
+mydrv.sys=1
+[Strings]
+P="Me"
+"""
+
+
+def fixture(name):
+    return images.read(next(f for f in matrix.read() if f.file_name == name).path)
+
+
+class Doctor(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def put(self, name, data):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+        return name
+
+    def content(self):
+        return {str(path): path.read_bytes() for path in pathlib.Path(self.folder).rglob("*") if path.is_file()}
+
+    def doctor(self, name, code=0):
+        """(text, JSON) of the page; what the systems must say differently is quoting and memory integrity."""
+        before = self.content()
+        done = tool.run("doctor", name, cwd=self.folder, alone=True)
+        self.assertEqual((done.returncode, done.stderr), (code, b""), done.stdout)
+        text = done.stdout.decode()
+        done = tool.run("doctor", "--format", "json", name, cwd=self.folder, alone=True)
+        self.assertEqual(done.returncode, code)
+        page = json.loads(done.stdout)
+        jsonschema.validate(page, SCHEMA)
+        self.assertEqual(self.content(), before, "it has written something")
+        page = page["doctor"]
+        for line in text.splitlines():
+            self.assertTrue(len(line) <= 100 or line.startswith(" " * 8), line)
+        commands = [command["command"] for step in page["steps"] for command in step["commands"]]
+        for command in commands:
+            self.assertIn("\n        " + command + "\n", text)
+        return text, page
+
+    def here(self, page, *words):
+        return [command["command"] for step in page["steps"] for command in step["commands"]
+                if command["where"] == "here" and (not words or command["command"].startswith(words))]
+
+    def sh(self, command, code=0):
+        """Runs a line of the page."""
+        with tempfile.TemporaryDirectory() as programs:
+            os.symlink(os.path.abspath(tool.TOOL), os.path.join(programs, "hvcifix"))
+            done = subprocess.run(["sh", "-c", command], cwd=self.folder, capture_output=True, check=False, timeout=120,
+                                  stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}"))
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def package(self, folder):
+        self.put(folder + "/mydrv.sys", fixture("wx_text_x64"))
+        self.put(folder + "/mydrv.inf", INF.encode())
+        self.put(folder + "/mydrv.cat", b"old")
+        self.put(folder + "/readme.txt", b"text")
+
+    def zipped(self):
+        self.package("inside")
+        path = os.path.join(self.folder, "p.zip")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in ("mydrv.sys", "mydrv.inf", "mydrv.cat", "readme.txt"):
+                archive.write(os.path.join(self.folder, "inside", name), name)
+        shutil.rmtree(os.path.join(self.folder, "inside"))
+        return path
+
+    def steps(self, page):
+        return [step["title"] for step in page["steps"]]
+
+    def test_lone_driver(self):
+        text, page = self.doctor(self.put("my driver.sys", fixture("all_defects_x64")), 1)
+        image, = page["images"]
+        self.assertEqual((page["kind"], image["state"], image["signed"]), ("driver", "fixable", False))
+        codes = {finding["code"] for finding in image["findings"]}
+        self.assertTrue({"HVCI2003", "HVCI2004", "HVCI2005"} <= codes)
+        self.assertIn("laid out anew", image["changes"][0]["text"])
+        # Who may sign stands before what can be done.
+        order = ["FIRST: WHO MAY SIGN", "new hash", "Test-signing mode", "block list", "WHAT IS WRONG", "WHAT A REPAIR",
+                 "WHAT IT LEAVES ALONE", "NEXT"]
+        places = [text.index(words) for words in order]
+        self.assertEqual(places, sorted(places))
+        self.assertIn('verifier /flags 0x02000000 /driver "my driver.sys"', text)
+        self.assertIn("msinfo32", text) if not tool.IS_WINDOWS else self.assertIn("emory integrity", text)
+        self.assertIn("Turn memory integrity on, on the test machine", self.steps(page))
+
+    @tool.not_on_windows("its lines are for sh; the quoting of both is compared in test_quoting")
+    def test_the_commands_of_a_lone_driver(self):
+        old = fixture("all_defects_x64")
+        name = self.put("it's a $driver; `x`.sys", old)
+        _, page = self.doctor(name, 1)
+        ran = []
+        for command in self.here(page):
+            self.sh(command)
+            ran.append(shlex.split(command)[0])
+            if command.startswith("hvcifix fix"):
+                self.assertNotEqual(images.read(os.path.join(self.folder, name)), old)
+            if command.startswith("osslsigncode"):  # the signed file takes the name of the unsigned one
+                signed = os.path.join(self.folder, name + ".signed")
+                self.assertTrue(os.path.exists(signed))
+                shutil.copyfile(signed, os.path.join(self.folder, name))
+        self.assertEqual(ran, ["hvcifix", "hvcifix", "openssl", "openssl", "osslsigncode", "hvcifix", "hvcifix"])
+        self.assertEqual(images.read(os.path.join(self.folder, name)), old)  # the last goes back
+
+    def test_states(self):
+        for name, state, code in (("clean_x64", "clean", 0), ("clean_arm64", "clean", 0),
+                                  ("fixed_iat_in_text_refuse_x64", "refused", 1), ("wx_text_x64", "fixable", 1),
+                                  ("signed_x64", "left-alone", 0), ("init_rwx_x64", "fixable", 1)):
+            with self.subTest(name):
+                text, page = self.doctor(self.put(name + ".sys", fixture(name)), code)
+                self.assertEqual(page["images"][0]["state"], state)
+                self.assertEqual("FIRST" in text, state in ("refused", "fixable"))
+                self.assertEqual("Repair" in self.steps(page), state == "fixable")
+                self.assertEqual(any("memory integrity on" in title for title in self.steps(page)), state != "refused")
+                if state == "refused":
+                    self.assertEqual(page["steps"], [])
+                    self.assertTrue(page["images"][0]["refusals"])
+
+    def test_x86(self):
+        """Nobody is told to turn on what 32-bit Windows does not have."""
+        for name in ("wx_text_x86", "clean_x86", "all_defects_x86"):
+            text, page = self.doctor(self.put(name + ".sys", fixture(name)), 0 if name == "clean_x86" else 1)
+            self.assertNotIn("Turn memory integrity on", text)
+            self.assertNotIn("reg add", text)
+            self.assertIn("does not exist", text)
+            self.assertIn("verifier /flags 0x02000000 /driver " + name + ".sys", text)
+
+    def test_signed_with_errors(self):
+        if shutil.which("osslsigncode") is None:
+            self.fail("osslsigncode is missing")
+        self.put("d.sys", fixture("wx_text_x64"))
+        for command in ("openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=t -addext extendedKeyUsage=codeSigning "
+                        "-keyout t.key -out t.pem", "osslsigncode sign -certs t.pem -key t.key -in d.sys -out s.sys"):
+            subprocess.run(shlex.split(command), cwd=self.folder, capture_output=True, check=True)
+        _, page = self.doctor("s.sys", 1)
+        self.assertEqual((page["images"][0]["state"], page["images"][0]["signed"]), ("fixable", True))
+        self.assertIn("hvcifix fix --in-place --drop-signature s.sys", self.here(page))
+
+    def test_folder(self):
+        self.package("drv")
+        text, page = self.doctor("drv", 1)
+        self.assertEqual((page["kind"], page["catalogs"]), ("folder", ["mydrv.cat"]))
+        self.assertIn("drv: folder with mydrv.inf", text)
+        self.assertIn("inf2cat /driver:drv-repaired /os:10_X64", text)
+        self.assertIn("pnputil /add-driver mydrv.inf /install", text)
+        self.assertIn("/driver mydrv.sys", text)
+        if tool.IS_WINDOWS:
+            return
+        fix, check = self.here(page, "hvcifix ")[:2]
+        self.sh(fix)
+        self.sh(check)
+        after = os.path.join(self.folder, "drv-repaired")
+        self.assertEqual(images.read(os.path.join(after, "readme.txt")), b"text")
+        # As if inf2cat had made it: osslsigncode signs a catalog only where there is one.
+        sign, = self.here(page, "osslsigncode ")
+        self.assertIn("drv-repaired/mydrv.cat", sign)
+
+    def test_zip_and_cab(self):
+        self.zipped()
+        names = ["p.zip"]
+        if shutil.which("gcab"):
+            with zipfile.ZipFile(os.path.join(self.folder, "p.zip")) as archive:
+                archive.extractall(os.path.join(self.folder, "x"))
+            subprocess.run(["gcab", "-c", "../p.cab", "mydrv.sys", "mydrv.inf", "mydrv.cat"],
+                           cwd=os.path.join(self.folder, "x"), check=True, capture_output=True)
+            shutil.rmtree(os.path.join(self.folder, "x"))
+            names.append("p.cab")
+        for name in names:
+            text, page = self.doctor(name, 1)
+            self.assertEqual(page["kind"], "cabinet" if name == "p.cab" else "zip archive")
+            self.assertIn(f"{name}: {page['kind']} with mydrv.inf", text)
+            self.assertEqual(page["images"][0]["path"], f"{name}!mydrv.sys")
+            fix = self.here(page, "hvcifix fix")
+            self.assertEqual(fix, [f"hvcifix fix {name} -o {name.replace('.', '-repaired.')}"])
+            if not tool.IS_WINDOWS:
+                self.sh(fix[0])
+                self.sh(self.here(page, "hvcifix check")[0])
+
+    def test_installer(self):
+        with open(self.zipped(), "rb") as file:
+            packed = file.read()
+        os.remove(os.path.join(self.folder, "p.zip"))
+        program = fixture("clean_x64")
+        user = next(f for f in matrix.read() if f.file_name.startswith("user")) if any(
+            f.file_name.startswith("user") for f in matrix.read()) else None
+        program = images.read(user.path) if user else program
+        _, page = self.doctor(self.put("setup.exe", program + packed), 1)
+        inside = [image for image in page["images"] if image["path"].endswith("mydrv.sys")]
+        self.assertEqual([image["state"] for image in inside], ["fixable"])
+        if page["kind"] == "program":
+            self.assertIn("hvcifix fix --extract setup.exe -o setup-repaired", self.here(page))
+
+    def test_nothing(self):
+        for name, data in (("x.txt", b"text"), ("empty/readme", b""), ("damaged.sys", b"MZ" + bytes(10))):
+            self.put(name, data)
+            done = tool.run("doctor", name.split("/")[0], cwd=self.folder)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(b" : error HVCI90", done.stdout)
+        self.assertEqual(tool.run("doctor").returncode, 2)
+        self.assertEqual(tool.run("doctor", "a", "b").returncode, 2)
+        self.assertEqual(tool.run("doctor", "no-such-file", alone=True).returncode, 3)
+
+    def test_quoting(self):
+        """What a shell makes of the printed line is the path that was given."""
+        for name in tool.nameable(["plain.sys", "a b.sys", "-dash.sys", "ü ß.sys", "x&y^z(1).sys", "q'q.sys", "a$b.sys",
+                                   'd"d.sys', "p%PATH%.sys", "b\\c.sys", "n\nn.sys", "e\x1be.sys"]):
+            with self.subTest(name=name):
+                self.put(name, fixture("wx_text_x64"))
+                done = tool.run("doctor", "--format", "json", "--", name, cwd=self.folder, alone=True)
+                page = json.loads(done.stdout)["doctor"]
+                fix = self.here(page, "hvcifix fix")
+                if re.search(r"[\n\x1b]", name) or (tool.IS_WINDOWS and re.search(r'["%$`!]', name)):
+                    self.assertEqual(fix, [])
+                    continue
+                expected = "./" + name if name.startswith("-") else name
+                if tool.IS_WINDOWS:
+                    self.assertIn(fix[0].split(" ", 3)[3], (expected, f'"{expected}"'))
+                else:
+                    self.assertEqual(shlex.split(fix[0]), ["hvcifix", "fix", "--in-place", expected])
+                windows = [command["command"] for step in page["steps"] for command in step["commands"]
+                           if command["command"].startswith("verifier /flags")]
+                self.assertEqual(bool(windows), not re.search(r'["%$`!]', name))
+
+    def test_calls(self):
+        """Where code asks for executable memory, --nx is tried, and named only where it helps."""
+        seen = set()
+        for f in matrix.read():
+            if "nx" not in f.file_name and "pool" not in f.file_name:
+                continue
+            done = tool.run("doctor", "--format", "json", f.path, alone=True)
+            page = json.loads(done.stdout)["doctor"]
+            fixes = self.here(page, "hvcifix fix")
+            if page["images"][0]["nx"]:
+                self.assertIn("--nx", fixes[0])
+                seen.add("nx")
+            elif fixes:
+                self.assertNotIn("--nx", fixes[0])
+            if len(seen) == 1 and tool.IS_WINDOWS:
+                break
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,164 @@
+/* doctor_image.c - doctor_image.h.
+ * Takes: bytes.  Gives: what the dry runs of `fix` say, as texts that outlive them.  Must not: decide what
+ * the pipeline has not. */
+#include "doctor/doctor_image.h"
+
+#include "base/pe_format.h"
+#include "io/catalog.h"
+#include "io/catalog_index.h"
+
+static const char *copy(struct arena *arena, const char *words)
+{
+    return words ? arena_printf(arena, "%s", words) : NULL;
+}
+
+static void add_text(struct arena *arena, struct doctor_texts *texts, unsigned code, const char *words,
+                     enum finding_level level)
+{
+    struct doctor_text *items =
+        arena_grow(arena, texts->items, texts->count, &texts->capacity, texts->count + 1, sizeof *items);
+    if (!items)
+        return; /* arena->exhausted */
+    texts->items = items;
+    texts->items[texts->count++] = (struct doctor_text){
+        code != 0 ? arena_printf(arena, "HVCI%04u", code) : NULL, copy(arena, words), level};
+}
+
+static void add_findings(struct arena *arena, struct doctor_texts *texts, const struct finding_list *findings,
+                         enum finding_level least)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].level >= least)
+            add_text(arena, texts, (unsigned)findings->items[i].code, findings->items[i].message,
+                     findings->items[i].level);
+}
+
+static void add_changes(struct arena *arena, struct doctor_texts *texts, const struct plan *plan)
+{
+    bool has_layout = false;
+    for (size_t i = 0; i < plan->change_count; i++) {
+        const struct change *change = &plan->changes[i];
+        if (change->kind == CHANGE_LAYOUT) {
+            if (!has_layout && plan->layout)
+                add_text(arena, texts, 0,
+                         arena_printf(arena,
+                                      "%zu pieces and %u sections are laid out anew: they keep their "
+                                      "bytes, and every address that leads to them follows.",
+                                      plan->layout->piece_count - 1, (unsigned)plan->layout->section_count),
+                         LEVEL_NOTE);
+            has_layout = true;
+        } else if (change->kind == CHANGE_DROP_SIGNATURE) {
+            add_text(arena, texts, 0, "The signature in the file is cut off; it would be stale.", LEVEL_NOTE);
+        } else if (change->kind != CHANGE_CHECKSUM) {
+            add_text(arena, texts, 0,
+                     arena_printf(arena, "%s%s%s. %s", change->section ? "Section " : "",
+                                  change->section ? change->section
+                                  : change->field ? change->field
+                                                  : "A field",
+                                  change->section && change->field ? ": its flags" : "",
+                                  change->why ? change->why : ""),
+                     LEVEL_NOTE);
+        }
+    }
+    if (plan->change_count != 0)
+        add_text(arena, texts, 0, "The checksum in the header follows.", LEVEL_NOTE);
+}
+
+static struct pipeline_options treatment(const struct doctor_case *one, const struct catalog_index *catalogs)
+{
+    return (struct pipeline_options){.goal = GOAL_FIX,
+                                     .target = one->options->target,
+                                     .dry_run = true,
+                                     .drop_signature = true,
+                                     .judges_calls = true,
+                                     .catalogs = catalogs,
+                                     .stop = one->options->stop};
+}
+
+static void run(const struct doctor_case *one, const struct pipeline_options *pipeline,
+                struct outcome *outcome)
+{
+    pipeline_begin(pipeline, outcome);
+    pipeline_run_content(one->path, one->container_path ? one->container_path : one->path, one->bytes,
+                         pipeline, outcome);
+}
+
+static bool is_about_calls(unsigned code)
+{
+    return code >= 2000 && code <= 2002;
+}
+
+/* Does a repair with --nx leave no error, where the plain one leaves some? */
+static void try_nx(const struct doctor_case *one, const struct catalog_index *catalogs,
+                   struct doctor_image *image)
+{
+    struct pipeline_options pipeline = treatment(one, catalogs);
+    struct outcome outcome;
+    pipeline.adds_nx = true;
+    run(one, &pipeline, &outcome);
+    image->nx_helps = outcome.status == STATUS_FIXED && outcome.exit_code == EXIT_CLEAN;
+    pipeline_release(&outcome);
+}
+
+static void find_signature(const struct doctor_case *one, const struct outcome *outcome, struct arena *arena,
+                           struct doctor_image *image)
+{
+    struct finding error;
+    image->is_signed = outcome->image.is_signed;
+    if (one->catalogs)
+        image->catalog = copy(arena, catalog_index_find(one->catalogs, &outcome->image));
+    else if (!one->container_path)
+        (void)catalog_lists_image(one->path, &outcome->image, arena, &image->catalog, &error);
+    image->is_signed |= image->catalog != NULL;
+}
+
+static enum doctor_state state_of(const struct outcome *outcome, const struct doctor_image *image)
+{
+    bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
+    if (!outcome->has_image || outcome->status == STATUS_ERROR)
+        return DOCTOR_UNREADABLE;
+    if (!image->is_kernel)
+        return DOCTOR_BYSTANDER;
+    if (!has_errors && (outcome->findings.count == 0 || outcome->status == STATUS_REFUSED ||
+                        outcome->status == STATUS_FINDINGS || image->is_signed))
+        return outcome->findings.count == 0 ? DOCTOR_CLEAN : DOCTOR_LEFT;
+    if (outcome->status == STATUS_FIXED)
+        return outcome->exit_code == EXIT_CLEAN ? DOCTOR_FIXABLE : DOCTOR_PARTLY;
+    return outcome->status == STATUS_CLEAN ? DOCTOR_CLEAN : DOCTOR_REFUSED;
+}
+
+bool doctor_image_examine(const struct doctor_case *one, struct arena *arena, struct doctor_image *image)
+{
+    const struct catalog_index none = {.arena = arena};
+    struct pipeline_options pipeline = treatment(one, &none);
+    struct outcome outcome;
+    *image = (struct doctor_image){.path = copy(arena, one->path), .name = image->path};
+    for (const char *at = image->name = image->path; *at; at++)
+        if (*at == '/' || *at == '\\' || *at == '!')
+            image->name = at + 1;
+    run(one, &pipeline, &outcome);
+    bool is_done = !outcome.arena.exhausted;
+    if (outcome.has_image) {
+        image->machine = copy(arena, image_machine_name(&outcome.image));
+        image->is_outside = outcome.image.machine != MACHINE_AMD64 && outcome.image.machine != MACHINE_ARM64;
+        image->is_kernel = outcome.image.role == ROLE_KERNEL;
+        find_signature(one, &outcome, arena, image);
+    }
+    image->state = state_of(&outcome, image);
+    add_findings(arena, &image->findings, &outcome.findings, LEVEL_NOTE);
+    add_findings(arena, &image->refusals, &outcome.problems, LEVEL_NOTE);
+    bool is_repaired = image->state == DOCTOR_FIXABLE || image->state == DOCTOR_PARTLY;
+    if (is_repaired) {
+        add_changes(arena, &image->changes, &outcome.plan);
+        add_findings(arena, &image->remaining, &outcome.remaining, LEVEL_WARNING);
+        image->is_assumed = outcome.has_verdict && outcome.verdict.result == VERIFY_PROVED_WITH_ASSUMPTIONS;
+    }
+    image->remark = copy(arena, outcome.remark);
+    for (size_t i = 0; i < outcome.findings.count; i++)
+        image->needs_nx |= image->is_kernel && is_about_calls((unsigned)outcome.findings.items[i].code) &&
+                           outcome.findings.items[i].level >= LEVEL_WARNING;
+    pipeline_release(&outcome);
+    if (image->needs_nx && is_done)
+        try_nx(one, &none, image);
+    return is_done && !arena->exhausted;
+}
