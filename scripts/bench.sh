@@ -104,6 +104,7 @@ growth() { # kinds, verb and options
             $1, mib, $3, $3 / mib, $4 / 1024, $4 * 1024 / $2 }'
 }
 growth "data relocations imports code" check --no-code
+growth "code pool_calls" check
 
 # The driver with all defects at once is laid out anew; the other one loses a right in a header.
 "$root/fixtures/build.sh" rich_low_80_all_defects_x64 "$work/moved.sys"
@@ -137,6 +138,10 @@ bench "repairing a driver of $(wc -c <"$work/moved.sys") bytes, proof and writin
     "hvcifix fix: a new layout=$tool fix $work/moved.sys -o $work/fixed.sys" \
     "hvcifix fix: only its header=$tool fix $work/header.sys -o $work/fixed.sys" \
     "hvcifix verify of the new layout=$tool verify $work/moved.sys $work/moved.fixed.sys"
+bench "judging that driver, and what its code asks for" \
+    "hvcifix check --no-code=$tool check --no-code $work/header.sys" \
+    "hvcifix show (reads code)=$tool show $work/header.sys" \
+    "hvcifix check (judges its calls too)=$tool check $work/header.sys"
 growth "iat_in_text init_rwx" fix --quiet -o "$work/fixed.sys"
 
 # Reading code beside the bare decoder, each in a process of its own that takes the fastest of many tries.

@@ -6,7 +6,8 @@
 KIND says what most of it is made of: "data" (bytes that nobody refers to), "relocations" (pointers, each with a base
 relocation), "imports" (modules of 1,000 functions each), "code" (small functions with unwind data that call each other),
 "iat_in_text" (small functions that call the kernel through an import address table beside them, in executable memory),
-"init_rwx" (the same as "code", and an INIT section that is writable and executable).
+"init_rwx" (the same as "code", and an INIT section that is writable and executable), "pool_calls" (small functions that
+each ask for pool).
 The same arguments give the same bytes. Nothing of tool/ is used.
 """
 
@@ -162,7 +163,37 @@ def make_iat_in_text(image, nbytes):
     image.directories[IAT] = (text_rva, len(slots))
 
 
-KINDS = {"iat_in_text": make_iat_in_text, "init_rwx": make_init_rwx, "data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code}
+def make_pool_calls(image, nbytes):
+    # sub rsp, 28h; mov ecx, NonPagedPoolNx; mov edx, 40h; mov r8d, 'hcnB'; call [slot]; test rax, rax; jz; mov [rax], rax;
+    # add rsp, 28h; ret; padding
+    begin = b"\x48\x83\xEC\x28\xB9\0\2\0\0\xBA\x40\0\0\0\x41\xB8Bnch\xFF\x15"
+    end = b"\x48\x85\xC0\x74\x03\x48\x89\0\x48\x83\xC4\x28\xC3"
+    function_nbytes, used_nbytes = 48, len(begin) + 4 + len(end)
+    count = nbytes // (function_nbytes + 12)
+    text_rva = image.next_rva
+    tables_rva = text_rva + round_up(count * function_nbytes, PAGE)
+    name_rva, lookup_rva, iat_rva, descriptor_rva = (tables_rva + offset for offset in (8, 40, 56, 72))
+    functions = bytearray((begin + bytes(4) + end).ljust(function_nbytes, b"\xCC") * count)
+    for i in range(count):
+        at = function_nbytes * i + len(begin)
+        struct.pack_into("<i", functions, at, iat_rva - (text_rva + at + 4))
+    assert image.add(b".text", CODE, bytes(functions)) == text_rva
+    slot = struct.pack("<QQ", name_rva, 0)
+    tables = bytes((1, 4, 1, 0, 4, 0x42, 0, 0)) + b"\0\0ExAllocatePoolWithTag\0".ljust(32, b"\0") + slot + slot
+    tables += u32s((lookup_rva, 0, 0, descriptor_rva + 40, iat_rva)) + bytes(20) + b"ntoskrnl.exe\0"
+    assert image.add(b".rdata", RDATA, tables) == tables_rva
+    begins = range(text_rva, text_rva + function_nbytes * count, function_nbytes)
+    table = array.array("I", bytes(12 * count))
+    table[0::3] = array.array("I", begins)
+    table[1::3] = array.array("I", (begin + used_nbytes for begin in begins))
+    table[2::3] = array.array("I", [tables_rva]) * count
+    image.directories[EXCEPTION] = (image.add(b".pdata", RDATA, table.tobytes()), 12 * count)
+    image.directories[IMPORT] = (descriptor_rva, 40)
+    image.directories[IAT] = (iat_rva, len(slot))
+
+
+KINDS = {"iat_in_text": make_iat_in_text, "init_rwx": make_init_rwx, "data": make_data, "relocations": make_relocations, "imports": make_imports, "code": make_code,
+         "pool_calls": make_pool_calls}
 
 
 def main():

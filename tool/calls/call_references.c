@@ -45,15 +45,21 @@ static void sort_by_target(struct target_ref *items, struct target_ref *room, si
 bool search_index_refs(struct call_search *search)
 {
     const struct refset *refs = search->refs;
+    struct arena scratch;
+    arena_init(&scratch, NULL);
     struct target_ref *items = arena_alloc_unset(search->arena, refs->ref_count * sizeof *items);
-    struct target_ref *room = arena_alloc_unset(search->arena, refs->ref_count * sizeof *room);
-    if (!items || !room)
+    struct target_ref *room = arena_alloc_unset(&scratch, refs->ref_count * sizeof *room);
+    if (!items || !room) {
+        search->arena->exhausted = true;
+        arena_free(&scratch);
         return false;
+    }
     size_t count = 0;
     for (size_t i = 0; i < refs->ref_count; i++)
         if (is_counted(&refs->refs[i]))
             items[count++] = (struct target_ref){refs->refs[i].target, (uint32_t)i};
     sort_by_target(items, room, count);
+    arena_free(&scratch);
     search->by_target = items;
     search->by_target_count = count;
     return true;

@@ -6,8 +6,8 @@ void state_begin(struct flow_state *state, struct value_table *values, bool is_k
     *state = (struct flow_state){
         .is_reached = true, .handed_out_from = INT32_MAX, .changed_from = is_known ? INT32_MAX : INT32_MIN};
     for (uint32_t i = 0; i < MACHINE_REGISTERS; i++)
-        state->registers[i] = is_known ? value_of_atom(values, ATOM_ENTRY_REGISTER, i, 0)
-                                       : value_unknown(values, UNKNOWN_UNREACHED);
+        state->registers[i] =
+            is_known ? value_entry_register(values, i) : value_unknown(values, UNKNOWN_UNREACHED);
     state->registers[REGISTER_SP] = value_of_atom(values, ATOM_STACK_ADDRESS, base, 0);
 }
 

@@ -163,6 +163,17 @@ static int compare_rvas(const void *left, const void *right)
     return *a < *b ? -1 : *a > *b;
 }
 
+/* Most functions are met in order. */
+static void sort_operations(struct operation *operations, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (operations[i - 1].rva > operations[i].rva) {
+            qsort(operations, count, sizeof *operations, compare_operations);
+            return;
+        }
+    }
+}
+
 static bool holds_rva(const uint32_t *sorted, size_t count, uint32_t rva)
 {
     return count != 0 && bsearch(&rva, sorted, count, sizeof *sorted, compare_rvas) != NULL;
@@ -213,8 +224,7 @@ static void link_block(const struct finder *finder, struct function_code *code, 
 
 static bool cut(struct finder *finder, struct function_code *code)
 {
-    if (finder->count > 1)
-        qsort(finder->operations, finder->count, sizeof *finder->operations, compare_operations);
+    sort_operations(finder->operations, finder->count);
     if (finder->leader_count > 1)
         qsort(finder->leaders, finder->leader_count, sizeof *finder->leaders, compare_rvas);
     size_t capacity = 0;

@@ -1,27 +1,8 @@
 /* operation.c - what the decoder library says of an instruction, in the words of operation.h.
  * Takes: bytes.  Gives: struct operation.  Must not: look at opcodes: mnemonics and operands say all. */
-#include "calls/operation.h"
+#include "calls/operation_raw.h"
 
 #include "calls/value.h"
-
-#include <Zydis/Zydis.h>
-#include <string.h>
-
-struct operation_reader {
-    ZydisDecoder zydis;
-    bool is_64;
-};
-
-struct operation_reader *operation_reader_new(struct arena *arena, bool is_64)
-{
-    struct operation_reader *reader = arena_alloc(arena, sizeof *reader);
-    if (!reader || !ZYAN_SUCCESS(ZydisDecoderInit(
-                       &reader->zydis, is_64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32,
-                       is_64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32)))
-        return NULL;
-    reader->is_64 = is_64;
-    return reader;
-}
 
 static uint8_t register_number(ZydisRegister name)
 {
@@ -113,8 +94,8 @@ static void set_kind(struct operation *operation, const ZydisDecodedInstruction 
     }
 }
 
-static void read_operand(const struct operation_reader *reader, const ZydisDecodedInstruction *raw,
-                         const ZydisDecodedOperand *from, uint32_t end_rva, struct operand *to)
+static void read_operand(bool is_64, const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *from,
+                         uint32_t end_rva, struct operand *to)
 {
     *to = (struct operand){
         .reg = NO_MACHINE_REGISTER, .base = NO_MACHINE_REGISTER, .index = NO_MACHINE_REGISTER};
@@ -146,7 +127,7 @@ static void read_operand(const struct operation_reader *reader, const ZydisDecod
         to->is_rip_relative = from->mem.base == ZYDIS_REGISTER_RIP;
         to->has_segment = from->mem.segment == ZYDIS_REGISTER_FS || from->mem.segment == ZYDIS_REGISTER_GS;
         /* A displacement alone is an address (x86), one behind RIP an RVA. */
-        to->has_place = to->is_rip_relative || (!reader->is_64 && from->mem.base == ZYDIS_REGISTER_NONE &&
+        to->has_place = to->is_rip_relative || (!is_64 && from->mem.base == ZYDIS_REGISTER_NONE &&
                                                 from->mem.index == ZYDIS_REGISTER_NONE && !to->has_segment);
         if (to->is_rip_relative)
             to->number = (int64_t)(uint32_t)(end_rva + (uint32_t)to->number);
@@ -176,19 +157,28 @@ static bool is_stack_work(const struct operation *operation)
            operation->kind == DOES_LEAVE || operation->kind == DOES_RETURN;
 }
 
-bool operation_read(struct operation_reader *reader, const uint8_t *bytes, size_t available_nbytes,
-                    uint32_t rva, struct operation *operation)
+void operation_set_target(struct operation *operation)
 {
-    ZydisDecodedInstruction raw;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&reader->zydis, bytes, available_nbytes, &raw, operands)))
-        return false;
-    *operation = (struct operation){.rva = rva, .nbytes = raw.length};
-    uint32_t end_rva = rva + raw.length;
-    set_kind(operation, &raw);
-    for (unsigned i = 0; i < raw.operand_count; i++) {
+    const struct operand *first = &operation->operands[0];
+    if (operation->operand_count == 0 || first->kind != OPERAND_CONSTANT)
+        return;
+    if (operation->kind == DOES_CALL || operation->kind == DOES_JUMP || operation->kind == DOES_BRANCH) {
+        operation->has_target = true;
+        operation->target_rva = operation->rva + operation->nbytes + (uint32_t)first->number;
+    }
+    if (operation->kind == DOES_RETURN)
+        operation->return_nbytes = (uint16_t)first->number;
+}
+
+void operation_from_raw(bool is_64, const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *operands,
+                        uint32_t rva, struct operation *operation)
+{
+    *operation = (struct operation){.rva = rva, .nbytes = raw->length};
+    uint32_t end_rva = rva + raw->length;
+    set_kind(operation, raw);
+    for (unsigned i = 0; i < raw->operand_count; i++) {
         const ZydisDecodedOperand *from = &operands[i];
-        bool is_visible = i < raw.operand_count_visible;
+        bool is_visible = i < raw->operand_count_visible;
         if (from->type == ZYDIS_OPERAND_TYPE_REGISTER && (from->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
             uint8_t number = register_number(from->reg.value);
             if (number != NO_MACHINE_REGISTER)
@@ -198,20 +188,11 @@ bool operation_read(struct operation_reader *reader, const uint8_t *bytes, size_
             (!is_visible || i >= OPERATION_MOST_OPERANDS) && !is_stack_work(operation))
             operation->writes_memory = true;
         if (is_visible && operation->operand_count < OPERATION_MOST_OPERANDS && i < OPERATION_MOST_OPERANDS)
-            read_operand(reader, &raw, from, end_rva, &operation->operands[operation->operand_count++]);
+            read_operand(is_64, raw, from, end_rva, &operation->operands[operation->operand_count++]);
     }
-    change_bit_work(operation, &raw);
-    struct operand *first = &operation->operands[0];
-    bool is_direct = operation->operand_count != 0 && first->kind == OPERAND_CONSTANT;
-    if (is_direct &&
-        (operation->kind == DOES_CALL || operation->kind == DOES_JUMP || operation->kind == DOES_BRANCH)) {
-        operation->has_target = true;
-        operation->target_rva = end_rva + (uint32_t)first->number;
-    }
-    if (operation->kind == DOES_RETURN && is_direct)
-        operation->return_nbytes = (uint16_t)first->number;
+    change_bit_work(operation, raw);
+    operation_set_target(operation);
     /* An interrupt that the kernel never returns from. */
-    if (raw.mnemonic == ZYDIS_MNEMONIC_INT && is_direct && first->number == 0x29)
+    if (raw->mnemonic == ZYDIS_MNEMONIC_INT && operation->operands[0].number == 0x29)
         operation->kind = DOES_STOP;
-    return true;
 }

@@ -1,6 +1,6 @@
 /* operation.h - one instruction as the flow of values sees it: what it does, with which operands.
- * Takes: bytes and their RVA.  Gives: struct operation.  Must not: know images or values. operation.c alone
- * of tool/calls includes the decoder library. */
+ * Takes: bytes and their RVA.  Gives: struct operation.  Must not: know images or values. operation*.c alone
+ * of tool/calls include the decoder library. */
 #ifndef HVCIFIX_CALLS_OPERATION_H
 #define HVCIFIX_CALLS_OPERATION_H
 

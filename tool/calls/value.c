@@ -12,11 +12,11 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash * UINT64_C(0xFF51AFD7ED558CCD);
 }
 
+/* Masks are mostly whole: adding them up is enough to tell those that are not apart. */
 static uint64_t hash_atom(const struct atom *atom)
 {
-    uint64_t hash = mix(atom->kind, atom->id);
-    hash = mix(hash, (uint64_t)atom->number);
-    return mix(mix(hash, atom->and_mask), atom->or_mask) >> 16;
+    uint64_t origin = (uint64_t)atom->number + ((uint64_t)atom->kind << 56) + ((uint64_t)atom->id << 24);
+    return mix(origin, atom->and_mask + 3 * atom->or_mask) >> 16;
 }
 
 static uint64_t hash_value(const struct value *value)
@@ -169,6 +169,14 @@ value_number value_unknown(struct value_table *table, enum unknown_reason reason
     if (table->unknowns[reason] == 0)
         table->unknowns[reason] = value_of_atom(table, ATOM_UNKNOWN, reason, 0) + 1;
     return table->unknowns[reason] - 1;
+}
+
+value_number value_entry_register(struct value_table *table, uint32_t number)
+{
+    value_number *kept = &table->entry_registers[number % VALUE_ENTRY_REGISTERS];
+    if (*kept == 0)
+        *kept = value_of_atom(table, ATOM_ENTRY_REGISTER, number, 0) + 1;
+    return *kept - 1;
 }
 
 value_number value_constant(struct value_table *table, uint64_t number)

@@ -59,6 +59,8 @@ struct value_join_kept {
     value_number a, b, joined;
 };
 
+enum { VALUE_ENTRY_REGISTERS = 16 };
+
 struct value_table {
     struct arena *arena; /* borrowed */
     struct atom *atoms;
@@ -67,14 +69,16 @@ struct value_table {
     size_t value_count, value_capacity;
     uint32_t *atom_slots, *value_slots; /* hash tables of numbers + 1, a power of two in size */
     size_t atom_slot_count, value_slot_count;
-    struct value_join_kept *joins;               /* VALUE_JOINS_KEPT of them */
-    value_number unknowns[UNKNOWN_REASON_COUNT]; /* + 1; 0: not asked for yet */
+    struct value_join_kept *joins;                       /* VALUE_JOINS_KEPT of them */
+    value_number unknowns[UNKNOWN_REASON_COUNT];         /* + 1; 0: not asked for yet */
+    value_number entry_registers[VALUE_ENTRY_REGISTERS]; /* the same */
 };
 
 /* False when memory ran out. All functions below give value 0 then, with arena->exhausted set. */
 bool value_table_init(struct value_table *table, struct arena *arena);
 
 value_number value_unknown(struct value_table *table, enum unknown_reason reason);
+value_number value_entry_register(struct value_table *table, uint32_t number);
 value_number value_constant(struct value_table *table, uint64_t number);
 value_number value_of_atom(struct value_table *table, enum atom_kind kind, uint32_t id, int64_t number);
 
