@@ -21,6 +21,7 @@ VARIANTS = ("plain",)  # a leak check cannot run below strace, and sanitizers ne
 NOT_ON_WINDOWS = "strace counts Linux system calls; cli/test_jobs.py compares the reports there as well"
 
 TEMPORARY = re.compile(r"\.hvcifix-\d+-\d+\.tmp")  # docs/DESIGN.md
+UNDO = ".hvcifix-undo"  # docs/UNDO.md
 THREAD_CALLS = "clone,clone3"
 SLOW_SECONDS = 3
 WINDOW_PER_WORKER, WINDOW_NBYTES = 64, 8 << 20  # tool/cli/ordered.c, ordered_internal.h
@@ -168,7 +169,8 @@ class Traced(unittest.TestCase):
             self.assertEqual(done.returncode, -9)
             contents = [images.read(path) for path in paths]
             self.assertEqual(set(contents), {old, new})
-            for name in set(os.listdir(self.folder)) - {os.path.basename(path) for path in [*paths, new_path, self.log]}:
+            known = {os.path.basename(path) for path in [*paths, new_path, self.log, *(path + UNDO for path in paths)]}
+            for name in set(os.listdir(self.folder)) - known:
                 self.assertRegex(name, TEMPORARY)
                 os.remove(os.path.join(self.folder, name))
             # What a kill leaves does not stand in the way of the next run.
