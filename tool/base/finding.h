@@ -35,6 +35,12 @@ enum finding_code {
     HVCI2213_VERSION_ABOVE_TARGET = 2213,
     HVCI2214_LINKER_MAKES_RWX_INIT = 2214,
 
+    /* code that fights memory integrity */
+    HVCI2300_WRITE_PROTECT_CLEARED = 2300,
+    HVCI2301_CODE_MAPPED_WRITABLE = 2301,
+    HVCI2302_FILE_AS_CODE = 2302,
+    HVCI2303_ALLOCATION_EXECUTED = 2303,
+
     HVCI9001_NOT_A_PE_IMAGE = 9001,       /* input is not a PE image at all */
     HVCI9002_TRUNCATED = 9002,            /* a structure runs past the end of the file */
     HVCI9003_MALFORMED_HEADER = 9003,     /* a header field has a value no loader accepts */

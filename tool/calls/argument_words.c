@@ -94,6 +94,8 @@ static const char *atom_words(struct call_search *search, const struct atom *ato
         return number ? arena_printf(search->arena, "argument %u", number) : "?";
     case ATOM_STACK_ADDRESS:
         return "&local";
+    case ATOM_INSIDE:
+        return arena_printf(search->arena, "result of %X + ?", rva);
     case ATOM_RESULT:
         return arena_printf(search->arena, "result of %X", rva);
     default:

@@ -2,6 +2,7 @@
 #include "calls/call_judgement.h"
 
 #include "calls/imports.h"
+#include "calls/integrity.h"
 
 #include <string.h>
 
@@ -18,6 +19,7 @@ static bool find_imports(const struct image *image, struct arena *arena, struct 
         return true;
     if (!imports_read(image, arena, &imports))
         return false;
+    judgement->may_fight = integrity_may_write_control(image);
     for (size_t i = 0; i < imports.count && !judgement->may_ask; i++) {
         const char *name = imports.items[i].name;
         judgement->may_ask = name && (kernel_api_find(name) || leads_to_others(name));
@@ -58,7 +60,7 @@ bool calls_judge(const struct image *image, const struct refset *refs, const str
             arena_printf(arena, "there is no decoder here for %s code", image_machine_name(image));
         return !arena->exhausted;
     }
-    if (!judgement->may_ask) {
+    if (!judgement->may_ask && !judgement->may_fight) {
         judgement->state = CALLS_NONE;
         return true;
     }

@@ -19,6 +19,7 @@ enum calls_state {
 struct call_judgement {
     enum calls_state state;
     bool may_ask;       /* a kernel image that imports such a function, or what leads to them */
+    bool may_fight;     /* it may hold moves into control registers */
     const char *reason; /* half a sentence on why the calls were not judged; NULL for the last two states */
     struct call_site_list sites;
     size_t counts[SITE_VERDICT_COUNT]; /* by enum site_verdict */

@@ -2,6 +2,7 @@
  * what each asks for.
  * Takes: image, inventory, code map.  Gives: struct call_site_list.  Must not: follow values by itself. */
 #include "calls/calls_internal.h"
+#include "calls/integrity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,11 @@ static bool read_users(struct call_search *search, uint32_t rva, uint32_t nbytes
             return false;
     }
     return true;
+}
+
+bool search_read_users(struct call_search *search, uint32_t rva, uint32_t nbytes)
+{
+    return read_users(search, rva, nbytes, false);
 }
 
 static bool leads_to_api(struct call_search *search, value_number value, uint32_t function_rva)
@@ -253,17 +259,25 @@ bool search_begin(struct call_search *search, const struct image *image, const s
     return true;
 }
 
+/* Judging may read more functions, and find more calls in them. */
+static bool judge_from(struct call_search *search, size_t *judged)
+{
+    for (; *judged < search->records.call_count; ++*judged) {
+        struct call_record call = search->records.calls[*judged];
+        if (!judge_call(search, &call))
+            return false;
+    }
+    return true;
+}
+
 bool search_sites(struct call_search *search, struct call_site_list *sites)
 {
     search->sites = sites;
     if (!read_all_of_interest(search))
         return false;
-    /* Judging may read more functions, and find more calls in them. */
-    for (size_t i = 0; i < search->records.call_count; i++) {
-        struct call_record call = search->records.calls[i];
-        if (!judge_call(search, &call))
-            return false;
-    }
+    size_t judged = 0;
+    if (!judge_from(search, &judged) || !integrity_find(search) || !judge_from(search, &judged))
+        return false;
     order_sites(sites);
     if (!search_unfollowed(search))
         return false;

@@ -19,13 +19,31 @@ struct call_site {
     const char *values;  /* of the deciding argument, in words; NULL when no argument decides */
     const char *reason;  /* a half sentence on why the verdict is what it is; NULL for the proved ones */
     const char *tag;     /* the pool tag as text, or NULL */
-    uint32_t called_rva; /* the call that runs the memory that this one returns; 0: none was seen */
+    uint32_t called_rva; /* of a call or jump into the memory that this call gives; 0: none was found */
     bool by_name;        /* the function was looked up by MmGetSystemRoutineAddress */
+};
+
+/* A place where code fights memory integrity (integrity.h). */
+struct integrity_site {
+    uint32_t rva;
+    uint32_t function_rva;
+    const char *function_name; /* "name+0x12", or NULL */
+    enum finding_code code;    /* HVCI2300 to 2303 */
+    enum site_verdict verdict; /* SITE_EXECUTABLE: proved; SITE_DEPENDS, SITE_UNKNOWN: not */
+    const char *api;           /* the function of Windows or the instruction that it is about */
+    const char *what;          /* half a sentence: what is done there */
+    const char *reason;        /* why the verdict is not "proved", as a half sentence; NULL when it is */
+};
+
+struct integrity_list {
+    struct integrity_site *items; /* ascending by code, then by RVA */
+    size_t count, capacity;
 };
 
 struct call_site_list {
     struct call_site *items;
     size_t count, capacity;
+    struct integrity_list integrity;
 };
 
 /* False when memory ran out. Work: each function at most once, a bounded number of steps for each site. */

@@ -3,6 +3,20 @@
  * MOST_STEPS, or leave out a way: what is not followed is a leaf of which nothing is known. */
 #include "calls/value_walk.h"
 
+/* Something was added to what a call returned: only where that came from is left of it. */
+static bool walk_inside(struct walk *walk, const struct atom *atom, uint32_t function_rva)
+{
+    size_t first = walk->leaves->count;
+    if (!walk_result(walk, (uint32_t)atom->number, function_rva))
+        return false;
+    for (size_t i = first; i < walk->leaves->count; i++) {
+        struct leaf *leaf = &walk->leaves->items[i];
+        if (leaf->kind != LEAF_BITS || leaf->reason != UNKNOWN_RESULT || !leaf->name)
+            *leaf = (struct leaf){.kind = LEAF_BITS, .reason = UNKNOWN_COMPUTED, .origin = ORIGIN_HERE};
+    }
+    return true;
+}
+
 static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t function_rva,
                         enum leaf_origin origin, uint32_t origin_rva)
 {
@@ -53,6 +67,8 @@ static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t fun
     case ATOM_STACK_ADDRESS:
         walk_add_unknown(walk, UNKNOWN_COMPUTED, origin, origin_rva);
         return true;
+    case ATOM_INSIDE:
+        return walk_inside(walk, atom, function_rva);
     case ATOM_CONTROL:
         walk_add_unknown(walk, UNKNOWN_CONTROL, origin, origin_rva);
         return true;

@@ -140,6 +140,9 @@ bool search_begin(struct call_search *search, const struct image *image, const s
 /* Finds and judges the sites; more functions are read for it. False when memory ran out. */
 bool search_sites(struct call_search *search, struct call_site_list *sites);
 
+/* Reads all functions that refer to [rva, rva + nbytes). False when memory ran out. */
+bool search_read_users(struct call_search *search, uint32_t rva, uint32_t nbytes);
+
 /* Room for one more site; NULL when memory ran out. */
 struct call_site *search_add_site(struct call_search *search);
 

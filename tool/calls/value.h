@@ -17,6 +17,7 @@ enum atom_kind {
     ATOM_ADDRESS,        /* the address of RVA `number` */
     ATOM_GLOBAL,         /* the `id` bytes that are stored at RVA `number` */
     ATOM_FIELD,          /* what lies `number` bytes into what the pointer stored at RVA `id` leads to */
+    ATOM_INSIDE,         /* ATOM_RESULT `number` plus something: within the memory that the call gave */
     ATOM_RESULT,         /* what the call at RVA `number` returns */
     ATOM_CONTROL         /* what control register `id` held */
 };

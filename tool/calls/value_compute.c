@@ -16,6 +16,18 @@ static bool is_place(const struct atom *atom)
            (atom->and_mask == UINT64_MAX || atom->and_mask == UINT32_MAX);
 }
 
+/* An address that a call returned, or one that was made from it. */
+static bool is_result(const struct atom *atom)
+{
+    return (atom->kind == ATOM_RESULT || atom->kind == ATOM_INSIDE) && atom->or_mask == 0 &&
+           (atom->and_mask == UINT64_MAX || atom->and_mask == UINT32_MAX);
+}
+
+static struct atom inside_of(const struct atom *result)
+{
+    return (struct atom){.kind = ATOM_INSIDE, .number = result->number, .and_mask = result->and_mask};
+}
+
 /* One atom with another. */
 static struct atom compute(enum value_operation operation, const struct atom *a, const struct atom *b,
                            unsigned nbytes)
@@ -42,6 +54,10 @@ static struct atom compute(enum value_operation operation, const struct atom *a,
             result.or_mask = (uint64_t)(a->number - b->number) & mask;
             break;
         }
+        if (is_result(a) && !is_result(b))
+            return inside_of(a);
+        if (operation == VALUE_ADD && is_result(b) && !is_result(a))
+            return inside_of(b);
         if (!both)
             return unknown;
         result.or_mask = (operation == VALUE_ADD ? x + y : x - y) & mask;

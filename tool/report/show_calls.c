@@ -63,6 +63,39 @@ static void add_counts(struct text *text, const struct call_list *calls)
     safe_end_line(text, line_start);
 }
 
+/* Places with code that fights memory integrity. */
+static void add_integrity(struct text *text, const struct integrity_list *list)
+{
+    size_t line_start = text->nbytes;
+    if (list->count == 0)
+        return;
+    text_addz(text, "  ");
+    layout_count(text, list->count, "place", "places");
+    text_addz(text, " with code that fights memory integrity");
+    safe_end_line(text, line_start);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct integrity_site *site = &list->items[i];
+        line_start = text->nbytes;
+        text_addz(text, "  ");
+        digits_hex(text, site->rva, 8);
+        text_pad_to_column(text, line_start, FUNCTION_COLUMN);
+        digits_hex(text, site->function_rva, 8);
+        text_pad_to_column(text, line_start, CALL_COLUMN);
+        text_printf(text, "HVCI%04u %s; ", (unsigned)site->code,
+                    site->verdict == SITE_EXECUTABLE ? "proved" : site_verdict_name(site->verdict));
+        safe_add(text, site->what);
+        if (site->reason) {
+            text_addz(text, "; ");
+            safe_add(text, site->reason);
+        }
+        if (site->function_name) {
+            text_addz(text, "  in ");
+            safe_add(text, site->function_name);
+        }
+        safe_end_line(text, line_start);
+    }
+}
+
 void show_calls(struct text *text, const struct outcome *outcome, const struct report_style *style)
 {
     const struct call_list *calls = &outcome->calls;
@@ -89,6 +122,7 @@ void show_calls(struct text *text, const struct outcome *outcome, const struct r
     safe_end_line(text, line_start);
     for (size_t i = 0; i < calls->count; i++)
         add_call(text, &calls->items[i]);
+    add_integrity(text, &calls->sites.integrity);
 }
 
 void show_calls_json(struct json_writer *json, const struct outcome *outcome)
@@ -121,6 +155,21 @@ void show_calls_json(struct json_writer *json, const struct outcome *outcome)
         } else {
             json_null(json, "memory");
         }
+        json_end_object(json);
+    }
+    json_end_array(json);
+    json_begin_array(json, "integrity");
+    for (size_t i = 0; i < calls->sites.integrity.count; i++) {
+        const struct integrity_site *site = &calls->sites.integrity.items[i];
+        json_begin_object(json, NULL);
+        json_code(json, "code", site->code);
+        json_number(json, "rva", site->rva);
+        json_number(json, "function", site->function_rva);
+        json_text(json, "function_name", site->function_name);
+        json_text(json, "verdict",
+                  site->verdict == SITE_EXECUTABLE ? "proved" : site_verdict_name(site->verdict));
+        json_text(json, "what", site->what);
+        json_text(json, "reason", site->reason);
         json_end_object(json);
     }
     json_end_array(json);

@@ -69,7 +69,7 @@ bool rules_judge(const struct rule_input *input, struct rule_answer *answers);
 /* The rule with that code, or NULL. */
 const struct rule *rule_find(unsigned code);
 
-/* One of the rules that judge calls (rule_input.calls): HVCI2000 to 2002. */
+/* One of the rules that judge code (rule_input.calls): HVCI2000 to 2002, 2300 to 2303. */
 bool rule_is_about_calls(unsigned code);
 
 /* Of these the ones that `fix --nx` cures: pools and MDL mappings. */

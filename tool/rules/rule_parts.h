@@ -10,6 +10,10 @@
 extern const struct rule hvci2000_executable_pool;
 extern const struct rule hvci2001_executable_protection;
 extern const struct rule hvci2002_executable_mdl;
+extern const struct rule hvci2300_clears_write_protect;
+extern const struct rule hvci2301_code_mapped_writable;
+extern const struct rule hvci2302_file_as_code;
+extern const struct rule hvci2303_executes_allocation;
 extern const struct rule hvci2003_section_writable_executable;
 extern const struct rule hvci2004_section_not_page_aligned;
 extern const struct rule hvci2005_iat_executable;

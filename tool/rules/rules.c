@@ -27,6 +27,10 @@ const struct rule *const rules_all[] = {
     &hvci2212_loader_data_writable,
     &hvci2213_version_above_target,
     &hvci2214_linker_makes_rwx_init,
+    &hvci2300_clears_write_protect,
+    &hvci2301_code_mapped_writable,
+    &hvci2302_file_as_code,
+    &hvci2303_executes_allocation,
 };
 const size_t rules_count = sizeof rules_all / sizeof *rules_all;
 
@@ -55,7 +59,8 @@ bool rules_judge(const struct rule_input *input, struct rule_answer *answers)
 
 bool rule_is_about_calls(unsigned code)
 {
-    return code >= HVCI2000_EXECUTABLE_POOL && code <= HVCI2002_EXECUTABLE_MDL;
+    return (code >= HVCI2000_EXECUTABLE_POOL && code <= HVCI2002_EXECUTABLE_MDL) ||
+           (code >= HVCI2300_WRITE_PROTECT_CLEARED && code <= HVCI2303_ALLOCATION_EXECUTED);
 }
 
 bool rule_is_cured_by_stubs(unsigned code)

@@ -1,0 +1,98 @@
+/* integrity_write_protect.c - code that clears the write-protect bit of CR0 (HVCI2300).
+ * Takes: moves into control registers and the values that reach them.  Gives: places.  Must not: judge other
+ * bits. Source: Intel SDM volume 3, 2.5: CR0.WP is bit 16; without it the kernel writes to pages that are
+ * read-only. */
+#include "calls/integrity.h"
+
+#include "calls/calls_internal.h"
+
+enum { WRITE_PROTECT = 1 << 16, MOVE_TO_CONTROL_NBYTES = 2 };
+
+/* The only encoding of a move into a control register begins with these bytes, behind any prefixes. */
+static const uint8_t move_to_control[MOVE_TO_CONTROL_NBYTES] = {0x0F, 0x22};
+
+static bool is_move_to_control(const uint8_t *bytes)
+{
+    return bytes[0] == move_to_control[0] && bytes[1] == move_to_control[1];
+}
+
+bool integrity_may_write_control(const struct image *image)
+{
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const struct section *section = &image->sections[i];
+        struct span bytes = image_run_at_rva(image, section->rva);
+        if (!(section->characteristics & SCN_MEM_EXECUTE))
+            continue;
+        for (size_t at = 0; at + MOVE_TO_CONTROL_NBYTES <= bytes.nbytes; at++)
+            if (is_move_to_control(bytes.bytes + at))
+                return true;
+    }
+    return false;
+}
+
+/* Follows the functions that hold such a move. */
+static bool read_writers(struct call_search *search)
+{
+    for (size_t i = 0; i < search->map->section_count; i++) {
+        const struct code_section *section = &search->map->sections[i];
+        struct span bytes = image_run_at_rva(search->image, section->rva);
+        for (uint32_t at = 0;
+             at + MOVE_TO_CONTROL_NBYTES <= section->nbytes && at + MOVE_TO_CONTROL_NBYTES <= bytes.nbytes;
+             at++) {
+            struct operation operation;
+            if (!is_move_to_control(bytes.bytes + at))
+                continue;
+            uint32_t rva = code_instruction_begin(search->map, section->rva + at);
+            struct span code = image_run_at_rva(search->image, rva);
+            if (code_class_at(search->map, rva) != BYTE_INSTRUCTION ||
+                !operation_read(search->reader, code.bytes, code.nbytes, rva, &operation) ||
+                operation.operands[0].kind != OPERAND_CONTROL)
+                continue;
+            (void)search_function_holding(search, rva);
+            if (search->arena->exhausted)
+                return false;
+        }
+    }
+    return true;
+}
+
+bool integrity_write_protect(struct call_search *search)
+{
+    if (!read_writers(search))
+        return false;
+    for (size_t i = 0; i < search->records.control_count; i++) {
+        const struct control_record control = search->records.controls[i];
+        struct leaves leaves;
+        size_t cleared = 0, unknown = 0;
+        if (control.number != 0)
+            continue;
+        if (!search_leaves(search, control.value, control.function_rva, &leaves))
+            return false;
+        for (size_t k = 0; k < leaves.count; k++) {
+            const struct leaf *leaf = &leaves.items[k];
+            bool is_known = leaf->kind == LEAF_BITS && (leaf->known_bits & WRITE_PROTECT);
+            if (is_known)
+                cleared += !(leaf->value & WRITE_PROTECT);
+            else if (leaf->reason != UNKNOWN_CONTROL) /* what it held, as it was, changes nothing */
+                unknown++;
+        }
+        if (cleared == 0 && unknown == 0 && !leaves.is_full)
+            continue;
+        bool is_proved = cleared != 0 && cleared == leaves.count;
+        struct integrity_site site = {.rva = control.site_rva,
+                                      .function_rva = control.function_rva,
+                                      .code = HVCI2300_WRITE_PROTECT_CLEARED,
+                                      .verdict = is_proved ? SITE_EXECUTABLE
+                                                 : cleared ? SITE_DEPENDS
+                                                           : SITE_UNKNOWN,
+                                      .api = "mov cr0",
+                                      .what = cleared ? "clears the write-protect bit of CR0" : "writes CR0",
+                                      .reason = is_proved ? NULL
+                                                : cleared
+                                                    ? "not every value that reaches it has the bit cleared"
+                                                    : "what the write-protect bit becomes is not known"};
+        if (!integrity_add(search, site))
+            return false;
+    }
+    return true;
+}
