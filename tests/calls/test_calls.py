@@ -18,6 +18,7 @@ import jsonschema
 from support import images, matrix, tool
 
 SOURCE = pathlib.Path(__file__).resolve().parent / "sites.c"
+FIGHTS = SOURCE.parent / "fights.c"
 SCHEMA = json.loads((SOURCE.parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 LEVELS = ("-O0", "-O1", "-O2", "-Os")
 MACHINES = {"x64": ("x86_64", "DriverEntry", "libntoskrnl.a"), "x86": ("i686", "DriverEntry@8", "libntoskrnl.a")}
@@ -31,24 +32,24 @@ def truths():
     return {key: set(verdicts.split("|")) for key, verdicts in found}
 
 
-def compile_clang(machine, level, folder):
+def compile_clang(machine, level, folder, source=SOURCE):
     target, entry, library = MACHINES[machine]
     prefix = f"/usr/{target}-w64-mingw32"
     path = os.path.join(folder, f"clang{machine}{level}")
     subprocess.run(["clang-19", f"--target={target}-w64-windows-gnu", level, *COMMON, "-mno-stack-arg-probe",
-                    f"-I{prefix}/include/ddk", f"-I{prefix}/include", "-c", SOURCE, "-o", path + ".o"], check=True)
-    subprocess.run(["lld-link-19", "/driver", "/subsystem:native", f"/entry:{entry}", "/nodefaultlib", "/lldmingw",
+                    f"-I{prefix}/include/ddk", f"-I{prefix}/include", "-c", source, "-o", path + ".o"], check=True)
+    subprocess.run(["lld-link-19", "/driver", "/debug:symtab", "/subsystem:native", f"/entry:{entry}", "/nodefaultlib", "/lldmingw",
                     *(["/safeseh:no"] if machine == "x86" else []), f"/out:{path}.sys", path + ".o",
                     f"{prefix}/lib/{library}"], check=True)
     return path + ".sys"
 
 
-def compile_gcc(machine, level, folder):
+def compile_gcc(machine, level, folder, source=SOURCE):
     target, entry, _ = MACHINES[machine]
     path = os.path.join(folder, f"gcc{machine}{level}.sys")
     entry = entry if machine == "x64" else "_" + entry
     subprocess.run([f"{target}-w64-mingw32-gcc", level, *COMMON, f"-I/usr/{target}-w64-mingw32/include/ddk",
-                    "-shared", "-nostdlib", "-Wl,--exclude-all-symbols", "-Wl,--subsystem,native", f"-Wl,-e,{entry}", "-o", path, SOURCE,
+                    "-shared", "-nostdlib", "-Wl,--exclude-all-symbols", "-Wl,--subsystem,native", f"-Wl,-e,{entry}", "-o", path, source,
                     "-lntoskrnl"], check=True)
     return path
 
@@ -91,6 +92,59 @@ class Sites(unittest.TestCase):
                             other.append(f"{machine} {level} {key}: {', '.join(found[key])}")
         print(f"{decided} of {total} sites have the verdict of their source; not:", *other, sep="\n  ")
         self.assertGreaterEqual(decided, 0.95 * total)
+
+    def test_clang(self):
+        self.judge(compile_clang)
+
+    def test_gcc(self):
+        self.judge(compile_gcc)
+
+
+def fights():
+    """{function: (code, set of verdicts) or None} as the comments of fights.c say."""
+    found = re.findall(r"truth: (\w+) (HVCI\d{4}|nothing)(?: ([\w|]+))? \*/", FIGHTS.read_text("utf-8"))
+    assert len({name for name, _, _ in found}) == len(found) > 20
+    return {name: (code, set(verdicts.split("|"))) if code != "nothing" else None for name, code, verdicts in found}
+
+
+class Fights(unittest.TestCase):
+    """HVCI2300 to HVCI2303: what is proved has to be so in the source, and what only looks like it is not listed."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def judge(self, compile_one):
+        truth, counts, other = fights(), {}, []
+        for machine in MACHINES:
+            for level in LEVELS:
+                path = compile_one(machine, level, self.folder, FIGHTS)
+                report = json.loads(tool.run("show", "--calls", "--format", "json", path).stdout)
+                jsonschema.validate(report, SCHEMA)
+                found = {}
+                for place in report["images"][0]["integrity"]:
+                    self.assertIsNotNone(place["function_name"], place)
+                    name = re.sub(r"\+0x.*|@\d+|\.isra.*", "", place["function_name"]).lstrip("_")
+                    found.setdefault(name, set()).add((place["code"], place["verdict"]))
+                with self.subTest(machine=machine, level=level):
+                    for name, places in found.items():
+                        wanted = truth.get(name)
+                        for code, verdict in places:
+                            if verdict == "proved" or not wanted:
+                                self.assertTrue(wanted and wanted[0] == code and verdict in wanted[1], f"{name} {places}")
+                    for name, wanted in truth.items():
+                        if not wanted:
+                            continue
+                        count = counts.setdefault(wanted[0], [0, 0])
+                        count[1] += 1
+                        is_right = any(code == wanted[0] and verdict in wanted[1] for code, verdict in found.get(name, ()))
+                        count[0] += is_right
+                        if not is_right:
+                            other.append(f"{machine} {level} {name}: {found.get(name)}")
+        for code, (right, of) in sorted(counts.items()):
+            print(f"{code}: {right} of {of} places found, none wrong")
+        print("not found:", *other, sep="\n  ")
+        self.assertGreaterEqual(sum(right for right, _ in counts.values()), 0.9 * sum(of for _, of in counts.values()))
 
     def test_clang(self):
         self.judge(compile_clang)

@@ -84,7 +84,7 @@ static void cures_name_each_tool_chain(void **state)
                 fail_msg("HVCI%u names no cure for %s", (unsigned)rules_all[i]->code, tool_chains[k]);
     }
     /* What code asks for is cured in the code, whatever compiles it. */
-    for (unsigned code = 2000; code <= 2002; code++) {
+    for (unsigned code = 2000; code <= 2303; code = code == 2002 ? 2300 : code + 1) {
         assert_non_null(strstr(rule_find(code)->text.cure, "before: "));
         assert_non_null(strstr(rule_find(code)->text.cure, "after: "));
     }

@@ -282,7 +282,7 @@ bool search_sites(struct call_search *search, struct call_site_list *sites)
     if (!search_unfollowed(search))
         return false;
     order_sites(sites);
-    return search_mark_executed(search, sites) && !search->arena->exhausted;
+    return !search->arena->exhausted;
 }
 
 bool call_sites_find(const struct image *image, const struct refset *refs, const struct code_map *map,

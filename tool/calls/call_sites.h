@@ -19,7 +19,8 @@ struct call_site {
     const char *values;  /* of the deciding argument, in words; NULL when no argument decides */
     const char *reason;  /* a half sentence on why the verdict is what it is; NULL for the proved ones */
     const char *tag;     /* the pool tag as text, or NULL */
-    uint32_t called_rva; /* of a call or jump into the memory that this call gives; 0: none was found */
+    uint32_t called_rva; /* of a call or jump that may lead into the memory that this call gives; 0: none was
+                            found */
     bool by_name;        /* the function was looked up by MmGetSystemRoutineAddress */
 };
 

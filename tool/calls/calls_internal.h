@@ -157,10 +157,6 @@ value_number search_argument(const struct call_search *search, const struct call
 /* The import that a call leads to directly: through its slot or a jump through it; or NULL. */
 const struct import *search_called_import(const struct call_search *search, const struct call_record *call);
 
-/* Sets called_rva of the sites, which ascend; more functions are read for it. False when memory ran out.
- * call_executed.c */
-bool search_mark_executed(struct call_search *search, struct call_site_list *sites);
-
 /* The verdict on a site from all that its deciding argument can be. site_verdict.c */
 void site_decide(struct call_search *search, const struct leaves *leaves, struct call_site *site);
 

@@ -159,7 +159,7 @@ static bool judge(struct call_search *search, const struct call_record *call, va
     if (!first)
         return true;
     bool is_proved = others == 0 && !leaves.is_full;
-    for (size_t i = 0; i < leaves.count && is_proved; i++)
+    for (size_t i = 0; i < leaves.count; i++)
         if (is_allocation(&leaves.items[i]))
             note_called(search, &leaves.items[i], call->site_rva);
     return integrity_add(

@@ -63,7 +63,7 @@ bool integrity_write_protect(struct call_search *search)
     for (size_t i = 0; i < search->records.control_count; i++) {
         const struct control_record control = search->records.controls[i];
         struct leaves leaves;
-        size_t cleared = 0, unknown = 0;
+        size_t cleared = 0, unknown = 0, unset = 0;
         if (control.number != 0)
             continue;
         if (!search_leaves(search, control.value, control.function_rva, &leaves))
@@ -71,14 +71,16 @@ bool integrity_write_protect(struct call_search *search)
         for (size_t k = 0; k < leaves.count; k++) {
             const struct leaf *leaf = &leaves.items[k];
             bool is_known = leaf->kind == LEAF_BITS && (leaf->known_bits & WRITE_PROTECT);
-            if (is_known)
+            if (leaf->origin == ORIGIN_GLOBAL_FILE) /* the variable before CR0 was saved in it */
+                unset++;
+            else if (is_known)
                 cleared += !(leaf->value & WRITE_PROTECT);
             else if (leaf->reason != UNKNOWN_CONTROL) /* what it held, as it was, changes nothing */
                 unknown++;
         }
         if (cleared == 0 && unknown == 0 && !leaves.is_full)
             continue;
-        bool is_proved = cleared != 0 && cleared == leaves.count;
+        bool is_proved = cleared != 0 && cleared + unset == leaves.count && !leaves.is_full;
         struct integrity_site site = {.rva = control.site_rva,
                                       .function_rva = control.function_rva,
                                       .code = HVCI2300_WRITE_PROTECT_CLEARED,
