@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
+import zipfile
 
 from support import matrix, tool
 
@@ -168,6 +169,25 @@ class FaultCases:
 
     def signed(self, folder):
         shutil.copyfile(self.fixture("signed_x64"), folder / "driver.sys")
+
+    def package(self, folder):
+        """A folder with two drivers, an INF and a catalog that will not match any more."""
+        for name in ("drv", "drv/deep"):
+            (folder / name).mkdir()
+        shutil.copyfile(self.fixture("wx_page_x64"), folder / "drv" / "deep" / "x.sys")
+        shutil.copyfile(self.fixture("clean_x64"), folder / "drv" / "y.sys")
+        (folder / "drv" / "x.inf").write_text('[Version]\nSignature="$WINDOWS NT$"\nDriverVer=1/1/2020,1\n')
+        digest = authenticode_digest((folder / "drv" / "deep" / "x.sys").read_bytes(), "sha256")
+        (folder / "drv" / "x.cat").write_bytes(b"before\4\x20" + digest + b"after")
+        for path in (folder / "drv").rglob("*"):
+            os.utime(path, (1e9, 1e9))
+
+    def archive(self, folder):
+        self.package(folder)
+        with zipfile.ZipFile(folder / "drv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted((folder / "drv").rglob("*.*")):
+                archive.write(path, path.relative_to(folder / "drv"))
+        shutil.rmtree(folder / "drv")
 
     def response(self, folder):
         self.one_driver(folder)

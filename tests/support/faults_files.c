@@ -104,6 +104,11 @@ SIMPLE(access, (const char *path, int mode), (const char *, int), path, mode)
 SIMPLE(linkat, (int from_folder, const char *from, int to_folder, const char *to, int flags),
        (int, const char *, int, const char *, int), from_folder, from, to_folder, to, flags)
 SIMPLE(unlink, (const char *path), (const char *), path)
+SIMPLE(mkdir, (const char *path, mode_t mode), (const char *, mode_t), path, mode)
+SIMPLE(rmdir, (const char *path), (const char *), path)
+SIMPLE(chmod, (const char *path, mode_t mode), (const char *, mode_t), path, mode)
+SIMPLE(utimensat, (int folder, const char *path, const struct timespec times[2], int flags),
+       (int, const char *, const struct timespec *, int), folder, path, times, flags)
 
 char *realpath(const char *path, char *resolved)
 {

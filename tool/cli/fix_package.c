@@ -107,11 +107,13 @@ struct tally {
     enum exit_code exit_code; /* of those in the way */
 };
 
-static struct tally count_files(const struct package_fix *fix)
+static struct tally count_files(struct package_fix *fix)
 {
     struct tally tally = {.exit_code = EXIT_CLEAN};
     for (size_t i = 0; i < fix->parcel.count; i++) {
         const struct package_file *file = &fix->files[i];
+        if (file->is_reported && (!file->written.chars || !file->not_written.chars))
+            fix->outcome->arena.exhausted = true; /* what cannot be said must not pass in silence */
         tally.file_count += !fix->parcel.entries[i].is_folder;
         tally.image_count += file->is_image;
         tally.fixed_count += file->is_fixed;
@@ -252,7 +254,7 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
         }
     }
     if (fix.temporary)
-        folder_remove(fix.temporary, &outcome->arena);
+        fix_package_give_up_output(&fix);
     if (!outcome->wrote && outcome->status == STATUS_FIXED && fix.out)
         outcome->status = STATUS_ERROR;
     hand_over_reports(&fix, ordered, number);

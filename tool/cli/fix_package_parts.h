@@ -34,6 +34,7 @@ struct package_fix {
     unsigned platforms;      /* of all INF files */
     bool writes_folder;
     const char *temporary; /* the new folder, until it has its name */
+    char *path_room;       /* for the longest path in it: taking it away must not need memory */
     struct pipeline_options pipeline;
 };
 
@@ -52,6 +53,9 @@ bool fix_package_stage(struct package_fix *fix, size_t number, struct span bytes
 bool fix_package_begin_output(struct package_fix *fix, struct finding *error);
 bool fix_package_write(struct package_fix *fix, struct span archive, struct finding *error);
 bool fix_package_request_catalogs(struct package_fix *fix, struct finding *error);
+
+/* Takes the staged folder away, by the names that were put into it. */
+void fix_package_give_up_output(struct package_fix *fix);
 
 /* Does catalog `number` list a file that was changed? *name is the first such file. */
 bool fix_package_is_stale(const struct package_fix *fix, size_t number, const char **name);

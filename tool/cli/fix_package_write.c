@@ -34,12 +34,30 @@ static bool create_folders(struct package_fix *fix, const char *name, bool is_fo
            folder_create(arena_printf(arena, "%s/%s", fix->temporary, name), arena, error);
 }
 
+/* Room for the path of any entry below the temporary folder. */
+static bool make_path_room(struct package_fix *fix)
+{
+    size_t longest_nbytes = 0;
+    for (size_t i = 0; i < fix->parcel.count; i++) {
+        size_t nbytes = strlen(fix->parcel.entries[i].name);
+        longest_nbytes = nbytes > longest_nbytes ? nbytes : longest_nbytes;
+    }
+    fix->path_room = arena_alloc(&fix->outcome->arena, strlen(fix->temporary) + longest_nbytes + 2);
+    return fix->path_room != NULL;
+}
+
 bool fix_package_begin_output(struct package_fix *fix, struct finding *error)
 {
     if (!fix->out || !fix->writes_folder)
         return true;
-    fix->temporary = folder_create_temporary(fix->out, &fix->outcome->arena, error);
+    const char *temporary = folder_create_temporary(fix->out, &fix->outcome->arena, error);
     const char *last = "";
+    fix->temporary = temporary;
+    if (temporary && !make_path_room(fix)) {
+        folder_take_away(temporary, true, &fix->outcome->arena);
+        fix->temporary = NULL;
+        return true; /* the arena says so */
+    }
     for (size_t i = 0; fix->temporary && i < fix->parcel.count; i++) {
         const char *name = fix->parcel.entries[i].name;
         const char *slash = strrchr(name, '/');
@@ -51,6 +69,30 @@ bool fix_package_begin_output(struct package_fix *fix, struct finding *error)
         last = name;
     }
     return fix->temporary != NULL;
+}
+
+void fix_package_give_up_output(struct package_fix *fix)
+{
+    size_t base_nbytes = strlen(fix->temporary);
+    memcpy(fix->path_room, fix->temporary, base_nbytes);
+    char *name = fix->path_room + base_nbytes + 1;
+    name[-1] = '/';
+    for (size_t i = 0; i < fix->parcel.count; i++) {
+        strcpy(name, fix->parcel.entries[i].name);
+        if (!fix->parcel.entries[i].is_folder)
+            folder_take_away(fix->path_room, false, &fix->outcome->arena);
+    }
+    /* All folders on the way, from the deepest up; one that still holds another goes with that one. */
+    for (size_t i = fix->parcel.count; i-- > 0;) {
+        strcpy(name, fix->parcel.entries[i].name);
+        if (fix->parcel.entries[i].is_folder)
+            folder_take_away(fix->path_room, true, &fix->outcome->arena);
+        for (char *slash; (slash = strrchr(name, '/'));) {
+            *slash = 0;
+            folder_take_away(fix->path_room, true, &fix->outcome->arena);
+        }
+    }
+    folder_take_away(fix->temporary, true, &fix->outcome->arena);
 }
 
 /* Catalogs that do not match any more, and in a folder that holds only repaired images nothing else. */
@@ -124,9 +166,10 @@ static bool write_archive(struct package_fix *fix, struct span archive, struct f
         changes[i] = (struct zip_change){fates[fix->changes[i].fate], fix->parcel.entries[i].bytes,
                                          fix->changes[i].bytes};
     if (!changes || !zip_rewrite(archive, changes, fix->parcel.count, arena, &rewritten, &problem)) {
-        *error = finding_make(arena, HVCI9050_PACKAGE_DAMAGED, LEVEL_ERROR,
-                              "The archive %s, so no new one is made.",
-                              problem ? problem : "needs more memory than there is");
+        *error = problem ? finding_make(arena, HVCI9050_PACKAGE_DAMAGED, LEVEL_ERROR,
+                                        "The archive %s, so no new one is made.", problem)
+                         : finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR,
+                                        "There was not enough memory for the new archive.");
         error->cure = "Unpack it, name the folder, and pack the new folder.";
         return false;
     }

@@ -60,6 +60,10 @@ bool folder_set_look(const char *path, const struct file_look *look, struct aren
  * changed. */
 bool folder_rename(const char *path, const char *new_path, struct arena *arena, struct finding *error);
 
+/* Takes a file, or an empty folder, away; nothing is said when that fails. On POSIX systems it needs no
+ * memory. */
+void folder_take_away(const char *path, bool is_folder, struct arena *arena);
+
 /* Takes a folder away with all that is in it, as far as the system lets us. */
 void folder_remove(const char *path, struct arena *arena);
 

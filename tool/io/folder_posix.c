@@ -215,18 +215,23 @@ bool folder_rename(const char *path, const char *new_path, struct arena *arena, 
     return true;
 }
 
+void folder_take_away(const char *path, bool is_folder, struct arena *arena)
+{
+    (void)arena;
+    if (is_folder)
+        (void)chmod(path, 0700);
+    if (is_folder)
+        (void)rmdir(path);
+    else
+        (void)unlink(path);
+}
+
 void folder_remove(const char *path, struct arena *arena)
 {
     struct folder_list list;
     struct finding error;
     if (folder_walk(path, arena, &list, &error))
-        for (size_t i = list.count; i-- > 0;) {
-            if (list.items[i].kind != FOLDER_FOLDER) {
-                (void)unlink(list.items[i].path);
-                continue;
-            }
-            (void)chmod(list.items[i].path, 0700);
-            (void)rmdir(list.items[i].path);
-        }
+        for (size_t i = list.count; i-- > 0;)
+            folder_take_away(list.items[i].path, list.items[i].kind == FOLDER_FOLDER, arena);
     (void)rmdir(path);
 }

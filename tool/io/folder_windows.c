@@ -234,23 +234,24 @@ bool folder_rename(const char *path, const char *new_path, struct arena *arena, 
     return true;
 }
 
+void folder_take_away(const char *path, bool is_folder, struct arena *arena)
+{
+    const wchar_t *wide_path = wide_file_path(path, arena);
+    if (!wide_path)
+        return;
+    (void)SetFileAttributesW(wide_path, FILE_ATTRIBUTE_NORMAL);
+    if (is_folder)
+        (void)RemoveDirectoryW(wide_path);
+    else
+        (void)DeleteFileW(wide_path);
+}
+
 void folder_remove(const char *path, struct arena *arena)
 {
     struct folder_list list;
     struct finding error;
-    const wchar_t *wide_path;
     if (folder_walk(path, arena, &list, &error))
-        for (size_t i = list.count; i-- > 0;) {
-            wide_path = wide_file_path(list.items[i].path, arena);
-            if (!wide_path)
-                continue;
-            (void)SetFileAttributesW(wide_path, FILE_ATTRIBUTE_NORMAL);
-            if (list.items[i].kind == FOLDER_FOLDER)
-                (void)RemoveDirectoryW(wide_path);
-            else
-                (void)DeleteFileW(wide_path);
-        }
-    wide_path = wide_file_path(path, arena);
-    if (wide_path)
-        (void)RemoveDirectoryW(wide_path);
+        for (size_t i = list.count; i-- > 0;)
+            folder_take_away(list.items[i].path, list.items[i].kind == FOLDER_FOLDER, arena);
+    folder_take_away(path, true, arena);
 }
