@@ -48,9 +48,9 @@ const struct key_row policy_keys[] = {
      "default"},
     {SECTION_FIX, NULL, KEY_RULE_REPAIR, "enforce, fix or never",
      "Who may repair it? enforce: the step behind the linker, by itself, where it is an error. fix: only\n"
-     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce, but fix for HVCI22xx\n"
-     "and calls. HVCI2000 or HVCI2002 = enforce changes what drivers do: it is what \"hvcifix fix --nx\" "
-     "does.",
+     "somebody who calls \"hvcifix fix\". never: nobody. Without a line it is enforce,\n"
+     "but fix for HVCI22xx and for calls. HVCI2000 = enforce, or HVCI2002, is what\n"
+     "\"hvcifix fix --nx\" does: it changes what drivers do.",
      "enforce"},
     {SECTION_REQUIRE, "nx-compat", KEY_REQUIRE, "yes or any",
      "The header says that data is not executed (NX_COMPAT).", "yes"},
