@@ -565,7 +565,7 @@ static void what_init_writes_is_accepted(void **state)
                                             : preset && strcmp(preset, "whcp") == 0 ? MODE_REJECT
                                                                                     : MODE_FIX);
         /* Without its comment signs every key of it is valid too. */
-        char open[8192];
+        char open[16384];
         size_t nbytes = 0;
         for (const char *at = text; *at; at++) {
             bool is_key = *at == ';' && at[1] != ' ' && (at == text || at[-1] == '\n');
