@@ -35,7 +35,8 @@ static void an_unreadable_file_has_its_problem(void **state)
     assert_string_equal(
         compact(hand, image_json(hand)),
         "{\"images\":[{\"path\":\"x.sys\",\"machine\":null,\"subsystem\":null,\"role\":null,"
-        "\"status\":\"error\",\"target\":\"1703\",\"written\":false,\"output\":null,\"remark\":null,"
+        "\"status\":\"error\",\"target\":\"1703\",\"written\":false,\"output\":null,\"undo\":null,\"remark\":"
+        "null,"
         "\"rules\":[],\"findings\":["
         "{\"code\":\"HVCI9001\",\"level\":\"error\",\"section\":null,\"rva\":null,\"file_offset\":null,"
         "\"count\":1,\"message\":\"No \\\"MZ\\\".\",\"evidence\":[],\"windows\":null,\"cure\":null}],"
@@ -86,7 +87,8 @@ static void a_repair_tells_everything(void **state)
     assert_string_equal(
         without_rules,
         "{\"images\":[{\"path\":\"x.sys\",\"machine\":\"x64\",\"subsystem\":\"native\",\"role\":\"kernel\","
-        "\"status\":\"fixed\",\"target\":\"1703\",\"written\":true,\"output\":\"o.sys\",\"remark\":\"Remark."
+        "\"status\":\"fixed\",\"target\":\"1703\",\"written\":true,\"output\":\"o.sys\",\"undo\":null,"
+        "\"remark\":\"Remark."
         "\",\"rules\":[],\"findings\":["
         "{\"code\":\"HVCI2102\",\"level\":\"note\",\"section\":\"INIT\",\"rva\":4294963200,"
         "\"file_offset\":504,\"count\":1,\"message\":\"M.\",\"evidence\":[\"Fact.\"],\"windows\":\"W.\","
