@@ -260,20 +260,17 @@ class Doctor(unittest.TestCase):
 
     def test_calls(self):
         """Where code asks for executable memory, --nx is tried, and named only where it helps."""
-        seen = set()
-        for f in matrix.read():
-            if "nx" not in f.file_name and "pool" not in f.file_name:
-                continue
-            done = tool.run("doctor", "--format", "json", f.path, alone=True)
-            page = json.loads(done.stdout)["doctor"]
-            fixes = self.here(page, "hvcifix fix")
-            if page["images"][0]["nx"]:
-                self.assertIn("--nx", fixes[0])
-                seen.add("nx")
-            elif fixes:
-                self.assertNotIn("--nx", fixes[0])
-            if len(seen) == 1 and tool.IS_WINDOWS:
-                break
+        for name, helps in (("executable_pool_x64", True), ("executable_pool_x86", True), ("wx_text_x64", False)):
+            text, page = self.doctor(self.put(name + ".sys", fixture(name)), 1)
+            image, = page["images"]
+            self.assertEqual((image["nx"], image["state"]), (helps, "fixable"))
+            fix, = self.here(page, "hvcifix fix")
+            self.assertEqual(fix, f"hvcifix fix --in-place{' --nx' if helps else ''} {name}.sys")
+            self.assertEqual("changes what the driver does" in text, helps)
+            self.assertEqual("HVCI2000" in {finding["code"] for finding in image["findings"]}, helps)
+            if helps and not tool.IS_WINDOWS:
+                self.sh(fix)
+                self.sh(f"hvcifix check {name}.sys")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import subprocess
 
 from support import wine
 
-READING = ("check", "show", "verify", "explain", "rules", "help")
+UNDO = ".hvcifix-undo"
+READING = ("check", "show", "verify", "explain", "rules", "help", "doctor")
 SYSTEM_REASON = re.compile(rb"failed: [^\n]*? \(system code \d+\)\.")
 NOT_IN_WINDOWS_NAMES = set('<>:"|?*\\') | {chr(code) for code in range(32)}
 
@@ -60,6 +61,11 @@ def files_of(arguments, cwd):
             found[path] = None
             if next(iter(arguments)) == "enforce":
                 found[path + ".rejected"] = None
+    if next(iter(arguments), "") in ("fix", "restore"):
+        for path in list(found):
+            found.setdefault(path + UNDO)
+            if path.endswith(UNDO):
+                found.setdefault(path.removesuffix(UNDO))
     for path in found:
         if os.path.isfile(path):
             with open(path, "rb") as file:

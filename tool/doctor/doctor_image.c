@@ -15,6 +15,9 @@ static const char *copy(struct arena *arena, const char *words)
 static void add_text(struct arena *arena, struct doctor_texts *texts, unsigned code, const char *words,
                      enum finding_level level)
 {
+    /* What is said of each of many findings in the same words is said once. */
+    if (texts->count != 0 && strcmp(texts->items[texts->count - 1].words, words) == 0)
+        return;
     struct doctor_text *items =
         arena_grow(arena, texts->items, texts->count, &texts->capacity, texts->count + 1, sizeof *items);
     if (!items)
@@ -24,13 +27,14 @@ static void add_text(struct arena *arena, struct doctor_texts *texts, unsigned c
         code != 0 ? arena_printf(arena, "HVCI%04u", code) : NULL, copy(arena, words), level};
 }
 
+/* The worst first. */
 static void add_findings(struct arena *arena, struct doctor_texts *texts, const struct finding_list *findings,
                          enum finding_level least)
 {
-    for (size_t i = 0; i < findings->count; i++)
-        if (findings->items[i].level >= least)
-            add_text(arena, texts, (unsigned)findings->items[i].code, findings->items[i].message,
-                     findings->items[i].level);
+    for (enum finding_level level = LEVEL_ERROR; level >= least; level--)
+        for (size_t i = 0; i < findings->count; i++)
+            if (findings->items[i].level == level)
+                add_text(arena, texts, (unsigned)findings->items[i].code, findings->items[i].message, level);
 }
 
 static void add_changes(struct arena *arena, struct doctor_texts *texts, const struct plan *plan)
@@ -49,7 +53,7 @@ static void add_changes(struct arena *arena, struct doctor_texts *texts, const s
             has_layout = true;
         } else if (change->kind == CHANGE_DROP_SIGNATURE) {
             add_text(arena, texts, 0, "The signature in the file is cut off; it would be stale.", LEVEL_NOTE);
-        } else if (change->kind != CHANGE_CHECKSUM) {
+        } else if (change->kind != CHANGE_CHECKSUM && change->field) {
             add_text(arena, texts, 0,
                      arena_printf(arena, "%s%s%s. %s", change->section ? "Section " : "",
                                   change->section ? change->section
@@ -88,8 +92,8 @@ static bool is_about_calls(unsigned code)
     return code >= 2000 && code <= 2002;
 }
 
-/* Does a repair with --nx leave no error, where the plain one leaves some? */
-static void try_nx(const struct doctor_case *one, const struct catalog_index *catalogs,
+/* Where a repair with --nx leaves no error, it is what there is to tell. */
+static void try_nx(const struct doctor_case *one, const struct catalog_index *catalogs, struct arena *arena,
                    struct doctor_image *image)
 {
     struct pipeline_options pipeline = treatment(one, catalogs);
@@ -97,6 +101,18 @@ static void try_nx(const struct doctor_case *one, const struct catalog_index *ca
     pipeline.adds_nx = true;
     run(one, &pipeline, &outcome);
     image->nx_helps = outcome.status == STATUS_FIXED && outcome.exit_code == EXIT_CLEAN;
+    if (image->nx_helps) {
+        image->state = DOCTOR_FIXABLE;
+        image->is_assumed = outcome.has_verdict && outcome.verdict.result == VERIFY_PROVED_WITH_ASSUMPTIONS;
+        image->changes = image->refusals = image->remaining = (struct doctor_texts){0};
+        add_text(arena, &image->changes, 0,
+                 "With --nx, calls that may ask for executable memory are led through stubs that add the "
+                 "no-execute "
+                 "flag: that changes what the driver does.",
+                 LEVEL_NOTE);
+        add_changes(arena, &image->changes, &outcome.plan);
+        add_findings(arena, &image->remaining, &outcome.remaining, LEVEL_WARNING);
+    }
     pipeline_release(&outcome);
 }
 
@@ -159,6 +175,6 @@ bool doctor_image_examine(const struct doctor_case *one, struct arena *arena, st
                            outcome.findings.items[i].level >= LEVEL_WARNING;
     pipeline_release(&outcome);
     if (image->needs_nx && is_done)
-        try_nx(one, &none, image);
+        try_nx(one, &none, arena, image);
     return is_done && !arena->exhausted;
 }

@@ -67,8 +67,7 @@ static bool any_signed_to_repair(const struct doctor *doctor)
 {
     for (size_t i = 0; i < doctor->image_count; i++)
         if (doctor->images[i].is_signed &&
-            (doctor->images[i].state == DOCTOR_FIXABLE || doctor->images[i].state == DOCTOR_PARTLY ||
-             (doctor->images[i].needs_nx && doctor->images[i].nx_helps)))
+            (doctor->images[i].state == DOCTOR_FIXABLE || doctor->images[i].state == DOCTOR_PARTLY))
             return true;
     return false;
 }
@@ -297,12 +296,11 @@ void doctor_steps_make(struct doctor *doctor, enum shell here, struct doctor_ste
 {
     struct step_maker maker = {.doctor = doctor, .here = here, .steps = steps, .repaired = doctor->path};
     *steps = (struct doctor_steps){0};
-    bool can_load = false, can_bear = false, is_changed = needs_repair(doctor) || any_nx(doctor);
+    bool can_load = false, can_bear = false, is_changed = needs_repair(doctor);
     bool is_chosen = false;
     for (size_t i = 0; i < doctor->image_count; i++) {
         const struct doctor_image *image = &doctor->images[i];
-        bool is_good =
-            image->is_kernel && (image->state <= DOCTOR_FIXABLE || (image->needs_nx && image->nx_helps));
+        bool is_good = image->is_kernel && image->state <= DOCTOR_FIXABLE;
         can_load |= is_good;
         can_bear |= is_good && !image->is_outside;
         /* The test is about the first driver that was repaired, or else the first that is well. */

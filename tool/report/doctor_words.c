@@ -68,12 +68,14 @@ const char *doctor_state_words(const struct doctor_image *image)
         return image->is_signed ? "loads as it is; left alone, since a change would cost its signature"
                                 : "loads as it is";
     case DOCTOR_FIXABLE:
+        if (image->nx_helps)
+            return "can be repaired, with --nx";
         return image->is_assumed ? "can be repaired; some of it rests on stated assumptions"
                                  : "can be repaired with proof";
     case DOCTOR_PARTLY:
-        return image->nx_helps ? "can be repaired, with --nx" : "can be repaired in part; errors stay";
+        return "can be repaired in part; errors stay";
     case DOCTOR_REFUSED:
-        return image->nx_helps ? "can be repaired, with --nx" : "cannot be repaired with proof";
+        return "cannot be repaired with proof";
     case DOCTOR_BYSTANDER:
         return "no kernel driver: memory integrity does not judge it";
     case DOCTOR_UNREADABLE:
@@ -89,7 +91,7 @@ static bool is_well(const struct doctor_image *image)
 
 static bool is_curable(const struct doctor_image *image)
 {
-    return image->state == DOCTOR_FIXABLE || (image->needs_nx && image->nx_helps);
+    return image->state == DOCTOR_FIXABLE;
 }
 
 bool doctor_needs_signature(const struct doctor *doctor)
@@ -109,6 +111,10 @@ const char *doctor_summary(const struct doctor *doctor)
         curable_count += image->is_kernel && is_curable(image);
         outside_count += image->is_kernel && image->is_outside;
     }
+    if (doctor_count(doctor, DOCTOR_UNREADABLE) == doctor->image_count)
+        return "It cannot be judged: Windows may refuse it, or read it differently from what is read here. "
+               "Take the "
+               "file from its maker again.";
     if (kernel_count == 0)
         return "There is no kernel driver here, and memory integrity judges no others.";
     if (well_count == kernel_count)

@@ -69,7 +69,7 @@ static void add_wrong(struct text *text, const struct doctor *doctor)
         }
         add_image_line(text, image);
         if (image->is_kernel || image->state == DOCTOR_UNREADABLE)
-            add_texts(text, image->findings.count != 0 ? &image->findings : &image->refusals);
+            add_texts(text, image->state == DOCTOR_UNREADABLE ? &image->refusals : &image->findings);
         if (image->is_kernel && image->is_outside)
             add_paragraph(
                 text, BODY_INDENT,
@@ -84,34 +84,42 @@ static void add_wrong(struct text *text, const struct doctor *doctor)
                                    bystander_count == 1 ? "it" : "them"));
 }
 
-static void add_changes(struct text *text, const struct doctor *doctor)
+/* One part of the page: what `of` gives of each driver, under one heading. */
+static void add_part(struct text *text, const struct doctor *doctor, const char *heading,
+                     const struct doctor_texts *(*of)(const struct doctor_image *image))
 {
     bool has_heading = false;
     for (size_t i = 0; i < doctor->image_count; i++) {
-        const struct doctor_image *image = &doctor->images[i];
-        bool says = image->changes.count != 0 || (image->refusals.count != 0 && image->findings.count != 0) ||
-                    image->needs_nx;
-        if (!says || !image->is_kernel || image->state == DOCTOR_LEFT)
+        const struct doctor_texts *texts = of(&doctor->images[i]);
+        if (!texts || texts->count == 0)
             continue;
         if (!has_heading)
-            add_heading(text, "WHAT A REPAIR CHANGES (a dry run has just proved it)");
+            add_heading(text, heading);
         has_heading = true;
         if (doctor->image_count > 1)
-            add_paragraph(text, HEAD_INDENT, image->path);
-        add_texts(text, &image->changes);
-        if (image->needs_nx && image->nx_helps)
-            add_item(
-                text, BODY_INDENT,
-                "With --nx, calls that ask for executable memory get the no-execute flag: that changes what "
-                "the driver does.");
-        if (image->state == DOCTOR_REFUSED || image->state == DOCTOR_PARTLY)
-            add_texts(text, &image->refusals);
-        if (image->remaining.count != 0 && !image->nx_helps) {
-            add_paragraph(text, BODY_INDENT, "What stays, and has to be cured at the source:");
-            add_texts(text, &image->remaining);
-        }
-        add_paragraph(text, BODY_INDENT, image->remark);
+            add_paragraph(text, HEAD_INDENT, doctor->images[i].path);
+        add_texts(text, texts);
     }
+}
+
+static bool is_repaired(const struct doctor_image *image)
+{
+    return image->state == DOCTOR_FIXABLE || image->state == DOCTOR_PARTLY;
+}
+
+static const struct doctor_texts *changes_of(const struct doctor_image *image)
+{
+    return is_repaired(image) ? &image->changes : NULL;
+}
+
+static const struct doctor_texts *remaining_of(const struct doctor_image *image)
+{
+    return is_repaired(image) ? &image->remaining : NULL;
+}
+
+static const struct doctor_texts *refusals_of(const struct doctor_image *image)
+{
+    return image->state == DOCTOR_REFUSED || image->state == DOCTOR_PARTLY ? &image->refusals : NULL;
 }
 
 static const char *where_words(enum doctor_where where)
@@ -162,7 +170,9 @@ void report_text_doctor(struct text *text, const struct doctor *doctor, const st
             add_item(text, HEAD_INDENT, doctor_first[i]);
     }
     add_wrong(text, doctor);
-    add_changes(text, doctor);
+    add_part(text, doctor, "WHAT A REPAIR CHANGES (a dry run has just shown it)", changes_of);
+    add_part(text, doctor, "WHAT STAYS, AND HAS TO BE CURED AT THE SOURCE", remaining_of);
+    add_part(text, doctor, "WHAT STANDS IN THE WAY OF A REPAIR", refusals_of);
     if (doctor_count(doctor, DOCTOR_FIXABLE) + doctor_count(doctor, DOCTOR_PARTLY) != 0) {
         add_heading(text, "WHAT IT LEAVES ALONE");
         for (size_t i = 0; i < doctor_untouched_count; i++)
