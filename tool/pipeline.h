@@ -9,6 +9,7 @@
 #include "code/code_map.h"
 #include "emit/emit.h"
 #include "io/file.h"
+#include "pipeline_pdb.h"
 #include "plan/plan.h"
 #include "policy/baseline.h"
 #include "policy/policy_judge.h"
@@ -52,6 +53,8 @@ struct pipeline_options {
     const struct pipeline_seal *seal;     /* GOAL_FIX: or NULL */
     const char *output_path;              /* GOAL_FIX: where to write; NULL means in place */
     bool leaves_undo;                     /* GOAL_FIX in place: leave what leads back (undo/undo.h) */
+    enum pdb_wish pdb_wish;               /* GOAL_FIX */
+    const char *pdb_path;                 /* with PDB_NAMED */
     bool drop_signature;
     bool adds_nx; /* GOAL_FIX: calls that may ask for executable memory are led through stubs (plan/nx_plan.h)
                    */
@@ -128,6 +131,7 @@ struct outcome {
         nx; /* with adds_nx, kernel images: what is led through stubs, placed once there are bytes */
     struct undo_left undo;             /* with leaves_undo */
     const struct undo_file *side_file; /* what `show` draws in the place of an image; else NULL */
+    struct outcome_pdb pdb;
     struct verify_verdict verdict;
     struct finding_list remaining; /* the rules' findings about the new bytes, after a repair */
     struct demands demands;        /* what of build policy is asked of this image */

@@ -44,6 +44,18 @@ bool outcome_end_with_problem(struct outcome *outcome, const struct finding *pro
     return outcome_end(outcome, status, exit_code);
 }
 
+bool outcome_end_with_pdb_error(struct outcome *outcome)
+{
+    const struct finding *error = &outcome->pdb.error;
+    if (!outcome->pdb.has_error || error->code == HVCI9008_OUT_OF_MEMORY)
+        return outcome_end_out_of_memory(outcome);
+    bool is_write = error->code == HVCI9007_CANNOT_WRITE;
+    return outcome_end_with_problem(outcome, error, is_write ? STATUS_ERROR : STATUS_REFUSED,
+                                    is_write                                 ? EXIT_WRITE
+                                    : error->code == HVCI9030_REPAIR_REFUTED ? EXIT_DEFECT
+                                                                             : EXIT_FINDINGS);
+}
+
 /* A refusal at the place where the verifier stopped, with its reason behind `message`. */
 static bool refuse_unproved(struct outcome *outcome, enum finding_code code, const char *message,
                             const char *cure)

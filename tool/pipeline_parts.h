@@ -15,6 +15,9 @@ bool outcome_end_out_of_memory(struct outcome *outcome);
 /* A repair of ours that our verifier did not accept: nothing was written. */
 bool outcome_end_refuted(struct outcome *outcome);
 
+/* The repair ends because of its PDB: outcome->pdb.error, or memory ran out. */
+bool outcome_end_with_pdb_error(struct outcome *outcome);
+
 /* Two judges look in different ways; where one is not convinced, nothing is proved, and nothing is wrong. */
 bool outcome_is_unproved(const struct outcome *outcome);
 

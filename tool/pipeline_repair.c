@@ -35,7 +35,8 @@ static bool accept_repair(const struct acceptance *acceptance, struct span writt
     struct outcome *outcome = acceptance->outcome;
     if (outcome_is_stopped(outcome, acceptance->options))
         return false;
-    outcome->has_verdict = verify_pair(outcome->file.bytes, written, &outcome->arena, &outcome->verdict);
+    outcome->has_verdict = (outcome->pdb.renews ? verify_pair_with_new_identity : verify_pair)(
+        outcome->file.bytes, written, &outcome->arena, &outcome->verdict);
     if (!outcome->has_verdict)
         return false;
     if (outcome_is_stopped(outcome, acceptance->options))
@@ -61,7 +62,8 @@ static bool accept_repair(const struct acceptance *acceptance, struct span writt
         for (size_t k = 0; k < outcome->remaining.count; k++)
             if (change_is_for(&outcome->plan.changes[i], &outcome->remaining.items[k]))
                 return false;
-    return !outcome->arena.exhausted; /* what was not written down was not judged */
+    /* What was not written down was not judged. */
+    return !outcome->arena.exhausted && pipeline_pdb_write(outcome, acceptance->options, written);
 }
 
 /* What may replace the image: it is accepted, and what leads back from it is on the disk. */
@@ -204,6 +206,8 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         return outcome_end(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
     }
 
+    if (!pipeline_pdb_find(outcome, options))
+        return false;
     struct tried_layouts tried = {.count = 0};
     struct plan first_plan = outcome->plan;
     struct verify_verdict first_verdict = {0};
@@ -213,11 +217,16 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, arena, &outcome->output, &error) ||
             (plan_options.nx && !pipeline_nx_emit(outcome, options, plan_options.nx, &error)))
             return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
+        if (!pipeline_pdb_renew(outcome, options))
+            return outcome_end_with_pdb_error(outcome);
         /* The new bytes are final; what follows can only accept or refuse them. */
         enum file_write_result result = write_plan(outcome, options, &replacement, &error);
         if (result == FILE_WRITTEN)
             break;
+        pipeline_pdb_take_back(outcome);
         pipeline_take_undo_back(outcome);
+        if (outcome->pdb.has_error)
+            return outcome_end_with_pdb_error(outcome);
         if (result == FILE_WRITE_FAILED)
             return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
         if (outcome->undo.has_failed)
@@ -236,6 +245,7 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         }
     }
     outcome->wrote = !options->dry_run && !options->in_memory;
+    pipeline_pdb_end(outcome, options);
     bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
     return outcome_end(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
 }

@@ -49,8 +49,8 @@ def may_write(arguments):
 
 
 def files_of(arguments, cwd):
-    """{path: content} of all files that the arguments name, or that lie in a folder that they name; None for what is
-    not there."""
+    """{path: content} of all files that the arguments name, or that lie in a folder that they name, and of the PDBs
+    beside images; None for what is not there."""
     found = {}
     for argument in arguments:
         value = argument.partition("=")[2] if argument.startswith("--") else argument
@@ -59,6 +59,8 @@ def files_of(arguments, cwd):
             found.update((os.path.join(folder, name), None) for name in names)
         if value and not os.path.isdir(path):
             found[path] = None
+            if path.endswith(".sys"):
+                found.update({path[:-4] + end: None for end in (".pdb", ".pdb.hvcifix-old")})
             if next(iter(arguments)) == "enforce":
                 found[path + ".rejected"] = None
     if next(iter(arguments), "") in ("fix", "restore"):

@@ -76,9 +76,9 @@ enum finding_code {
     HVCI9056_CATALOG_STALE = 9056,        /* a catalog lists a file that was changed, so it is left out */
     HVCI9057_PACKAGE_NOT_WRITTEN = 9057,  /* an image inside was refused, so the package is not written */
     HVCI9058_SIGNING_FAILED = 9058,       /* the program of --sign-with failed, or changed too much */
-    HVCI9070_PDB_UNREADABLE = 9070,       /* a PDB that is damaged or of a kind that is not understood */
-    HVCI9071_PDB_OTHER_IMAGE = 9071,      /* a PDB that belongs to another image */
-    HVCI9072_PDB_CANNOT_FOLLOW = 9072,    /* refusal: names would be wrong after the repair */
+    HVCI9080_PDB_UNREADABLE = 9080,       /* a PDB that is damaged or of a kind that is not understood */
+    HVCI9081_PDB_OTHER_IMAGE = 9081,      /* a PDB that belongs to another image */
+    HVCI9082_PDB_CANNOT_FOLLOW = 9082,    /* refusal: names would be wrong after the repair */
     /* Printed by msbuild/build/native/HvciFix.targets alone. */
     HVCI9060_HOOK_NO_PROGRAM = 9060,
     HVCI9061_HOOK_OTHER_IMAGE = 9061,

@@ -38,6 +38,14 @@ static bool add_only(struct option_parser *parser, const char *word)
     return true;
 }
 
+static bool set_pdb_wish(struct option_parser *parser, enum pdb_wish wish)
+{
+    if (parser->options->pdb_wish != PDB_BESIDE && parser->options->pdb_wish != wish)
+        return option_fail(parser, "%s", "--pdb, --no-pdb and --keep-pdb-id exclude each other.");
+    parser->options->pdb_wish = wish;
+    return true;
+}
+
 static bool parse_format(struct option_parser *parser, const char *word)
 {
     struct cli_options *options = parser->options;
@@ -284,6 +292,16 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
                option_fail(parser, "\"%s\" is no address: hexadecimal digits, 0x may stand in front.", value);
     case OPTION_DROP_SIGNATURE:
         options->drop_signature = true;
+        return true;
+    case OPTION_PDB:
+        options->pdb_path = value;
+        return set_pdb_wish(parser, PDB_NAMED);
+    case OPTION_NO_PDB:
+        return set_pdb_wish(parser, PDB_NONE);
+    case OPTION_KEEP_PDB_ID:
+        return set_pdb_wish(parser, PDB_KEEP_ID);
+    case OPTION_NEW_PDB_ID:
+        options->new_pdb_id = true;
         return true;
     case OPTION_SIGN_WITH:
         return parse_signer(parser, value);

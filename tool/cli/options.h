@@ -73,6 +73,10 @@ enum option_id {
     OPTION_MODULE,
     OPTION_BASE,
     OPTION_DROP_SIGNATURE,
+    OPTION_PDB,
+    OPTION_NO_PDB,
+    OPTION_KEEP_PDB_ID,
+    OPTION_NEW_PDB_ID,
     OPTION_SIGN_WITH,
     OPTION_PARTIAL,
     OPTION_EXTRACT,
@@ -172,6 +176,9 @@ struct cli_options {
     bool partial, extract;   /* --partial, --extract */
     const char *driver_ver;  /* --driver-ver */
     const char *map_path;    /* --map */
+    enum pdb_wish pdb_wish;  /* --pdb, --no-pdb, --keep-pdb-id */
+    const char *pdb_path;    /* --pdb */
+    bool new_pdb_id;         /* --new-pdb-id */
     enum finding_code *only;
     size_t only_count;
     enum show_what show;

@@ -62,6 +62,8 @@ bool options_check(struct option_parser *parser)
             return option_fail(parser, "%s --extract needs a folder to write to: -o OUT.", name);
         if (options->no_undo && !options->in_place)
             return option_fail(parser, "%s leaves an undo file only with --in-place.", name);
+        if (options->pdb_path && options->path_count != 1)
+            return option_fail(parser, "%s takes one image with --pdb FILE.", name);
         if (options->map_path && options->path_count != 1)
             return option_fail(parser, "%s takes one image with --map FILE.", name);
         if (options->linker_map_path && options->path_count != 1)

@@ -195,6 +195,8 @@ static void set_treatment(struct image_run *run)
         .leaves_undo = options->verb == VERB_FIX && options->in_place && !options->no_undo,
         .drop_signature = options->drop_signature,
         .adds_nx = options->nx,
+        .pdb_wish = options->pdb_wish,
+        .pdb_path = options->pdb_path,
         .only = options->only,
         .only_count = options->only_count,
     };

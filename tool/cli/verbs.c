@@ -36,6 +36,28 @@ static void report_verdict(const struct cli_options *options, const struct repor
         report_text_verdict(text, options->paths[0], options->paths[1], verdict, style);
 }
 
+/* With --new-pdb-id the GUID by which NEW names its PDB may differ; without it, it is said when that is all.
+ */
+static bool judge_pair(const struct cli_options *options, struct span old_file, struct span new_file,
+                       struct arena *arena, struct verify_verdict *verdict)
+{
+    struct verify_verdict with_id;
+    if (options->new_pdb_id)
+        return verify_pair_with_new_identity(old_file, new_file, arena, verdict);
+    if (!verify_pair(old_file, new_file, arena, verdict))
+        return false;
+    if (verdict->result != VERIFY_REFUTED)
+        return true;
+    if (!verify_pair_with_new_identity(old_file, new_file, arena, &with_id))
+        return false;
+    if (with_id.result == VERIFY_PROVED || with_id.result == VERIFY_PROVED_WITH_ASSUMPTIONS)
+        verdict->reason = arena_printf(arena,
+                                       "%s All that is not explained is the GUID by which NEW names its PDB: "
+                                       "--new-pdb-id accepts it.",
+                                       verdict->reason);
+    return true;
+}
+
 static enum exit_code run_verify(const struct cli_options *options, const struct report_style *style,
                                  FILE *stream)
 {
@@ -53,7 +75,7 @@ static enum exit_code run_verify(const struct cli_options *options, const struct
                                           .file_offset = NO_FILE_OFFSET,
                                           .rva = NO_RVA,
                                           .in_old = !old_read};
-    else if (!verify_pair(old_file.bytes, new_file.bytes, &arena, &verdict))
+    else if (!judge_pair(options, old_file.bytes, new_file.bytes, &arena, &verdict))
         arena.exhausted = true;
     else if (verdict.result != VERIFY_UNREADABLE)
         exit_code = verdict.result == VERIFY_REFUTED ? EXIT_FINDINGS : EXIT_CLEAN;

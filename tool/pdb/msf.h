@@ -34,7 +34,7 @@ struct msf {
 };
 
 /* Reads superblock and directory. Every block that they name lies in the file, and none is named twice. False
- * with *error set: HVCI9070, or HVCI9008. Work and memory: linear in the file's size. */
+ * with *error set: HVCI9080, or HVCI9008. Work and memory: linear in the file's size. */
 bool msf_open(struct span file, struct arena *arena, struct msf *msf, struct finding *error);
 
 /* The contents of a stream, put together in the arena. Empty for a stream that does not exist. False when
@@ -50,7 +50,7 @@ struct msf_change {
 
 /* A file with the changes, ascending by stream, in the arena. All other streams keep their blocks, so that
  * they are the same bytes at the same places; what changes goes to new blocks at the end, with a new
- * directory. Blocks that nothing names any more are marked free. False with *error set: HVCI9070 (too many
+ * directory. Blocks that nothing names any more are marked free. False with *error set: HVCI9080 (too many
  * streams or blocks), or HVCI9008. */
 bool msf_change(const struct msf *msf, const struct msf_change *changes, size_t change_count,
                 struct arena *arena, struct span *file, struct finding *error);

@@ -27,7 +27,7 @@ static bool out_of_memory(struct building *building)
 
 static bool refuse(struct building *building, const char *what)
 {
-    *building->error = finding_make(building->arena, HVCI9070_PDB_UNREADABLE, LEVEL_ERROR,
+    *building->error = finding_make(building->arena, HVCI9080_PDB_UNREADABLE, LEVEL_ERROR,
                                     "The PDB cannot be written anew: %s.", what);
     building->error->cure = "Link with a larger /PDBPAGESIZE, or without a PDB.";
     return false;

@@ -9,7 +9,7 @@ static bool refuse(struct arena *arena, struct finding *error, const char *what)
                               "There was not enough memory for the PDB.");
     else
         *error =
-            finding_make(arena, HVCI9070_PDB_UNREADABLE, LEVEL_ERROR, "The PDB cannot be read: %s.", what);
+            finding_make(arena, HVCI9080_PDB_UNREADABLE, LEVEL_ERROR, "The PDB cannot be read: %s.", what);
     if (!arena->exhausted)
         error->cure = "Name the PDB that the linker wrote together with the image; if it is, link again.";
     return false;

@@ -48,7 +48,7 @@ struct pdb {
     struct omap from_source; /* from the layout that symbols mean to the image's; none: they are the same */
 };
 
-/* Reads it. The file must stay while *pdb is used. False with *error set: HVCI9070 (damaged, or a kind that
+/* Reads it. The file must stay while *pdb is used. False with *error set: HVCI9080 (damaged, or a kind that
  * is not understood), HVCI9008. Work and memory: linear in the file's size. */
 bool pdb_open(struct span file, struct arena *arena, struct pdb *pdb, struct finding *error);
 

@@ -22,7 +22,7 @@ struct pdb_symbols {
     size_t count;
 };
 
-/* All public symbols and functions that have an RVA. False with *error set: HVCI9070, HVCI9008. Work: linear
+/* All public symbols and functions that have an RVA. False with *error set: HVCI9080, HVCI9008. Work: linear
  * in the size of the streams, and sorting. */
 bool pdb_symbols_read(const struct pdb *pdb, struct arena *arena, struct pdb_symbols *symbols,
                       struct finding *error);

@@ -187,18 +187,18 @@ const struct own_code own_codes[] = {
      "accept does not keep its name, so that no later step signs or packages it, and the next build links "
      "and judges again.",
      "The messages before this one say what is wrong with the image, the policy or the command line."},
-    {HVCI9070_PDB_UNREADABLE, "the PDB cannot be read",
+    {HVCI9080_PDB_UNREADABLE, "the PDB cannot be read",
      "The file is no PDB of the format 7.00 with debug information of an image, it is damaged, or a part of "
      "it "
      "is of a kind that is not understood. Nothing was written: a debugger would show wrong names.",
      "Name the PDB that the linker wrote together with the image. To repair the image without its PDB, use "
      "--no-pdb."},
-    {HVCI9071_PDB_OTHER_IMAGE, "the PDB belongs to another image",
+    {HVCI9081_PDB_OTHER_IMAGE, "the PDB belongs to another image",
      "A PDB and its image hold the same GUID and age, and these differ; or the sections that the PDB states "
      "are "
      "not those of the image, because a tool has changed the image since.",
      "Name the PDB of this very link with --pdb. To repair the image without its PDB, use --no-pdb."},
-    {HVCI9072_PDB_CANNOT_FOLLOW, "the PDB cannot follow the repair",
+    {HVCI9082_PDB_CANNOT_FOLLOW, "the PDB cannot follow the repair",
      "The repair moves parts of the image, and the PDB could not be made to say where they are now: or "
      "--keep-pdb-id asks that it stay valid as it is, which it cannot.",
      "The message says what stands in the way. To repair the image without its PDB, use --no-pdb; the JSON "

@@ -26,6 +26,11 @@ struct verify_difference {
     bool assumed;
 };
 
+/* nbytes at old_rva of the old image are at new_rva of the new one. */
+struct verify_move {
+    uint32_t old_rva, nbytes, new_rva;
+};
+
 struct verify_verdict {
     enum verify_result result;
     struct verify_difference *differences;
@@ -40,11 +45,20 @@ struct verify_verdict {
     bool meaning_not_shown;   /* with it: what a place means, or where something went, could not be shown */
     const char *still_broken; /* proved: rules of loaders that the new image breaks as the old one did, as
                                * part of a sentence; NULL: none */
-    uint64_t step_count;      /* work done, for the tests of linearity */
+    /* A new layout that was proved: what is where, ascending by old_rva; and code of which the new image
+     * executes copies. Empty: everything is where it was. */
+    struct verify_move *moves, *copies;
+    size_t move_count, copy_count;
+    uint64_t step_count; /* work done, for the tests of linearity */
 };
 
 /* False only when memory ran out. */
 bool verify_pair(struct span old_file, struct span new_file, struct arena *arena,
                  struct verify_verdict *verdict);
+
+/* The same when the image names the PDB of its new layout: the GUID of its CodeView record may differ, and
+ * nothing else may for that reason. */
+bool verify_pair_with_new_identity(struct span old_file, struct span new_file, struct arena *arena,
+                                   struct verify_verdict *verdict);
 
 #endif

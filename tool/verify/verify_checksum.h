@@ -10,4 +10,7 @@
  * loaded. Refutes otherwise; explains the field when it changed. */
 bool verify_checksum(struct verify_case *judged);
 
+/* The checksum that belongs into a file whose CheckSum field lies at checksum_foff. */
+uint32_t verify_checksum_of(struct span file, uint64_t checksum_foff);
+
 #endif

@@ -293,7 +293,8 @@ bool verify_moved(struct verify_case *judged)
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
         verify_moved_sections(&moves) && verify_moved_split(&moves) && verify_moved_called(&moves) &&
-        verify_checksum(judged) && verify_flags(judged) && explain(&moves) && verify_repairs_explain(&moves);
+        verify_checksum(judged) && verify_flags(judged) && explain(&moves) &&
+        verify_repairs_explain(&moves) && verify_tell_moves(&moves);
     judged->verdict->step_count += moves.code.step_count;
     /* With another map the bytes might be right: what was found speaks against the guess only. */
     struct verify_verdict *verdict = judged->verdict;

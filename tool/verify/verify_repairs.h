@@ -75,6 +75,9 @@ bool verify_repairs_rest(struct verify_moves *moves);
 /* 5. The verdict's list. False when memory ran out. */
 bool verify_repairs_explain(struct verify_moves *moves);
 
+/* 6. The proved map goes into the verdict. False when memory ran out. */
+bool verify_tell_moves(struct verify_moves *moves);
+
 /* Adds a range of the new image that comes from the repair. */
 bool verify_repairs_add(struct verify_moves *moves, uint32_t rva, uint64_t nbytes, const char *what);
 /* Adds a relocation that the repair needs. */

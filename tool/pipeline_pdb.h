@@ -1,0 +1,71 @@
+/* pipeline_pdb.h - the PDB of an image that gets a new layout.
+ * Takes: the image, its path, a wish.  Gives: a new PDB beside the new image, and one new GUID in both.
+ * Must not: fail a repair because of a PDB that nobody named; leave a PDB and an image that do not belong
+ * together without a word.
+ *
+ * Where nothing but headers changes, names stay where they are: the old PDB stays valid and is left alone. */
+#ifndef HVCIFIX_PIPELINE_PDB_H
+#define HVCIFIX_PIPELINE_PDB_H
+
+#include "pdb/pdb_move.h"
+
+#include "io/file.h"
+
+struct outcome;
+struct pipeline_options;
+
+/* A PDB that is replaced is kept under this name until its image is, too; fix --in-place keeps it for good.
+ */
+#define PDB_KEPT_SUFFIX ".hvcifix-old"
+
+enum pdb_wish {
+    PDB_BESIDE, /* the one beside the image, if there is one */
+    PDB_NAMED,  /* this one, or nothing is repaired */
+    PDB_NONE,   /* none: the image keeps its identity */
+    PDB_KEEP_ID /* the identity must not change: a layout in which something moves is refused */
+};
+
+struct outcome_pdb {
+    bool is_usable;    /* read, and it belongs to the image */
+    bool has_codeview; /* the image names a PDB */
+    bool renews;       /* the layout at hand gives the image a new GUID */
+    bool replaces;     /* `path` and `new_path` are one file */
+    struct codeview codeview;
+    const char *path; /* what was read */
+    struct file_content file;
+    struct pdb pdb;
+    const char *why_not;   /* the PDB beside the image cannot be used; a sentence, or NULL */
+    const char *new_path;  /* what is, or would be, written */
+    const char *kept_path; /* where a PDB that is replaced is kept */
+    bool wrote, wrote_kept;
+    struct span new_file;
+    bool has_error; /* `error` ends the repair */
+    struct finding error;
+};
+
+/* Looks for the PDB, once it is known that something changes. False when the repair ends: the outcome says
+ * why. */
+bool pipeline_pdb_find(struct outcome *outcome, const struct pipeline_options *options);
+
+/* Behind emit: gives the new image a new GUID when its parts have moved, and makes the PDB. False with
+ * outcome->pdb.error set. */
+bool pipeline_pdb_renew(struct outcome *outcome, const struct pipeline_options *options);
+
+/* When the image is proved, and before it is replaced: proves the PDB and writes it. False with
+ * outcome->pdb.error set; the files are as they were. */
+bool pipeline_pdb_write(struct outcome *outcome, const struct pipeline_options *options,
+                        struct span new_image);
+
+/* The image was not replaced: what pipeline_pdb_write() did is undone. */
+void pipeline_pdb_take_back(struct outcome *outcome);
+
+/* All is well: says what became of the PDB, and removes what was kept for a moment. */
+void pipeline_pdb_end(struct outcome *outcome, const struct pipeline_options *options);
+
+/* Where the parts of that are (pipeline_pdb_files.c). The PDB beside an image: outcome->pdb is filled, or
+ * says why not. */
+void pipeline_pdb_search(struct outcome *outcome, const char *named_path);
+/* new_path and kept_path. False when memory ran out. */
+bool pipeline_pdb_name(struct outcome *outcome, const struct pipeline_options *options);
+
+#endif
