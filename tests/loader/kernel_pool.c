@@ -63,8 +63,51 @@ static STDCALL void free_tagged(void *memory, uint32_t tag)
     (void)tag;
 }
 
+/* Lists and mappings: the call is written down, but for its flags; a mapping is none. */
+static STDCALL void begin_list(void *list, void *allocates, void *frees, uint32_t flags, size_t nbytes,
+                               uint32_t tag, uint16_t depth)
+{
+    (void)list;
+    (void)allocates;
+    (void)frees;
+    (void)flags;
+    (void)tag;
+    (void)depth;
+    allocate("ExInitializeNPagedLookasideList", nbytes);
+}
+
+static STDCALL void *allocate_mdl(void *memory, uint32_t nbytes, uint8_t is_secondary, uint8_t charges,
+                                  void *irp)
+{
+    (void)memory;
+    (void)is_secondary;
+    (void)charges;
+    (void)irp;
+    return allocate("IoAllocateMdl", nbytes);
+}
+
+static STDCALL void *map_mdl(void *mdl, uint8_t mode, uint32_t cache, void *base, uint32_t stops,
+                             uint32_t priority)
+{
+    (void)mdl;
+    (void)cache;
+    (void)base;
+    (void)stops;
+    (void)priority;
+    allocate("MmMapLockedPagesSpecifyCache", mode);
+    return NULL;
+}
+
 uintptr_t kernel_pool_address(const char *name)
 {
+    if (text_is(name, "ExInitializeNPagedLookasideList"))
+        return (uintptr_t)begin_list;
+    if (text_is(name, "IoAllocateMdl"))
+        return (uintptr_t)allocate_mdl;
+    if (text_is(name, "MmMapLockedPagesSpecifyCache"))
+        return (uintptr_t)map_mdl;
+    if (text_is(name, "ExDeleteNPagedLookasideList") || text_is(name, "IoFreeMdl"))
+        return (uintptr_t)free_pool;
     if (text_is(name, "ExAllocatePool"))
         return (uintptr_t)allocate_pool;
     if (text_is(name, "ExAllocatePoolWithTag") || text_is(name, "ExAllocatePoolWithQuotaTag"))
