@@ -56,7 +56,7 @@ ANSWERS = {
 # stream of faults.c; a mutex that exists can be locked. fgets() and fopen64() are inih's, linked in whole, for files
 # that it would open itself; sync_file_range() only asks for what fsync() does.
 HARMLESS = re.compile(r"""_.*|Zydis.*|mem(chr|cmp|cpy|move|set)|
-    str(chr|cmp|cpy|cspn|error|len|ncmp|rchr|spn|str|toul|toll)|v?snprintf|time|ini_parse_stream|fgets|fopen64|
+    str(chr|cmp|cpy|cspn|error|len|ncmp|pbrk|rchr|spn|str|toul|toll)|v?snprintf|time|ini_parse_stream|fgets|fopen64|
     sync_file_range|
     posix_spawn.*|waitpid|kill|raise|sig(nal|action|addset|emptyset|procmask)| # tests/cmake/test_link.py, test_interrupt.py
     qsort|getenv|getpid|isatty|fcntl|sysconf|sched_getaffinity|madvise|mallopt|closedir|f(close|error|flush|write|printf)|
