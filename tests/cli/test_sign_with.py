@@ -66,8 +66,8 @@ class Signing(unittest.TestCase):
         with open(script, "w", encoding="ascii", newline="\r\n" if tool.IS_WINDOWS else "\n") as file:
             file.write(content + "\n")
         if not tool.IS_WINDOWS:
-            return f'sh "{script}" {{}} {"{out}" * (number == 2)}'
-        return 'cmd /c "Z:%s" {} %s' % (script.replace("/", "\\"), "{out}" * (number == 2))
+            return f"sh '{script}' {{}} {'{out}' * (number == 2)}"
+        return "cmd /c 'Z:%s' {} %s" % (script.replace("/", "\\"), "{out}" * (number == 2))
 
     def script(self, name):
         folder = tempfile.mkdtemp(prefix="hvcifix-test-")

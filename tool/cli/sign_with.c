@@ -25,8 +25,14 @@ static bool has_mark(const struct signer *signer, const char *mark)
 bool signer_parse(const char *command, struct arena *arena, struct signer *signer, const char **message)
 {
     struct argument_list list = {.arena = arena};
-    enum split_result result = split_arguments(&list, command, strlen(command), console_names_hold_quotes());
+    char *text = arena_copy_text(arena, command, strlen(command));
     *message = NULL;
+    if (!text)
+        return false;
+    /* On Windows no argument of ours can hold a quotation mark (split.h). */
+    for (char *at = strchr(text, '"') ? NULL : strchr(text, '\''); at; at = strchr(at, '\''))
+        *at = '"';
+    enum split_result result = split_arguments(&list, text, strlen(text), console_names_hold_quotes());
     *signer = (struct signer){.words = list.items, .word_count = list.count};
     if (result == SPLIT_NO_MEMORY)
         return false;

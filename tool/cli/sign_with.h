@@ -14,8 +14,8 @@ struct signer {
     const char *beside; /* files for the signer lie in a folder beside this path for as long as it runs */
 };
 
-/* Takes the command apart as a response file is; false with *message, which has one %s for the command, or
- * NULL when memory ran out. */
+/* Takes the command apart as a response file is, and where it has no double quotation marks, single ones do
+ * their work; false with *message, which has one %s for the command, or NULL when memory ran out. */
 bool signer_parse(const char *command, struct arena *arena, struct signer *signer, const char **message);
 
 /* For pipeline_seal.run; the context is a struct signer. One at a time. */
