@@ -22,9 +22,10 @@ include scripts/windows.mk
 include scripts/cmake_module.mk
 include scripts/manual.mk
 include scripts/nuget.mk
+include scripts/dist.mk
 
 .DEFAULT_GOAL := all
-.PHONY: help deps all demo test fuzz fixtures windows nuget relayout bench lint install clean
+.PHONY: help deps all demo test fuzz fixtures windows nuget dist relayout bench lint install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +42,8 @@ fixtures: $(FIXTURES_STAMP) ## build the defective drivers that the tests use, f
 windows: $(BUILD)/hvcifix.exe ## build the Windows program: build/hvcifix.exe (x64, static)
 
 nuget: $(NUGET_PACKAGE) ## pack the NuGet package for MSBuild (needs the .NET SDK): build/nuget/HvciFix.*.nupkg
+
+dist: $(DIST_SUMS) ## make the release archives for Linux and Windows and their checksums: build/dist
 
 test: $(TEST_PREREQUISITES) ## install what the tests need and run them all
 	@$(RUN_TESTS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # deps.sh GROUP... - installs the Debian packages that a part of the project needs and that are missing.
-# Groups: build fixtures tests fuzz lint. Quick and silent when nothing is missing. Says what it will install
+# Groups: build fixtures tests fuzz windows dist lint. Quick and silent when nothing is missing. Says what it will install
 # before it does; uses sudo when not root.
 set -eu
 
@@ -31,9 +31,10 @@ packages_of() {
         ;;
     fuzz) echo clang-19 llvm-19 libclang-rt-19-dev ;;
     windows) echo gcc-mingw-w64-x86-64-win32 binutils-mingw-w64-x86-64 libz-mingw-w64-dev cmake make apt ;;
+    dist) echo zip tar gzip ;;
     bench) echo hyperfine libarchive-tools llvm-19 pev python3 python3-pefile wine64 ;;
     lint) echo clang-tidy-19 clang-format-19 cppcheck ;;
-    *) say "unknown group $1 (build fixtures tests fuzz windows lint)" && exit 2 ;;
+    *) say "unknown group $1 (build fixtures tests fuzz windows dist lint)" && exit 2 ;;
     esac
 }
 
@@ -69,7 +70,7 @@ install() {
 }
 
 main() {
-    [ $# -gt 0 ] || { say "usage: deps.sh GROUP... (build fixtures tests fuzz windows lint)" && exit 2; }
+    [ $# -gt 0 ] || { say "usage: deps.sh GROUP... (build fixtures tests fuzz windows dist lint)" && exit 2; }
     for group in "$@"; do packages_of "$group" >/dev/null; done
     if ! command -v dpkg-query >/dev/null 2>&1; then
         say "this is no Debian; what Debian calls these packages must be there:" $(packages_of "$@")

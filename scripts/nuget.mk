@@ -10,6 +10,6 @@ $(BUILD)/nuget/hvcifix: $(BUILD)/hvcifix
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -s -Wl,--as-needed -Wl,-rpath,'$$ORIGIN/lib' -o $@ $(CLI_OBJECTS) $(BUILD)/libhvcifix.a \
 		$(LIBRARY_LIBS)
 
-$(NUGET_PACKAGE): $(NUGET_SOURCES) scripts/nuget.sh $(BUILD)/nuget/hvcifix $(BUILD)/hvcifix.exe
+$(NUGET_PACKAGE): $(NUGET_SOURCES) scripts/nuget.sh scripts/ship_parts.sh $(BUILD)/nuget/hvcifix $(BUILD)/hvcifix.exe
 	@echo "  NUGET   $@"
 	@scripts/nuget.sh $(BUILD) $(VERSION)

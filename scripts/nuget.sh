@@ -14,22 +14,7 @@ if ! command -v dotnet >/dev/null 2>&1; then
     exit 1
 fi
 
-# Whose library this is, and under which terms: Debian keeps that for each package.
-copy_terms() {
-    owner=$(dpkg-query -S "*/$(basename "$1")" 2>/dev/null | head -n 1 | cut -d : -f 1)
-    [ -z "$owner" ] || cp "/usr/share/doc/$owner/copyright" "$stage/licences/$owner.txt"
-}
-
-# The libraries of the Linux program but those of the C library, which every distribution has.
-copy_libraries() {
-    ldd "$folder/hvcifix" | awk '$2 == "=>" { print $1, $3 }' | while read -r name path; do
-        case $name in
-        libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | libresolv.so*) continue ;;
-        esac
-        cp -L "$path" "$stage/tools/linux-x64/lib/$name"
-        copy_terms "$(readlink -f "$path")"
-    done
-}
+. scripts/ship_parts.sh
 
 rm -rf "$stage" "$folder/out"
 mkdir -p "$stage/build/native" "$stage/tools/x64" "$stage/tools/linux-x64/lib" "$stage/licences"
@@ -39,10 +24,8 @@ cp LICENSE "$stage/LICENSE.txt"
 cp "$build/hvcifix.exe" "$stage/tools/x64/"
 cp "$folder/hvcifix" "$stage/tools/linux-x64/"
 if command -v dpkg-query >/dev/null 2>&1; then
-    copy_libraries
-    for name in z crypto inih cjson Zydis archive bz2 lzma zstd nettle; do # what the programs may hold themselves
-        copy_terms "$(${CC:-gcc} -print-file-name=lib$name.a)"
-    done
+    copy_libraries "$folder/hvcifix" "$stage/tools/linux-x64/lib"
+    copy_static_terms
 fi
 
 # The SDK gives all that it packs this time, so that the same files make the same package byte for byte.

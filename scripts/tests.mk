@@ -4,7 +4,7 @@
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers $(BUILD)/tests/relayout \
-	strict-loader $(if $(shell command -v dotnet 2>/dev/null),nuget)
+	strict-loader dist $(if $(shell command -v dotnet 2>/dev/null),nuget)
 RUN_TESTS = PYTHON=$(PYTHON) scripts/real_images.sh $(BUILD) && $(PYTHON) tests/run.py --build $(BUILD) $(TESTS)
 
 $(BUILD)/.deps-tests: scripts/deps.sh

@@ -27,7 +27,8 @@ $(BUILD)/windows/obj/%.rc.o: %.rc tool/cli/hvcifix.manifest tool/version.h | $(W
 
 $(BUILD)/hvcifix.exe: $(WINDOWS_OBJECTS)
 	@echo "  WINLINK $@"
-	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -s -o $@ $^ -L$$libs/lib $(WINDOWS_LINK)
+	@libs=$$(cat $(WINDOWS_LIBS_STAMP)) && $(WINDOWS_CC) -static -municode -s -Wl,--no-insert-timestamp -o $@ $^ \
+		-L$$libs/lib $(WINDOWS_LINK)
 
 WINE_HELPERS := $(patsubst tests/wine/%_windows.c,$(BUILD)/wine-helpers/%.exe,$(wildcard tests/wine/*_windows.c))
 WINE_HELPER_OBJECTS := $(filter %/wide_windows.o $(BUILD)/windows/obj/tool/base/%,$(WINDOWS_OBJECTS))
