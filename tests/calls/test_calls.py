@@ -153,6 +153,22 @@ class Fights(unittest.TestCase):
         self.judge(compile_gcc)
 
 
+LARGE = """#include <ntddk.h>
+void *volatile kept;
+__attribute__((noinline)) void NTAPI large(POOL_TYPE type)
+{
+    kept = ExAllocatePoolWithTag(NonPagedPool, 64, 1);
+    __asm__ volatile(".rept 40000\\n\\tincl %%eax\\n\\t.endr" : : : "eax", "memory");
+    kept = ExAllocatePoolWithQuotaTag(type, 64, 2);
+}
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    large((POOL_TYPE)(ULONG_PTR)path);
+    return driver != 0;
+}
+"""
+
+
 class Listing(unittest.TestCase):
     def test_names_are_those_of_the_import_libraries(self):
         """The table of tool/calls/import_stack.c against the decorated names of mingw-w64."""
@@ -178,6 +194,21 @@ class Listing(unittest.TestCase):
             self.assertEqual(places, sorted(set(places)), image["path"])
             listed += len(places)
         self.assertGreater(listed, 200)
+
+    def test_a_function_that_is_too_large(self):
+        """Its calls are unknown, by name; they are not left out."""
+        folder = tempfile.mkdtemp(prefix="hvcifix-test-")
+        self.addCleanup(shutil.rmtree, folder)
+        source = os.path.join(folder, "large.c")
+        pathlib.Path(source).write_text(LARGE, "utf-8")
+        for machine in MACHINES:
+            path = compile_gcc(machine, "-O1", folder, source)
+            calls = json.loads(tool.run("show", "--calls", "--format", "json", path).stdout)["images"][0]["calls"]
+            self.assertEqual(len(calls), 2)
+            for call in calls:
+                self.assertEqual(call["memory"]["verdict"], "unknown")
+                self.assertIn("too large", call["memory"]["reason"])
+                self.assertRegex(call["function_name"], r"^_?large(@4)?\+0x")
 
     def test_text(self):
         path = next(fixture.path for fixture in matrix.read() if fixture.file_name == "all_defects_x64")
