@@ -140,7 +140,7 @@ static bool judge(struct call_search *search, const struct call_record *call, va
                   const char *caller)
 {
     struct leaves leaves;
-    size_t allocations = 0, others = 0;
+    size_t others = 0;
     const struct leaf *first = NULL;
     if (!value_may_be_function(&search->values, target) && !may_be_result(search, target))
         return true;
@@ -149,12 +149,10 @@ static bool judge(struct call_search *search, const struct call_record *call, va
     for (size_t i = 0; i < leaves.count; i++) {
         const struct leaf *leaf = &leaves.items[i];
         bool is_null = leaf->kind == LEAF_BITS && leaf->known_bits == UINT64_MAX && leaf->value == 0;
-        if (is_allocation(leaf)) {
-            allocations++;
+        if (is_allocation(leaf))
             first = first ? first : leaf;
-        } else if (!is_null) { /* nobody calls address 0 */
+        else if (!is_null) /* nobody calls address 0 */
             others++;
-        }
     }
     if (!first)
         return true;
