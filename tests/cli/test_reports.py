@@ -200,7 +200,7 @@ class Text(Reports):
         levels = [finding["level"] for image in report for finding in image["findings"]]
         self.assertEqual(summary, f"{len(paths)} images: {statuses.count('clean')} clean, "
                                   f"{statuses.count('findings')} with findings, {statuses.count('error')} failed; "
-                                  f"{levels.count('error')} errors, "
+                                  f"{levels.count('error')} errors, {levels.count('warning')} warnings, "
                                   f"{levels.count('note')} notes")
 
     def test_quiet_prints_findings_only(self):
