@@ -3,29 +3,31 @@
 #include "report/doctor_words.h"
 
 const char *const doctor_first[] = {
-    "A repaired file has a new hash. No old signature and no old catalog covers it, so it has to be signed "
-    "again "
-    "before Windows loads it.",
-    "Your own certificate and Microsoft's: for machines of others, the driver's owner signs with an EV "
-    "certificate and "
-    "has Microsoft sign it (attestation signing or certification, Windows Hardware Developer Program).",
-    "Test-signing mode: on machines that you control, a test certificate of your own is enough (bcdedit /set "
-    "testsigning on; Secure Boot off).",
-    "A driver that is on a block list, Microsoft's or your own, must not be repaired to get around the list: "
-    "the new "
-    "hash would hide the old hole. Look it up first: Microsoft's recommended driver block rules, and "
-    "loldrivers.io. "
-    "A newer version from its maker is always the better cure.",
+    ("A repaired file has a new hash. No old signature and no old catalog covers it, so it has to be signed "
+     "again "
+     "before Windows loads it."),
+    ("Your own certificate and Microsoft's: for machines of others, the driver's owner signs with an EV "
+     "certificate and "
+     "has Microsoft sign it (attestation signing or certification, Windows Hardware Developer Program)."),
+    ("Test-signing mode: on machines that you control, a test certificate of your own is enough (bcdedit "
+     "/set "
+     "testsigning on; Secure Boot off)."),
+    ("A driver that is on a block list, Microsoft's or your own, must not be repaired to get around the "
+     "list: "
+     "the new "
+     "hash would hide the old hole. Look it up first: Microsoft's recommended driver block rules, and "
+     "loldrivers.io. "
+     "A newer version from its maker is always the better cure."),
 };
 const size_t doctor_first_count = sizeof doctor_first / sizeof doctor_first[0];
 
 const char *const doctor_untouched[] = {
-    "What the code does: instructions stay, but for the addresses in them. Where a relocation straddles a "
-    "page, a jump "
-    "to a copy, or a small piece of code at the start, is added and named; --nx alone changes more.",
+    ("What the code does: instructions stay, but for the addresses in them. Where a relocation straddles a "
+     "page, a jump "
+     "to a copy, or a small piece of code at the start, is added and named; --nx alone changes more."),
     "Exports, imports, resources, version and constants.",
-    "INF files and everything else in a package. Nothing is installed, and no setting of this machine is "
-    "changed.",
+    ("INF files and everything else in a package. Nothing is installed, and no setting of this machine is "
+     "changed."),
 };
 const size_t doctor_untouched_count = sizeof doctor_untouched / sizeof doctor_untouched[0];
 
