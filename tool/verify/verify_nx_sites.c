@@ -95,7 +95,7 @@ static bool undo_site(struct undo *undo, const struct verify_section *section, s
         return false;
     uint32_t rva = section->rva + (uint32_t)at, field_at = form->old_prefix_nbytes;
     uint8_t *bytes = undo->bytes + (section->bytes.bytes - nx->image.file.bytes) + at;
-    uint8_t number = nx->image.is_64 ? (uint8_t)(bytes[2] & 0x38) : (uint8_t)((bytes[1] & 7) << 3);
+    uint8_t number = (uint8_t)(nx->image.is_64 ? bytes[2] & 0x38 : (bytes[1] & 7) << 3);
     bool has_number = form->is_load && form->old_prefix_nbytes > 1;
     uint8_t rex_r = nx->image.is_64 && form->is_load ? (uint8_t)(bytes[0] & 4) : 0;
     nx->sites = grown;
