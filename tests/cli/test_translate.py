@@ -112,7 +112,8 @@ class RoundTrip(Case):
 
     def test_new_code(self):
         seen = set()
-        for fixture in [f for f in matrix.read() if f.name.startswith("straddle") and f.rewrite == "repairs"][::STEP]:
+        straddlers = [f for f in matrix.read() if f.name.startswith("straddle") and f.rewrite == "repairs"]
+        for fixture in straddlers[:: 2 if tool.IS_WINDOWS else 1]:
             with self.subTest(fixture.file_name):
                 found = self.fix(fixture, "--target", "1607")
                 for copy in found.json["copied_instructions"]:
@@ -288,21 +289,20 @@ class Arguments(Case):
             self.assertEqual({name: pair[0] for name, pair in named.items()}, exports, fixture.file_name)
             self.assertEqual({name: pair[1] for name, pair in named.items()}, after)
             ordered = sorted((pair[0], name) for name, pair in named.items())
-            for name, (old, new) in named.items():
-                for offset in (0, 4, 0x200, 0x900):
-                    expected = found.old_of(new + offset)
-                    if expected is None:
-                        continue
-                    word = f"new!{name}+0x{offset:x}"
-                    said = tool.run("translate", self.map_path, "-q", word).stdout.decode().strip()
-                    if expected - old == offset:
-                        self.assertEqual(said, word)
-                        checked.add("same")
-                    else:
-                        at = bisect.bisect_right(ordered, (expected, "\x7f")) - 1
-                        self.assertEqual(said, f"new!{ordered[at][1]}+0x{expected - ordered[at][0]:x}" if at >= 0
-                                         else f"new!0x{expected:x}")
-                        checked.add("other")
+            cases = [(name, offset, found.old_of(new + offset)) for name, (_, new) in named.items()
+                     for offset in (0, 4, 0x200, 0x900)]
+            cases = [case for case in cases if case[2] is not None]
+            said = tool.run("translate", self.map_path, "-q", *(f"new!{name}+0x{offset:x}" for name, offset, _ in cases)) \
+                if cases else None
+            for (name, offset, expected), word in zip(cases, said.stdout.decode().splitlines() if said else []):
+                if expected - named[name][0] == offset:
+                    self.assertEqual(word, f"new!{name}+0x{offset:x}")
+                    checked.add("same")
+                else:
+                    at = bisect.bisect_right(ordered, (expected, "\x7f")) - 1
+                    self.assertEqual(word, f"new!{ordered[at][1]}+0x{expected - ordered[at][0]:x}" if at >= 0
+                                     else f"new!0x{expected:x}")
+                    checked.add("other")
         self.assertIn("same", checked)
 
 
