@@ -11,7 +11,7 @@ $(BUILD)/dist/hvcifix: $(BUILD)/hvcifix
 		$(BUILD)/libhvcifix.a $(LIBRARY_LIBS)
 
 $(DIST_SUMS): $(BUILD)/dist/hvcifix $(BUILD)/hvcifix.exe $(MANUALS) $(DIST_NUGET) scripts/dist.sh scripts/ship_parts.sh \
-		README.md LICENSE $(wildcard docs/* cmake-module/* msbuild/*.md msbuild/build/native/*)
+		README.md LICENSE $(wildcard docs/* docs/pictures/* cmake-module/* msbuild/*.md msbuild/build/native/*)
 	@scripts/deps.sh dist
 	@echo "  DIST    $(@D)"
 	@scripts/dist.sh $(BUILD) $(VERSION) $(MAKE)

@@ -23,7 +23,7 @@ rm -rf "$folder/stage" "$folder"/*.tar.gz "$folder"/*.zip "$folder/SHA256SUMS"
 begin() { # name
     stage=$folder/stage/$1
     mkdir -p "$stage/licences" "$stage/share/doc/hvcifix"
-    cp README.md "$stage/"
+    sed 's,](docs/,](share/doc/hvcifix/,' README.md >"$stage/README.md"
     cp LICENSE "$stage/LICENSE.txt"
     cp -r docs/. "$stage/share/doc/hvcifix/"
 }

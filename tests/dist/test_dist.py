@@ -133,6 +133,10 @@ class Windows(Case):
         for name in ("README.md", "LICENSE.txt", "share/doc/hvcifix/TUTORIAL.md", "share/cmake/HvciFix/HvciFix.cmake",
                      "licences/libarchive-dev.txt", "licences/mingw-w64-x86-64-dev.txt"):
             self.assertTrue((self.root / name).stat().st_size, name)
+        pictures = re.findall(r"\]\(([^)]*\.svg)\)", (self.root / "README.md").read_text("utf-8"))
+        self.assertTrue(pictures)
+        for name in pictures:
+            self.assertTrue((self.root / name).stat().st_size, name)
 
     @unittest.skipUnless(wine.is_installed(), "Wine is not installed")
     def test_it_runs(self):

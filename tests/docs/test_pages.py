@@ -1,21 +1,16 @@
 """The documents: their commands run and say what is printed there, and what the tool makes of them is what it makes now."""
 
-import os
-import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
+import xml.etree.ElementTree as ElementTree
 
+from pages import DOCS, DOCUMENTS, FIXTURES, SOURCE, TOOL, Case, blocks
 from support import images
 
 VARIANTS = ("plain",)
-SOURCE = pathlib.Path(os.environ["HVCIFIX_SOURCE"])
-TOOL = pathlib.Path(os.environ["HVCIFIX"]).resolve()
-FIXTURES = pathlib.Path(os.environ["HVCIFIX_FIXTURES"]).resolve()
-DOCS = SOURCE / "docs"
 
 # Who runs the commands of a document's blocks ```sh.
 RUN_BY = {"ADOPTING.md": "tests/cmake/test_docs.py", "CI.md": "tests/cmake/test_docs.py",
@@ -23,25 +18,11 @@ RUN_BY = {"ADOPTING.md": "tests/cmake/test_docs.py", "CI.md": "tests/cmake/test_
           "TRANSLATE.md": "tests/docs/test_pages.py"}
 
 
-def blocks(path):
-    return [(words.split(), content) for words, content in
-            re.findall(r"^```([^\n]+)\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)]
+def tutorial_driver():
+    return next(path for path in images.real_drivers_of("x64") if "KBDNT52A64" in path)
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hvcifix-test-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        (self.folder / "bin").mkdir()
-        (self.folder / "bin" / "hvcifix").symlink_to(TOOL)
-
-    def run_command(self, command, expect):
-        environment = dict(os.environ, PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}")
-        done = subprocess.run(["sh", "-c", command], cwd=self.folder, env=environment, capture_output=True, text=True,
-                              check=False, timeout=120, stdin=subprocess.DEVNULL)
-        self.assertEqual(done.returncode, expect, f"{command}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
+class Followed(Case):
     def follow(self, name):
         """Runs the commands from top to bottom; what stands in a block ```text is among what the last ones printed."""
         count, said = 0, ""
@@ -56,14 +37,11 @@ class Case(unittest.TestCase):
                 self.assertIn(content, said)
         return count
 
-
-class Followed(Case):
     def test_tutorial(self):
-        driver = next(path for path in images.real_drivers_of("x64") if "KBDNT52A64" in path)
-        shutil.copy(driver, self.folder / "keyboard.sys")
+        shutil.copy(tutorial_driver(), self.folder / "keyboard.sys")
         (self.folder / "keyboard.sys").chmod(0o644)
         (self.folder / "crash.txt").write_text("keyboard+1040\n")
-        self.assertGreaterEqual(self.follow("TUTORIAL.md"), 14)
+        self.assertGreaterEqual(self.follow("TUTORIAL.md"), 16)
 
     def test_translate(self):
         shutil.copy(FIXTURES / "all_defects_x64.sys", self.folder / "old.sys")
@@ -85,6 +63,29 @@ class Made(Case):
         self.assertEqual((DOCS / "TROUBLESHOOTING.md").read_text("utf-8"), made)
         rules = subprocess.run([TOOL, "rules"], capture_output=True, text=True, check=True).stdout
         self.assertLessEqual(set(re.findall(r"^(HVCI\d{4})", rules, re.M)), set(re.findall(r"^## (HVCI\d{4}): ", made, re.M)))
+
+    def test_pictures(self):
+        """docs/pictures are what the HTML report draws now; each is shown somewhere, and needs nothing beside it."""
+        of = {"demo.svg": [FIXTURES / "all_defects_x64.sys"],
+              "tutorial.svg": [tutorial_driver(), "--nx", "--drop-signature"]}
+        self.assertEqual({path.name for path in (DOCS / "pictures").iterdir()}, set(of))
+        texts = {path: path.read_text("utf-8") for path in DOCUMENTS}
+        for name, words in of.items():
+            made = subprocess.run([sys.executable, SOURCE / "scripts" / "pictures.py", TOOL, *words], capture_output=True,
+                                  check=True).stdout
+            self.assertEqual((DOCS / "pictures" / name).read_bytes(), made, name)
+            self.assertTrue(any(f"(pictures/{name})" in text for text in texts.values()), name)
+            xml = ElementTree.fromstring(made)
+            self.assertEqual(xml.tag, "{http://www.w3.org/2000/svg}svg")
+            used = set(re.findall(rb"var\((--[a-z-]+)\)", made))
+            colours = [set(re.findall(rb"(--[a-z-]+):", line)) for line in made.splitlines() if b":root{" in line]
+            self.assertEqual(len(colours), 2)  # light and dark
+            for each in colours:
+                self.assertLessEqual(used, each)
+            self.assertIsNone(re.search(rb"href|\bsrc=|url\(|@import|<script", made))
+        for path, text in texts.items():
+            for target in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text):
+                self.assertTrue((path.parent / target).exists(), f"{path.name}: {target}")
 
     def test_the_transcript_in_the_readme(self):
         """Both parts of it, whole, are in what `make demo` prints."""
