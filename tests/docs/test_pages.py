@@ -1,5 +1,7 @@
 """The documents: their commands run and say what is printed there, and what the tool makes of them is what it makes now."""
 
+import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -86,6 +88,18 @@ class Made(Case):
         for path, text in texts.items():
             for target in re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text):
                 self.assertTrue((path.parent / target).exists(), f"{path.name}: {target}")
+
+    def test_calls_drivers(self):
+        """Each driver of the packages; Wine's as long as Wine is the one of the page."""
+        listed = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "real-images.txt"
+        made = subprocess.run([sys.executable, SOURCE / "scripts" / "calls_drivers.py", TOOL, listed], capture_output=True,
+                              text=True, check=True).stdout
+        (packages, wine), (packages_made, wine_made) = (
+            text.split("\n## Wine's own drivers\n") for text in ((DOCS / "CALLS-DRIVERS.md").read_text("utf-8"), made))
+        self.assertEqual(packages, packages_made)
+        self.assertGreaterEqual(int(re.search(r"are decided \((\d+) %\)", packages)[1]), 90)
+        if re.findall(r"`[0-9a-f]{16}`", wine) == re.findall(r"`[0-9a-f]{16}`", wine_made):
+            self.assertEqual(wine, wine_made)
 
     def test_the_transcript_in_the_readme(self):
         """Both parts of it, whole, are in what `make demo` prints."""
