@@ -1,5 +1,6 @@
 /* Code that fights memory integrity, and code that looks like it.
- * Before each function stands "truth: NAME CODE VERDICT[|VERDICT]", or "truth: NAME nothing". No function is inlined. */
+ * Before each function stands "truth: NAME CODE VERDICT[|VERDICT]", or "truth: NAME nothing". No function is
+ * inlined. */
 #include <ntddk.h>
 
 #ifdef __clang__
@@ -132,7 +133,8 @@ NOINLINE void map_data(void)
 /* A buffer of a caller. truth: map_buffer nothing */
 NOINLINE void map_buffer(PIRP irp)
 {
-    kept = MmMapLockedPagesSpecifyCache(irp->MdlAddress, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
+    kept =
+        MmMapLockedPagesSpecifyCache(irp->MdlAddress, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
 }
 
 /* An MDL over code that is only freed again. truth: describe_code nothing */

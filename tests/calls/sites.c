@@ -1,6 +1,8 @@
 /* Calls that may ask for executable memory, each with the verdict that its source has.
- * Behind a call stands "truth: KEY VERDICT[|VERDICT...]": KEY is a text that no other call has among its arguments.
- * Where a function is inlined its call may stand in several places: each must have one of the verdicts. */
+ * Behind a call, in its line, stands "truth: KEY VERDICT[|VERDICT...]": KEY is a text that no other call has
+ * among its arguments. Where a function is inlined its call may stand in several places: each must have one
+ * of the verdicts. */
+/* clang-format off */
 #include <ntddk.h>
 
 NTSTATUS NTAPI ZwAllocateVirtualMemory(HANDLE, PVOID *, ULONG_PTR, PSIZE_T, ULONG, ULONG);
@@ -16,6 +18,7 @@ void *volatile kept;
 PMDL volatile mdl;
 POOL_TYPE chosen_once = NonPagedPool; /* as POOL_NX_OPTIN has it */
 static POOL_TYPE chosen_again = PagedPool;
+static POOL_TYPE chosen_late = NonPagedPool; /* the same in the file, but no opt-in */
 static const POOL_TYPE never_changed = NonPagedPool;
 typedef PVOID(NTAPI *allocate_fn)(POOL_TYPE, SIZE_T, ULONG);
 static allocate_fn cached;
@@ -208,9 +211,16 @@ static NOINLINE void bits(ULONG flags)
     kept = ExAllocatePoolWithTag((POOL_TYPE)(flags | 1), 64, '6005');         // truth: '5006' no-execute
 }
 
+/* One of two variables that hold the same in the file. */
+static NOINLINE void either_variable(void)
+{
+    kept = ExAllocatePoolWithTag(choice == 12 ? chosen_once : chosen_late, 64, '3003'); // truth: '3003' depends|unknown
+}
+
 void NTAPI unload(PDRIVER_OBJECT driver)
 {
     (void)driver;
+    chosen_late = PagedPool;
     later();
 }
 
@@ -229,6 +239,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 #ifndef ONLY_POOL
     protections((HANDLE)(LONG_PTR)-1, &base, &nbytes);
     mappings();
+    either_variable();
 #endif
     many_arguments(1, 2, 3, choice, NonPagedPoolCacheAligned, choice);
     two_steps(4, NX);
