@@ -12,7 +12,11 @@ import subprocess
 import tempfile
 import unittest
 
+import jsonschema
+
 from support import pdb, tool
+
+MAP_SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "map.schema.json").read_text("utf-8"))
 
 MOVED = ["all_defects_x64", "all_defects_x86", "low_align_x64", "low_align_x86", "iat_in_text_x64", "iat_in_text_x86",
          "rich_low_80_all_defects_x64", "rich_low_80_all_defects_x86"]
@@ -138,6 +142,34 @@ class Written(Pdbs):
             self.assertEqual(new_pdb.from_source(piece["old_rva"]), piece["new_rva"])
             self.assertEqual(new_pdb.from_source(piece["old_rva"] + last), piece["new_rva"] + last)
             self.assertEqual(new_pdb.to_source(piece["new_rva"] + last), piece["old_rva"] + last)
+
+    def test_maps_have_the_names_of_the_pdb(self):
+        """Places old and new are those that a second reader finds in the old PDB and, by its OMAP tables, in the new one."""
+        for name in MOVED:
+            with self.subTest(name):
+                image = self.take(name)
+                json_map, linker_map = self.folder / "map.json", self.folder / "new.map"
+                _, new = self.fix(image, "--map", json_map, "--linker-map", linker_map)
+                content = json.loads(json_map.read_bytes())
+                jsonschema.validate(content, MAP_SCHEMA)
+                named = {(each["name"], each["old_rva"]): each["new_rva"] for each in content["names"]}
+                self.assertEqual(len(named), len(content["names"]), "a name stands there twice")
+                new_names = pdb.Pdb(new.with_suffix(".pdb")).publics()
+                lines = linker_map.read_text("ascii").split()
+                checked = 0
+                for each, old_rva in pdb.Pdb(image.with_suffix(".pdb")).publics().items():
+                    if old_rva and new_names[each]:
+                        self.assertEqual(named[each, old_rva], new_names[each], each)
+                        self.assertIn(each, lines)
+                        checked += 1
+                self.assertGreater(checked, 15)
+                # Logs name functions as debuggers do: not decorated.
+                self.assertIn("DriverEntry", [each["name"] for each in content["names"] if each["source"] == "pdb"])
+                done = tool.run("translate", json_map, "-q", f"{image.stem}!DriverEntry+0x2")
+                self.assertEqual((done.returncode, done.stdout.split()), (0, [f"{image.stem}!DriverEntry+0x2".encode()]))
+        image = self.take("all_defects_x64")
+        self.fix(image, "--map", json_map, "--no-pdb")
+        self.assertNotIn("pdb", {each["source"] for each in json.loads(json_map.read_bytes())["names"]})
 
     def test_copied_instructions_have_the_names_of_the_originals(self):
         image = self.take("straddle_code_x86")

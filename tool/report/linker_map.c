@@ -56,7 +56,7 @@ static int compare_u32(const void *a, const void *b)
 static bool add_names(struct linker_map *map)
 {
     struct map_names names;
-    if (!map_names_read(&map->outcome->image, &names))
+    if (!map_names_read(map->outcome, &names))
         return false;
     map->named_rvas = arena_array(map->text->arena, names.count + 1, sizeof *map->named_rvas);
     for (size_t i = 0; map->named_rvas && i < names.count; i++) {

@@ -1,13 +1,15 @@
 /* map_names.c - map_names.h.
- * Takes: the export directory and the COFF symbol table.  Gives: names.  Must not: trust a count. Source: PE
- * format specification, ".edata" and "COFF Symbol Table". */
+ * Takes: the export directory, the COFF symbol table, a PDB.  Gives: names.  Must not: trust a count. Source:
+ * PE format specification, ".edata" and "COFF Symbol Table". */
 #include "report/map_names.h"
+
+#include "pdb/pdb_symbols.h"
 
 #include <stdlib.h>
 
 enum { SYMBOL_EXTERNAL = 2, SYMBOL_STATIC = 3, SHORT_NAME_NBYTES = 8 };
 
-/* Names may overlap in a hostile file: all together take no more than some times its size. */
+/* Names may overlap in a hostile file: all together take no more than some times the size of the files. */
 enum { MOST_SHARES = 4 };
 
 struct collection {
@@ -109,6 +111,22 @@ static bool add_symbols(struct collection *collection)
     return true;
 }
 
+static bool add_pdb_symbols(struct collection *collection, const struct pdb *pdb)
+{
+    struct pdb_symbols symbols;
+    struct finding error;
+    if (!pdb)
+        return true;
+    if (!pdb_symbols_read(pdb, collection->image->arena, &symbols, &error))
+        return false;
+    for (size_t i = 0; i < symbols.count; i++) {
+        const struct pdb_symbol *symbol = &symbols.items[i];
+        if (!add(collection, (const uint8_t *)symbol->name, strlen(symbol->name), symbol->rva, "pdb"))
+            return false;
+    }
+    return true;
+}
+
 static int by_rva(const void *a, const void *b)
 {
     const struct map_name *x = a, *y = b;
@@ -118,12 +136,15 @@ static int by_rva(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->source, y->source);
 }
 
-bool map_names_read(const struct image *image, struct map_names *names)
+bool map_names_read(const struct outcome *outcome, struct map_names *names)
 {
+    const struct image *image = &outcome->image;
+    const struct pdb *pdb = outcome->pdb.is_usable ? &outcome->pdb.pdb : NULL;
+    uint64_t files_nbytes = image->file.nbytes + (pdb ? (uint64_t)pdb->msf.file.nbytes : 0);
     struct collection collection = {
-        .image = image, .names = names, .room_nbytes = MOST_SHARES * (uint64_t)image->file.nbytes};
+        .image = image, .names = names, .room_nbytes = MOST_SHARES * files_nbytes};
     *names = (struct map_names){.items = NULL};
-    if (!add_exports(&collection) || !add_symbols(&collection))
+    if (!add_exports(&collection) || !add_symbols(&collection) || !add_pdb_symbols(&collection, pdb))
         return false;
     if (names->count < 2)
         return true;

@@ -1,15 +1,15 @@
-/* map_names.h - the names that an image has for its addresses.
- * Takes: an image.  Gives: names with their RVAs, in ascending order.  Must not: judge, or read any other
- * file. */
+/* map_names.h - the names that are known for an image's addresses.
+ * Takes: an outcome, of it the image and the PDB that was found.  Gives: names with their RVAs, in ascending
+ * order. Must not: judge, or open a file. */
 #ifndef HVCIFIX_REPORT_MAP_NAMES_H
 #define HVCIFIX_REPORT_MAP_NAMES_H
 
-#include "image/image.h"
+#include "pipeline.h"
 
 struct map_name {
-    const char *text; /* as the image has it; not empty, at most MAP_NAME_MOST_NBYTES */
+    const char *text; /* as it is stored; not empty, at most MAP_NAME_MOST_NBYTES */
     uint32_t rva;
-    const char *source; /* "export" or "symbol" */
+    const char *source; /* "export", "pdb" or "symbol" */
 };
 
 enum { MAP_NAME_MOST_NBYTES = 2048 };
@@ -19,8 +19,9 @@ struct map_names {
     size_t count, capacity;
 };
 
-/* Exports that are no forwarders, and COFF symbols that lie in sections and name no section. What cannot be
- * read is left out. False when memory ran out. Work: n log n in the file's size. */
-bool map_names_read(const struct image *image, struct map_names *names);
+/* Of the image before the repair: exports that are no forwarders, COFF symbols that lie in sections and name
+ * no section, and what pdb_symbols_read() finds where outcome->pdb is usable. What cannot be read is left
+ * out. False when memory ran out. Work: n log n in the size of the files. */
+bool map_names_read(const struct outcome *outcome, struct map_names *names);
 
 #endif

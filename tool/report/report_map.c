@@ -84,12 +84,12 @@ static void add_side(struct json_writer *json, const char *key, const struct ima
     json_end_object(json);
 }
 
-/* What the old image itself says of its addresses. */
+/* What the old image and its PDB say of its addresses. */
 static void add_names(struct json_writer *json, const struct outcome *outcome, const struct layout *layout)
 {
     struct map_names names;
     json_begin_array(json, "names");
-    bool is_read = map_names_read(&outcome->image, &names); /* else the arena is exhausted, and says so */
+    bool is_read = map_names_read(outcome, &names); /* else the arena is exhausted, and says so */
     for (size_t i = 0; is_read && i < names.count; i++) {
         const struct map_name *name = &names.items[i];
         json_begin_object(json, NULL);
