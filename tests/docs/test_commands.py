@@ -10,7 +10,7 @@ import subprocess
 import unittest
 import zipfile
 
-from pages import DOCUMENTS, FIXTURES, SOURCE, Case, shown_commands
+from pages import DOCUMENTS, FIXTURES, SOURCE, TOOL, Case, shown_commands
 
 VARIANTS = ("plain",)
 TREE = "builds the whole tree anew, in which this test runs"
@@ -65,6 +65,33 @@ class Listed(unittest.TestCase):
     def test_each_document_has_a_test(self):
         for name in RUN_HERE:
             self.assertTrue(hasattr(Run, "test_" + name.removesuffix(".md").lower().replace("-", "_")), name)
+
+    def test_verbs_and_options_in_sentences(self):
+        """What a sentence calls `fix --nx` or `hvcifix show IMAGE` is there: the help of that verb has the option."""
+        verbs = re.findall(r"^  ([a-z]+) ", help_of(), re.M)
+        self.assertGreater(len(verbs), 10)
+        helps = {verb: help_of(verb) for verb in verbs}
+        named = 0
+        for path in DOCUMENTS:
+            for verb, words in re.findall(r"`hvcifix ([a-z]+)\b([^`]*)`", path.read_text("utf-8")):
+                self.assertIn(verb, verbs, path.name)
+            for verb, words in re.findall(rf"`(?:hvcifix )?({'|'.join(verbs)}) ([^`]*)`", path.read_text("utf-8")):
+                for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.split(r' -- |"', words)[0]):
+                    self.assertRegex(helps[verb], rf"(?m)(?:^|\s){option}\b(?!-)", f"{path.name}: {verb} {words}")
+                    named += 1
+        self.assertGreater(named, 50)
+
+    def test_targets_of_make(self):
+        rules = "\n".join(path.read_text("utf-8") for path in (SOURCE / "Makefile", *(SOURCE / "scripts").glob("*.mk")))
+        targets = {target for line in re.findall(r"^([a-z][a-z -]*):(?!=)", rules, re.M) for target in line.split()}
+        named = {target for path in DOCUMENTS
+                 for target in re.findall(r"(?:`|^ {4})make ([a-z][a-z-]*)", path.read_text("utf-8"), re.M)}
+        self.assertGreater(len(named), 8)
+        self.assertLessEqual(named, targets)
+
+
+def help_of(*verb):
+    return subprocess.run([TOOL, "help", *verb], capture_output=True, text=True, check=True).stdout
 
 
 class Run(Case):

@@ -10,7 +10,7 @@ void options_help(struct text *text, const enum verb *verb)
                         "says why not.\n\n"
                         "Usage: hvcifix VERB [OPTION]... ARGUMENT...\n\n");
         for (size_t i = 0; i < VERB_COUNT; i++)
-            text_printf(text, "  %-8s %-32s %s\n", verb_rows[i].name, verb_rows[i].arguments,
+            text_printf(text, "  %-9s %-32s %s\n", verb_rows[i].name, verb_rows[i].arguments,
                         verb_rows[i].summary);
         text_addz(text, "\nhvcifix VERB --help says more and gives an example. @FILE reads arguments from "
                         "FILE.\nhvcifix help TOPIC prints manual pages and completion for shells: ");
