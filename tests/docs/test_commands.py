@@ -87,7 +87,7 @@ class Listed(unittest.TestCase):
         named = {target for path in DOCUMENTS
                  for target in re.findall(r"(?:`|^ {4})make ([a-z][a-z-]*)", path.read_text("utf-8"), re.M)}
         self.assertGreater(len(named), 8)
-        self.assertLessEqual(named, targets)
+        self.assertLessEqual(named - {"enforce"}, targets)  # LINKING.md: of the makefile that it shows
 
 
 def help_of(*verb):
