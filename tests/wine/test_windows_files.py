@@ -51,7 +51,7 @@ class Held(Files):
                 self.assertEqual(done.returncode, 0, done.stdout)
                 self.assertGreater(seconds, LEAST_WAIT_SECONDS)
                 self.assertEqual(self.target.read_bytes(), self.new)
-                self.assert_only("x.sys")
+                self.assert_only("x.sys", "x.sys.hvcifix-undo")
 
     def test_enforced_while_held_for_a_moment(self):
         """What a scanner holds is waited for, whether it is to be repaired or to be taken away."""
@@ -216,15 +216,20 @@ class Killed(Files):
         return subprocess.Popen(command, env=self.wine.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def beside(self):
+        """What lies beside the image, but for what leads back from the repair."""
+        return set(os.listdir(self.folder)) - {"x.sys", "x.sys.hvcifix-undo"}
+
     def wait_for_temporary(self, process):
-        while process.poll() is None and len(os.listdir(self.folder)) == 1:
+        while process.poll() is None and not self.beside():
             pass
         return time.monotonic()
 
     def test_killed_at_any_moment(self):
         process = self.start()
-        begun = self.wait_for_temporary(process)
-        while len(os.listdir(self.folder)) != 1:
+        begun, old_file = self.wait_for_temporary(process), self.target.stat().st_ino
+        # The first temporary file becomes the undo file, another one the image.
+        while process.poll() is None and (self.target.stat().st_ino == old_file or self.beside()):
             pass
         span = time.monotonic() - begun
         self.assertEqual(process.wait(), 0)
@@ -240,7 +245,7 @@ class Killed(Files):
                 self.assertTrue(content in (self.old, self.new), "neither the old file nor the new one")
                 kept_old += content == self.old
                 kept_new += content == self.new
-                left = set(os.listdir(self.folder)) - {"x.sys"}
+                left = self.beside()
                 for name in left:
                     self.assertRegex(name, TEMPORARY)
                 left_behind += bool(left)
