@@ -20,6 +20,9 @@ POOL_TYPE chosen_once = NonPagedPool; /* as POOL_NX_OPTIN has it */
 static POOL_TYPE chosen_again = PagedPool;
 static POOL_TYPE chosen_late = NonPagedPool; /* the same in the file, but no opt-in */
 static const POOL_TYPE never_changed = NonPagedPool;
+ULONG mdl_default; /* the opt-in of mappings */
+ULONG mdl_more;    /* flags of the driver's own */
+ULONG mdl_again;   /* set and taken back */
 typedef PVOID(NTAPI *allocate_fn)(POOL_TYPE, SIZE_T, ULONG);
 static allocate_fn cached;
 static allocate_fn found;
@@ -161,6 +164,14 @@ static void mappings(void)
                                         NormalPagePriority | MDL_NO_EXECUTE);
     kept = MmMapLockedPagesSpecifyCache(mdl, UserMode, MmCached, (PVOID)0x7773, FALSE, // truth: 0x7773 no-execute
                                         NormalPagePriority);
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7774, FALSE, // truth: 0x7774 no-execute
+                                        mdl_default | mdl_more | NormalPagePriority);
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7775, FALSE, // truth: 0x7775 no-execute
+                                        mdl_more | mdl_default | NormalPagePriority);
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7776, FALSE, // truth: 0x7776 depends
+                                        mdl_again | mdl_more | NormalPagePriority);
+    kept = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, (PVOID)0x7777, FALSE, // truth: 0x7777 executable
+                                        mdl_more | (ULONG)chosen_once | NormalPagePriority);
 }
 
 static NOINLINE void many_arguments(int a, int b, int c, int d, POOL_TYPE type, int f)
@@ -221,6 +232,8 @@ void NTAPI unload(PDRIVER_OBJECT driver)
 {
     (void)driver;
     chosen_late = PagedPool;
+    mdl_more = 0x80000000;
+    mdl_again = 0;
     later();
 }
 
@@ -230,6 +243,9 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     PVOID base = NULL;
     (void)path;
     chosen_once = NX;
+    mdl_default = MDL_NO_EXECUTE;
+    if (choice == 13)
+        mdl_again = MDL_NO_EXECUTE;
     driver->DriverUnload = unload;
     constants();
     conditions();

@@ -18,6 +18,76 @@ static bool walk_inside(struct walk *walk, const struct atom *atom, uint32_t fun
 }
 
 static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t function_rva,
+                        enum leaf_origin origin, uint32_t origin_rva);
+
+/* What the masks of an atom leave of its origin's leaves. */
+static void mask_leaves(struct walk *walk, size_t first, const struct atom *atom)
+{
+    uint64_t all = width_mask(image_pointer_nbytes(walk->search->image));
+    bool is_whole = (atom->and_mask & all) == all && atom->or_mask == 0;
+    for (size_t i = first; i < walk->leaves->count && !is_whole; i++) {
+        struct leaf *leaf = &walk->leaves->items[i];
+        if (leaf->kind != LEAF_BITS)
+            *leaf = (struct leaf){.kind = LEAF_BITS, .origin = leaf->origin, .origin_rva = leaf->origin_rva};
+        leaf->value = (leaf->value & atom->and_mask) | atom->or_mask;
+        leaf->known_bits |= ~atom->and_mask | atom->or_mask;
+    }
+}
+
+/* A leaf of one variable joined by OR with one of another: a bit is known when both are, or one is set. */
+static struct leaf either_bit(const struct leaf *a, const struct leaf *b)
+{
+    uint64_t known_a = a->kind == LEAF_BITS ? a->known_bits : 0;
+    uint64_t known_b = b->kind == LEAF_BITS ? b->known_bits : 0;
+    uint64_t set = (known_a & a->value) | (known_b & b->value);
+    const struct leaf *of_reason = known_a != UINT64_MAX ? a : b;
+    return (struct leaf){.kind = LEAF_BITS,
+                         .known_bits = (known_a & known_b) | set,
+                         .value = set,
+                         .reason = of_reason->reason,
+                         .origin = of_reason->origin,
+                         .origin_rva = of_reason->origin_rva,
+                         .other_origin = (of_reason == a ? b : a)->origin,
+                         .other_origin_rva = (of_reason == a ? b : a)->origin_rva};
+}
+
+/* All that two variables can hold, each with each. */
+static bool walk_either_bit(struct walk *walk, const struct atom *atom, uint32_t function_rva)
+{
+    struct leaves *leaves = walk->leaves;
+    const uint32_t numbers[] = {atom->id, (uint32_t)atom->number};
+    size_t begin[3] = {leaves->count, 0, 0};
+    walk->mask_count++; /* what leads back to one of them comes changed */
+    for (unsigned i = 0; i < 2; i++) {
+        struct atom part = walk->search->values.atoms[numbers[i]];
+        walk->first = begin[i];
+        if (!walk_origin(walk, &part, function_rva, ORIGIN_HERE, 0))
+            return false;
+        mask_leaves(walk, begin[i], &part);
+        begin[i + 1] = leaves->count;
+    }
+    walk->mask_count--;
+    struct leaves made = {.is_full = leaves->is_full};
+    for (size_t i = begin[0]; i < begin[1]; i++) {
+        for (size_t k = begin[1]; k < begin[2]; k++) {
+            struct leaf leaf = either_bit(&leaves->items[i], &leaves->items[k]);
+            if (leaf_is_listed(&made, 0, made.count, &leaf))
+                continue;
+            if (begin[0] + made.count == MOST_LEAVES)
+                made.is_full = true;
+            else
+                made.items[made.count++] = leaf;
+        }
+    }
+    for (size_t i = 0; i < made.count; i++)
+        leaves->items[begin[0] + i] = made.items[i];
+    leaves->count = begin[0] + made.count;
+    leaves->is_full = made.is_full;
+    walk->first = begin[0];
+    return true;
+}
+
+static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t function_rva,
                         enum leaf_origin origin, uint32_t origin_rva)
 {
     struct call_search *search = walk->search;
@@ -69,6 +139,8 @@ static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t fun
         return true;
     case ATOM_INSIDE:
         return walk_inside(walk, atom, function_rva);
+    case ATOM_EITHER_BIT:
+        return walk_either_bit(walk, atom, function_rva);
     case ATOM_CONTROL:
         walk_add_unknown(walk, UNKNOWN_CONTROL, origin, origin_rva);
         return true;
@@ -77,20 +149,6 @@ static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t fun
     }
     walk_add_unknown(walk, (enum unknown_reason)atom->id, origin, origin_rva);
     return true;
-}
-
-/* What the masks of an atom leave of its origin's leaves. */
-static void mask_leaves(struct walk *walk, size_t first, const struct atom *atom)
-{
-    uint64_t all = width_mask(image_pointer_nbytes(walk->search->image));
-    bool is_whole = (atom->and_mask & all) == all && atom->or_mask == 0;
-    for (size_t i = first; i < walk->leaves->count && !is_whole; i++) {
-        struct leaf *leaf = &walk->leaves->items[i];
-        if (leaf->kind != LEAF_BITS)
-            *leaf = (struct leaf){.kind = LEAF_BITS, .origin = leaf->origin, .origin_rva = leaf->origin_rva};
-        leaf->value = (leaf->value & atom->and_mask) | atom->or_mask;
-        leaf->known_bits |= ~atom->and_mask | atom->or_mask;
-    }
 }
 
 bool walk_value(struct walk *walk, value_number value, uint32_t function_rva, enum leaf_origin origin,

@@ -119,6 +119,8 @@ struct leaf {
     uint32_t origin_rva; /* the caller's call, the global variable, or of UNKNOWN_RESULT the call that returns
                             it */
     uint32_t function_rva; /* of UNKNOWN_RESULT with a name: the function that holds the call */
+    uint8_t other_origin;  /* of two variables joined by OR, the second's; else ORIGIN_HERE */
+    uint32_t other_origin_rva;
 };
 
 enum { MOST_LEAVES = 24, MOST_STEPS = 6 };

@@ -71,7 +71,8 @@ bool integrity_write_protect(struct call_search *search)
         for (size_t k = 0; k < leaves.count; k++) {
             const struct leaf *leaf = &leaves.items[k];
             bool is_known = leaf->kind == LEAF_BITS && (leaf->known_bits & WRITE_PROTECT);
-            if (leaf->origin == ORIGIN_GLOBAL_FILE) /* the variable before CR0 was saved in it */
+            if (leaf->origin == ORIGIN_GLOBAL_FILE && leaf->other_origin != ORIGIN_GLOBAL)
+                /* the variable before CR0 was saved in it */
                 unset++;
             else if (is_known)
                 cleared += !(leaf->value & WRITE_PROTECT);

@@ -48,27 +48,46 @@ static const char *origin_words(struct call_search *search, const struct leaf *l
     return "";
 }
 
+static bool comes_from(const struct leaf *leaf, enum leaf_origin origin, uint32_t variable_rva)
+{
+    return (leaf->origin == origin && leaf->origin_rva == variable_rva) ||
+           (leaf->other_origin == origin && leaf->other_origin_rva == variable_rva);
+}
+
+/* Is each executable value one that the variable holds in the file, and a no-execute one stored to it? */
+static bool opts_in(const struct kernel_api *api, const struct leaves *leaves, uint32_t variable_rva)
+{
+    enum { NON_PAGED_POOL_NX = 0x200, MDL_MAPPING_NO_EXECUTE = 0x40000000 };
+    uint64_t no_execute = api->question == ASK_MDL_PRIORITY ? MDL_MAPPING_NO_EXECUTE : NON_PAGED_POOL_NX;
+    bool is_stored = false;
+    for (size_t i = 0; i < leaves->count; i++) {
+        const struct leaf *leaf = &leaves->items[i];
+        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) != MEANS_NO_EXECUTE &&
+            !comes_from(leaf, ORIGIN_GLOBAL_FILE, variable_rva))
+            return false;
+        is_stored |= comes_from(leaf, ORIGIN_GLOBAL, variable_rva) && (leaf->value & no_execute);
+    }
+    return is_stored;
+}
+
 /* The variable that a driver with POOL_NX_OPTIN takes its pool type from: NonPagedPool in the file,
  * NonPagedPoolNx from the driver's first function on, on a Windows that knows it. ExDefaultMdlProtection
  * likewise: 0, MdlMappingNoExecute. Gives the variable when each executable value is such a file's value; 0:
  * it is not. */
 static uint32_t opted_in_by(const struct kernel_api *api, const struct leaves *leaves)
 {
-    enum { NON_PAGED_POOL_NX = 0x200, MDL_MAPPING_NO_EXECUTE = 0x40000000 };
-    uint64_t no_execute = api->question == ASK_MDL_PRIORITY ? MDL_MAPPING_NO_EXECUTE : NON_PAGED_POOL_NX;
-    uint32_t variable_rva = 0;
     for (size_t i = 0; i < leaves->count; i++) {
         const struct leaf *leaf = &leaves->items[i];
         if (kernel_api_meaning(api, leaf->known_bits, leaf->value) == MEANS_NO_EXECUTE)
             continue;
-        if (leaf->origin != ORIGIN_GLOBAL_FILE || (variable_rva && leaf->origin_rva != variable_rva))
-            return 0;
-        variable_rva = leaf->origin_rva;
+        /* The first executable value: the opt-in is one of the variables that it comes from, or there is
+         * none. */
+        if (leaf->origin == ORIGIN_GLOBAL_FILE && opts_in(api, leaves, leaf->origin_rva))
+            return leaf->origin_rva;
+        if (leaf->other_origin == ORIGIN_GLOBAL_FILE && opts_in(api, leaves, leaf->other_origin_rva))
+            return leaf->other_origin_rva;
+        return 0;
     }
-    for (size_t i = 0; i < leaves->count; i++)
-        if (leaves->items[i].origin == ORIGIN_GLOBAL && leaves->items[i].origin_rva == variable_rva &&
-            (leaves->items[i].value & no_execute))
-            return variable_rva;
     return 0;
 }
 

@@ -19,7 +19,8 @@ enum atom_kind {
     ATOM_FIELD,          /* what lies `number` bytes into what the pointer stored at RVA `id` leads to */
     ATOM_INSIDE,         /* ATOM_RESULT `number` plus something: within the memory that the call gave */
     ATOM_RESULT,         /* what the call at RVA `number` returns */
-    ATOM_CONTROL         /* what control register `id` held */
+    ATOM_EITHER_BIT, /* what the variables of two ATOM_GLOBAL hold, joined by OR: atoms `id` and `number` */
+    ATOM_CONTROL     /* what control register `id` held */
 };
 
 /* Why a value is not known. */

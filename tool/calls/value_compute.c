@@ -104,18 +104,31 @@ static struct atom compute(enum value_operation operation, const struct atom *a,
     return atom_simplified(result);
 }
 
+/* The same of the atoms of these numbers. Flags are often joined from two variables: that is kept. */
+static struct atom compute_numbered(const struct value_table *table, enum value_operation operation,
+                                    uint32_t a, uint32_t b, unsigned nbytes)
+{
+    const struct atom left = table->atoms[a], right = table->atoms[b];
+    if (operation == VALUE_OR && left.kind == ATOM_GLOBAL && right.kind == ATOM_GLOBAL)
+        return (struct atom){.kind = ATOM_EITHER_BIT,
+                             .id = a,
+                             .number = b,
+                             .and_mask = (left.and_mask | right.and_mask | left.or_mask | right.or_mask) &
+                                         width_mask(nbytes)};
+    return compute(operation, &left, &right, nbytes);
+}
+
 value_number value_compute(struct value_table *table, enum value_operation operation, value_number a,
                            value_number b, unsigned nbytes)
 {
     struct value computed = {.atom_count = 0};
-    if (table->values[a].atom_count == 1 && table->values[b].atom_count == 1) {
-        struct atom left = *value_atom(table, a, 0), right = *value_atom(table, b, 0);
-        return value_alone(table, compute(operation, &left, &right, nbytes));
-    }
+    if (table->values[a].atom_count == 1 && table->values[b].atom_count == 1)
+        return value_alone(table, compute_numbered(table, operation, table->values[a].atoms[0],
+                                                   table->values[b].atoms[0], nbytes));
     for (uint32_t i = 0; i < table->values[a].atom_count; i++) {
         for (uint32_t k = 0; k < table->values[b].atom_count; k++) {
-            struct atom left = *value_atom(table, a, i), right = *value_atom(table, b, k);
-            struct atom atom = compute(operation, &left, &right, nbytes);
+            struct atom atom = compute_numbered(table, operation, table->values[a].atoms[i],
+                                                table->values[b].atoms[k], nbytes);
             if (!value_add_atom(table, &computed, &atom))
                 return value_unknown(table, UNKNOWN_MANY);
         }
