@@ -8,7 +8,7 @@ import re
 import subprocess
 import unittest
 
-from support import fixing, images, readobj, tool
+from support import fixing, images, matrix, readobj, tool
 
 WRITE = 0x80000000
 BEFORE_1703 = ["--target", "1607"]
@@ -104,8 +104,9 @@ class Results(FixedFixtures):
         reports = self.fixed.call(("check",), [case.path for case in self.fixed.repaired])
         for case in self.chosen(self.fixed.repaired):
             with self.subTest(case=str(case)):
-                levels = {finding["code"]: finding["level"] for finding in reports[case.path]["findings"]}
-                self.assertNotIn("error", levels.values(), levels)
+                errors = {finding["code"] for finding in reports[case.path]["findings"] if finding["level"] == "error"}
+                # What the code asks for is left to --nx (test_fix_nx.py); of that, only what the table says.
+                self.assertLessEqual(errors, set(case.fixture.findings) & matrix.OF_CALLS)
 
     def test_another_reader_finds_nothing_left(self):
         for case in self.chosen(self.fixed.repaired[::STEP]):

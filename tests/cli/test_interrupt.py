@@ -21,6 +21,7 @@ from support import images, matrix, tool
 VARIANTS = ("plain", "checked")
 NOT_ON_WINDOWS = "Windows has no signals; wine/test_windows_console.py presses Ctrl-C there"
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
+UNDO = ".hvcifix-undo"
 COUNT = 80
 SOON_SECONDS = 3
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -65,11 +66,13 @@ class Interrupted(unittest.TestCase):
         return process, first + output, errors
 
     def contents(self, old, new, suffix=""):
-        """How many images are new; none is anything but old or new, and there is no other file."""
-        names = sorted(os.listdir(self.out))
+        """How many images are new; none is anything but old or new, and there is no other file but undo files."""
+        files = sorted(os.listdir(self.out))
+        names = [name for name in files if not name.endswith(UNDO)]
         self.assertEqual(sorted(name.removesuffix(suffix) for name in names), [f"{n:03}.sys" for n in range(COUNT)])
         found = [images.read(os.path.join(self.out, name)) for name in names]
         self.assertTrue(all(content in (old, new) for content in found))
+        self.assertLessEqual({name.removesuffix(UNDO) for name in files if name.endswith(UNDO)}, set(names))
         return sum(content == new for content in found)
 
     def test_fix(self):

@@ -8,6 +8,8 @@ import pathlib
 TWINS = {"rich_low_80_file_20": "rich_low_80", "rich_low_800_file_200": "rich_low_800"}
 TABLE = pathlib.Path(__file__).resolve().parent.parent.parent / "fixtures" / "matrix.tsv"
 VERDICTS = {"copies", "repairs", "refuses", "either", "leaves", "rejects", "-"}
+# What code asks for: no repair of the layout cures it.
+OF_CALLS = {"HVCI2000", "HVCI2001", "HVCI2002", "HVCI2300", "HVCI2301", "HVCI2302", "HVCI2303"}
 
 
 def verdict_of(column, machine):
