@@ -186,7 +186,8 @@ static bool keep_old(struct outcome *outcome)
     struct outcome_pdb *pdb = &outcome->pdb;
     struct finding error;
     struct file_replacement kept = {.path = pdb->kept_path, .bytes = pdb->file.bytes, .mode = pdb->file.mode};
-    if (!pdb->replaces)
+    /* What was kept for the repair before this one is the linker's; its PDB is not. */
+    if (!pdb->replaces || (pdb_is_rewritten(&pdb->pdb) && !file_is_absent(pdb->kept_path)))
         return true;
     if (file_replace(&kept, &outcome->arena, &error) != FILE_WRITTEN)
         return fail(outcome, &error);

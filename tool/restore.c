@@ -5,6 +5,7 @@
 
 #include "base/pe_format.h"
 #include "image/image.h"
+#include "restore_pdb.h"
 
 /* The ends. All return false, so that a step can end the sequence with `return`. */
 static bool end(struct restore_outcome *outcome, enum restore_result result, enum exit_code exit_code)
@@ -96,10 +97,12 @@ static bool is_original(void *context, struct span written)
     return undo_image_of(written, &image) && undo_image_is_equal(&image, &outcome->original);
 }
 
-/* The side file has done its work. One that stays is said to stay: a second restore takes it away. */
-static bool remove_side_file(struct restore_outcome *outcome)
+/* The image is the original; its PDB follows. Then the side file has done its work. One that stays is said to
+ * stay: a second restore takes it away. */
+static bool clear_up(struct restore_outcome *outcome, struct span original)
 {
     struct finding error;
+    restore_pdb(outcome, original);
     outcome->undo_removed = file_remove(outcome->undo_path, &outcome->arena, &error);
     if (outcome->undo_removed)
         return true;
@@ -161,7 +164,7 @@ static bool run(struct restore_outcome *outcome, const struct restore_options *o
                                                      : refuse_other(outcome, &file);
     if (undo_image_is_equal(&outcome->image, &outcome->original)) {
         end(outcome, RESTORE_NEEDLESS, EXIT_CLEAN);
-        return !options->dry_run && !options->output_path && remove_side_file(outcome);
+        return !options->dry_run && !options->output_path && clear_up(outcome, image.bytes);
     }
     size_t number = find_record(outcome, &file, image.bytes, &from);
     if (arena->exhausted)
@@ -193,7 +196,7 @@ static bool run(struct restore_outcome *outcome, const struct restore_options *o
     if (result == FILE_WRITE_FAILED)
         return end_with(outcome, &error, RESTORE_FAILED, EXIT_WRITE);
     end(outcome, RESTORE_DONE, EXIT_CLEAN);
-    return !options->output_path && remove_side_file(outcome);
+    return !options->output_path && clear_up(outcome, original);
 }
 
 void restore_run(const char *path, const struct restore_options *options, struct restore_outcome *outcome)

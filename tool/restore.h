@@ -28,9 +28,11 @@ struct restore_outcome {
     enum restore_result result;
     enum exit_code exit_code;
     bool was_stopped;
-    bool was_signed;   /* the image was signed after the repair; the signature goes with it */
-    bool undo_removed; /* the side file has done its work */
-    size_t step_count; /* repairs that are undone */
+    bool was_signed;           /* the image was signed after the repair; the signature goes with it */
+    bool undo_removed;         /* the side file has done its work */
+    const char *kept_pdb_path; /* the PDB of the original lies, or lay, there; or NULL */
+    const char *pdb_path;      /* and is under this name again; NULL: it could not be put back */
+    size_t step_count;         /* repairs that are undone */
     struct undo_image image, original;
     struct finding_list problems;
 };

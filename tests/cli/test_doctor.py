@@ -208,7 +208,7 @@ class Doctor(unittest.TestCase):
             self.assertIn(f"{name}: {page['kind']} with mydrv.inf", text)
             self.assertEqual(page["images"][0]["path"], f"{name}!mydrv.sys")
             fix = self.here(page, "hvcifix fix")
-            self.assertEqual(fix, [f"hvcifix fix {name} -o {name.replace('.', '-repaired.')}"])
+            self.assertEqual(fix, [f"hvcifix fix {name} -o {'p-repaired.zip' if name == 'p.zip' else 'p-repaired'}"])
             if not tool.IS_WINDOWS:
                 self.sh(fix[0])
                 self.sh(self.here(page, "hvcifix check")[0])
@@ -226,6 +226,54 @@ class Doctor(unittest.TestCase):
         self.assertEqual([image["state"] for image in inside], ["fixable"])
         if page["kind"] == "program":
             self.assertIn("hvcifix fix --extract setup.exe -o setup-repaired", self.here(page))
+
+    def test_packed_inside(self):
+        """What lies in a file of the package is judged, and nobody is told that all is well, or to repair it there."""
+        packed = images.read(self.zipped())
+        self.put("both/p.zip", packed)
+        self.put("both/clean.sys", fixture("clean_x64"))
+        program = images.read(next(f for f in matrix.read() if f.file_name.startswith("user")).path)
+        self.put("setup/setup.exe", program + packed)
+        self.put("bad/p.zip", packed[:-30])
+        for name, inside in (("both", "both/p.zip!mydrv.sys"), ("setup", "setup/setup.exe!overlay!mydrv.sys")):
+            text, page = self.doctor(name, 1)
+            states = {image["path"].replace("\\", "/"): image["state"] for image in page["images"]}
+            self.assertEqual(states[inside], "packed")
+            self.assertEqual((page["steps"], "There is nothing to repair" in text), ([], False))
+            self.assertIn("It is packed inside", text)
+        _, page = self.doctor("bad", 3)
+        self.assertIn("error", [image["state"] for image in page["images"]])
+        self.assertEqual(self.steps(page), [])
+
+    def test_package_of_which_some_is_refused(self):
+        """The command of the page writes it, and nobody is told to turn memory integrity on for it."""
+        self.put("drv/sub/x64/good.sys", fixture("wx_text_x64"))
+        self.put("drv/bad.sys", fixture("fixed_iat_in_text_refuse_x64"))
+        text, page = self.doctor("drv", 1)
+        self.assertNotIn("reg add", text)
+        fix, = self.here(page, "hvcifix fix")
+        self.assertEqual(fix, "hvcifix fix --partial drv -o drv-repaired")
+        self.assertIn("-in drv-repaired/sub/x64/good.sys ", self.here(page, "osslsigncode")[0])
+        if not tool.IS_WINDOWS:
+            self.sh(fix, 1)
+            self.assertTrue(os.path.exists(os.path.join(self.folder, "drv-repaired/sub/x64/good.sys")))
+
+    def test_the_test_is_about_the_driver_that_memory_integrity_judges(self):
+        self.put("drv/a.sys", fixture("wx_text_x86"))
+        self.put("drv/b.sys", fixture("wx_text_x64"))
+        text, _ = self.doctor("drv", 1)
+        self.assertIn("verifier /flags 0x02000000 /driver b.sys", text)
+        self.assertIn("Sign the other repaired drivers in the same way.", text.replace("\n    ", " "))
+
+    def test_inf_of_another_driver(self):
+        """A folder of downloads is no package."""
+        self.put("x.sys", fixture("wx_text_x64"))
+        self.put("other.inf", INF.encode())
+        text, _ = self.doctor("x.sys", 1)
+        for word in ("other.inf", "mydrv", "inf2cat", "pnputil"):
+            self.assertNotIn(word, text)
+        self.put("mydrv.sys", fixture("wx_text_x64"))
+        self.assertIn("mydrv.sys: driver with other.inf", self.doctor("mydrv.sys", 1)[0])
 
     def test_nothing(self):
         for name, data in (("x.txt", b"text"), ("empty/readme", b""), ("damaged.sys", b"MZ" + bytes(10))):

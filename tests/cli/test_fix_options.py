@@ -98,6 +98,38 @@ class Writing(Options):
                 self.assertEqual(images.read(fixture.path), images.read(self.out))
 
 
+class MapsLieOverNothing(Options):
+    def test_refused(self):
+        """A map over the image, its undo file or its PDB would be the end of what leads back."""
+        fixture = next(f for f in matrix.read() if f.file_name == "wx_text_x64")
+        old = images.read(fixture.path)
+        image, undo, symbols = self.path("x.sys"), self.path("x.sys.hvcifix-undo"), self.path("x.pdb")
+        for path, data in ((image, old), (self.path("other.bin"), old), (self.path("y.pdb"), b"Microsoft C/C++ MSF 7.00")):
+            with open(path, "wb") as file:
+                file.write(data)
+        for option in ("--map", "--linker-map"):
+            for path, words in ((image, "an image"), (self.path("other.bin"), "an image"), (undo, "an undo file"),
+                                (symbols, "a PDB"), (self.path("y.pdb"), "a PDB")):
+                done = tool.run("fix", "--in-place", image, option, path)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"would be written over {words}", done.stderr.decode())
+            self.assertEqual(tool.run("fix", image, "-o", self.path("z.sys"), option, self.path("z.sys")).returncode, 2)
+        done = tool.run("fix", image, "-o", self.path("z.sys"), "--map", self.path("m"), "--linker-map",
+                        os.path.join(os.path.dirname(self.path("m")), ".", "m"))
+        self.assertIn(b"over the other map", done.stderr)
+        self.assertEqual((images.read(image), images.read(self.path("other.bin"))), (old, old))
+        self.assertFalse(any(os.path.exists(path) for path in (undo, symbols, self.path("z.sys"), self.path("m"))))
+
+    def test_over_itself_leaves_an_undo_file(self):
+        fixture = next(f for f in matrix.read() if f.file_name == "wx_text_x64")
+        old = images.read(fixture.path)
+        with open(self.path("x.sys"), "wb") as file:
+            file.write(old)
+        self.assertEqual(tool.run("fix", self.path("x.sys"), "-o", self.path("x.sys")).returncode, 0)
+        self.assertEqual(tool.run("restore", self.path("x.sys")).returncode, 0)
+        self.assertEqual(images.read(self.path("x.sys")), old)
+
+
 class Plans(Options):
     """The plan of --dry-run, the map of --map, and the sections of the file say the same."""
 

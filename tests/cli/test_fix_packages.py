@@ -229,7 +229,8 @@ class Folders(Repairs):
         for words in (("--extract",), ("--driver-ver", "2024-01-01,1", "-o", "x"), ("--partial=1", "-o", "x")):
             done = tool.run("fix", drv, *words)
             self.assertEqual((done.returncode, b"HVCI9010" in done.stderr), (2, True), done)
-        self.assert_refused(drv, "HVCI9010", 2, "--map", self.path("map.json"))
+        for option in ("--map", "--linker-map", "--pdb"):
+            self.assert_refused(drv, f"{option} takes one image", 2, option, self.path("file.beside"))
 
 
 class Archives(Repairs):

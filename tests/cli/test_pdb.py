@@ -267,6 +267,41 @@ class Places(Pdbs):
         self.assertEqual(tool.run("fix", "--in-place", image).returncode, 0)
         self.assertEqual((own.read_bytes(), pdb.identity(image)[0]), (done, pdb.Pdb(own).guid))
 
+    def test_restore_puts_the_old_pdb_back(self):
+        old = pdb.build("all_defects_x64")
+        old_pdb = old.with_suffix(".pdb").read_bytes()
+        image = self.take("all_defects_x64")
+        own, kept = image.with_suffix(".pdb"), pathlib.Path(f"{image.with_suffix('.pdb')}.hvcifix-old")
+        # One repair after another; the first changes headers alone, for which the PDB stays.
+        self.assertEqual(tool.run("fix", "--in-place", "--only", "HVCI2102", image).returncode, 1)
+        self.assertEqual((own.read_bytes(), kept.exists()), (old_pdb, False))
+        self.assertEqual(tool.run("fix", "--in-place", image).returncode, 0)
+        self.assertEqual(kept.read_bytes(), old_pdb)
+        repaired, rewritten, undo = image.read_bytes(), own.read_bytes(), pathlib.Path(f"{image}.hvcifix-undo")
+        side = undo.read_bytes()
+        self.assertNotEqual(rewritten, old_pdb)
+        done = tool.run("restore", image)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn(b"is that of the original again", done.stdout)
+        self.assertEqual((image.read_bytes(), own.read_bytes()), (old.read_bytes(), old_pdb))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["all_defects_x64.pdb", "all_defects_x64.sys", "out"])
+        # Ended behind the image and before the PDB: the next run does it.
+        own.write_bytes(rewritten), kept.write_bytes(old_pdb), undo.write_bytes(side)
+        self.assertEqual(tool.run("restore", image).returncode, 0)
+        self.assertEqual((own.read_bytes(), kept.exists(), undo.exists()), (old_pdb, False, False))
+        # Another PDB has that name now: neither is touched.
+        other = pdb.build(HEADERS_ONLY).with_suffix(".pdb").read_bytes()
+        for there in (other, b"no PDB"):
+            image.write_bytes(repaired), own.write_bytes(there), kept.write_bytes(old_pdb), undo.write_bytes(side)
+            done = tool.run("restore", image)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(b"Rename it", b" ".join(done.stdout.split()))
+            self.assertEqual((own.read_bytes(), kept.read_bytes()), (there, old_pdb))
+        # What is kept belongs to another image.
+        image.write_bytes(repaired), own.write_bytes(rewritten), kept.write_bytes(other), undo.write_bytes(side)
+        self.assertEqual(tool.run("restore", image).returncode, 0)
+        self.assertEqual((own.read_bytes(), kept.read_bytes()), (rewritten, other))
+
     def test_enforce_leaves_nothing_behind(self):
         image = self.take("all_defects_x64")
         done = tool.run("enforce", "--mode", "fix", image)

@@ -44,12 +44,18 @@ static bool is_possible(struct package_fix *fix, const char *path)
 {
     struct arena *arena = &fix->outcome->arena;
     const struct cli_options *options = fix->run->options;
-    struct finding error =
-        finding_make(arena, HVCI9010_USAGE, LEVEL_ERROR, "--map takes one image, and this is a package.");
-    error.cure = "Name the image.";
+    const char *option = options->map_path          ? "--map"
+                         : options->linker_map_path ? "--linker-map"
+                         : options->pdb_path        ? "--pdb"
+                                                    : NULL;
+    struct finding error = {0};
     fix->parcel.path = path;
-    if (options->map_path)
+    if (option) {
+        error = finding_make(arena, HVCI9010_USAGE, LEVEL_ERROR, "%s takes one image, and this is a package.",
+                             option);
+        error.cure = "Name the image.";
         return end_with(fix, &error, EXIT_USAGE);
+    }
     if (!fix->out)
         return true;
     enum folder_at there = folder_look_at(fix->out, arena);

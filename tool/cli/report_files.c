@@ -4,18 +4,31 @@
 
 #include "base/pe_format.h"
 #include "base/text.h"
+#include "io/path_list.h"
+#include "undo/undo.h"
 
-/* Whatever the command line says of it: a file that begins like an image is not an old report. */
-static bool is_image(const char *path)
+/* Whatever the command line says of it: a file that begins like one of these is not an old report or map.
+ * NULL: it may be one. */
+static const char *kind_of(const char *path)
 {
+    static const char pdb_magic[] = "Microsoft C/C++ ";
     struct arena arena;
     arena_init(&arena, NULL);
-    struct file_content file;
+    struct file_content file = {0};
     struct finding error;
-    bool begins_like_image = file_read(path, &arena, &file, &error) && file.bytes.nbytes >= 2 &&
-                             load_u16(file.bytes.bytes) == DOS_MAGIC;
+    const char *kind = NULL;
+    if (!file_is_absent(path) && file_read(path, &arena, &file, &error)) {
+        struct span bytes = file.bytes;
+        if (bytes.nbytes >= 2 && load_u16(bytes.bytes) == DOS_MAGIC)
+            kind = "an image";
+        else if (undo_is(bytes))
+            kind = "an undo file";
+        else if (bytes.nbytes >= sizeof pdb_magic - 1 &&
+                 memcmp(bytes.bytes, pdb_magic, sizeof pdb_magic - 1) == 0)
+            kind = "a PDB";
+    }
     arena_free(&arena);
-    return begins_like_image;
+    return kind;
 }
 
 /* The folder of a path, and its last part. */
@@ -61,14 +74,20 @@ bool report_hits_image(const struct cli_options *options, const char *path)
     for (size_t i = 0; i < options->path_count; i++)
         if (file_is_same(path, options->paths[i]))
             return true;
-    return is_image(path); /* it may lie in a folder that is judged */
+    return kind_of(path) != NULL; /* it may lie in a folder that is judged */
 }
 
-static const char *report_file_refusal(const struct cli_options *options, const struct policy *policy,
-                                       const char *path)
+/* What neither a report nor a map may lie over. */
+static const char *file_refusal(const struct cli_options *options, const struct policy *policy,
+                                const char *path)
 {
+    const char *kind = kind_of(path);
+    if (kind)
+        return kind;
     if (report_hits_image(options, path) || is_same_file(path, options->output_path))
         return "an image";
+    if (is_same_file(path, options->pdb_path))
+        return "a PDB";
     if (is_same_file(path, options->policy_path))
         return "the policy file";
     for (size_t i = 0; policy && i < policy->file_count; i++)
@@ -76,6 +95,15 @@ static const char *report_file_refusal(const struct cli_options *options, const 
             return "a policy file";
     if (is_same_file(path, options->baseline_path))
         return "the baseline";
+    return NULL;
+}
+
+static const char *report_file_refusal(const struct cli_options *options, const struct policy *policy,
+                                       const char *path)
+{
+    const char *refusal = file_refusal(options, policy, path);
+    if (refusal)
+        return refusal;
     if (is_same_file(path, options->map_path) || is_same_file(path, options->linker_map_path))
         return "the map";
     if (is_same_file(path, options->report_path))
@@ -102,6 +130,23 @@ static bool check_wish(const struct cli_options *options, const struct policy *p
         refusal = "another report";
     if (refusal)
         *message = arena_printf(arena, "The report %s would be written over %s.", path, refusal);
+    return !refusal;
+}
+
+/* The maps are written behind the image, its undo file and its PDB, which may not be there yet: these are
+ * known by their names. */
+static bool check_map(const struct cli_options *options, const struct policy *policy, const char *path,
+                      struct arena *arena, const char **message)
+{
+    const char *refusal = path ? file_refusal(options, policy, path) : NULL;
+    if (path && !refusal && path_has_suffix(path, UNDO_SUFFIX))
+        refusal = "an undo file";
+    if (path && !refusal && path_has_suffix(path, ".pdb"))
+        refusal = "a PDB";
+    if (path && !refusal && path == options->linker_map_path && is_same_file(path, options->map_path))
+        refusal = "the other map";
+    if (refusal)
+        *message = arena_printf(arena, "The map %s would be written over %s.", path, refusal);
     return !refusal;
 }
 
@@ -132,6 +177,9 @@ bool report_files_plan(const struct cli_options *options, const struct policy *p
     *settings = merged_settings(options, policy);
     *wish_count = 0;
     *wishes = NULL;
+    if (!check_map(options, policy, options->map_path, arena, message) ||
+        !check_map(options, policy, options->linker_map_path, arena, message))
+        return false;
     bool is_on_stream = options->format == FORMAT_SARIF || options->format == FORMAT_HTML;
     if (options->report_count == 0 && (!policy || policy->report_count == 0) && !is_on_stream)
         return true;

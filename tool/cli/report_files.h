@@ -1,4 +1,5 @@
-/* report_files.h - which files the reports of a run go to, and that none of them lies over something else.
+/* report_files.h - which files the reports of a run go to, and that no report and no map lies over something
+ * else.
  * Takes: parsed options, a policy.  Gives: wishes and settings, or what is wrong with them.  Must not: write.
  */
 #ifndef HVCIFIX_CLI_REPORT_FILES_H
@@ -6,7 +7,8 @@
 
 #include "cli/options.h"
 
-/* Would a report at `path` be written over an image that this run reads or writes? */
+/* Would a report at `path` be written over an image that this run reads or writes, or over an undo file or
+ * PDB? */
 bool report_hits_image(const struct cli_options *options, const char *path);
 
 /* All reports of the run, those of the policy (or NULL) behind those of the command line, at most

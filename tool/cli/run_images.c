@@ -174,6 +174,13 @@ static bool list_work(struct image_run *run, struct work_list *list, struct aren
     return false;
 }
 
+/* In place, whichever way it was said. */
+static bool leaves_undo(const struct cli_options *options)
+{
+    bool is_same = options->output_path && file_is_same(options->output_path, options->paths[0]);
+    return options->verb == VERB_FIX && !options->no_undo && (options->in_place || is_same);
+}
+
 /* How each image is treated. */
 static void set_treatment(struct image_run *run)
 {
@@ -192,7 +199,7 @@ static void set_treatment(struct image_run *run)
         .lists_calls = options->verb == VERB_SHOW && options->show == SHOW_CALLS,
         .dry_run = options->dry_run,
         .output_path = options->output_path,
-        .leaves_undo = options->verb == VERB_FIX && options->in_place && !options->no_undo,
+        .leaves_undo = leaves_undo(options),
         .drop_signature = options->drop_signature,
         .adds_nx = options->nx,
         .pdb_wish = options->pdb_wish,

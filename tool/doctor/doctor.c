@@ -3,7 +3,7 @@
  */
 #include "doctor/doctor.h"
 
-#include "doctor/doctor_image.h"
+#include "doctor/doctor_inside.h"
 #include "io/catalog_index.h"
 #include "io/path_list.h"
 #include "package/package.h"
@@ -61,7 +61,7 @@ static bool add_inf(struct doctor *doctor, const char *path, const char *name, s
     return !doctor->arena.exhausted || end_without_memory(doctor);
 }
 
-static bool add_image(struct doctor *doctor, const struct doctor_image *image)
+bool doctor_add_image(struct doctor *doctor, const struct doctor_image *image)
 {
     struct doctor_image *images =
         arena_grow(&doctor->arena, doctor->images, doctor->image_count, &doctor->image_capacity,
@@ -84,6 +84,18 @@ static bool is_stopped(struct doctor *doctor, const struct doctor_options *optio
     return doctor->was_stopped;
 }
 
+/* Is an INF that lies beside the driver about it? One that lists no files may be. */
+static bool is_about(const struct inf_facts *facts, const char *driver)
+{
+    for (size_t i = 0; i < facts->source_count; i++)
+        if (text_same_word(facts->sources[i].name, driver))
+            return true;
+    for (size_t i = 0; i < facts->service_count; i++)
+        if (text_same_word(last_part(facts->services[i]), driver))
+            return true;
+    return facts->source_count + facts->service_count == 0;
+}
+
 /* The files beside a driver that belong to its package: what names it, and what lists it. */
 static bool look_beside(struct doctor *doctor)
 {
@@ -100,6 +112,9 @@ static bool look_beside(struct doctor *doctor)
                        : file_read(found.paths[i], &doctor->arena, &file, &error) &&
                              !add_inf(doctor, found.paths[i], found.paths[i], file.bytes))
                 return false;
+            if (k == 0 && doctor->inf_count != 0 &&
+                !is_about(&doctor->infs[doctor->inf_count - 1].facts, last_part(doctor->path)))
+                doctor->inf_count--;
         }
     }
     return true;
@@ -141,7 +156,7 @@ static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
         const struct parcel_entry *entry = &parcel->entries[i];
         struct arena arena;
         struct span bytes;
-        struct finding error;
+        struct finding error = {.level = LEVEL_OFF};
         struct doctor_image image;
         bool goes_on = true;
         if (entry->is_folder)
@@ -157,9 +172,12 @@ static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
                                                  .cure = error.cure});
         else if ((bytes.nbytes >= 2 && load_u16(bytes.bytes) == 0x5A4D) || path_is_image_name(entry->name)) {
             one.bytes = bytes;
-            goes_on = doctor_image_examine(&one, &doctor->arena, &image) ? add_image(doctor, &image)
+            goes_on = doctor_image_examine(&one, &doctor->arena, &image) ? doctor_add_image(doctor, &image)
                                                                          : end_without_memory(doctor);
         }
+        /* Of what a program carries, everything is in the parcel already. */
+        if (goes_on && error.level != LEVEL_ERROR && parcel->kind != PARCEL_CARRIED)
+            goes_on = doctor_look_inside(doctor, entry->path, bytes, options) || end_without_memory(doctor);
         arena_free(&arena);
         if (!goes_on)
             return false;
@@ -202,14 +220,14 @@ static bool examine(struct doctor *doctor, const struct doctor_options *options)
     if (!package_open_image(doctor->path, &image, &package))
         return end_without_memory(doctor);
     if (!package)
-        return add_image(doctor, &one);
+        return doctor_add_image(doctor, &one);
     package_close(package);
     if (!parcel_read_carried(doctor->path, file.bytes, &image, arena, &parcel, &error))
         return end_with(doctor, &error);
     if (parcel.count == 0)
-        return add_image(doctor, &one);
+        return doctor_add_image(doctor, &one);
     doctor->kind = one.is_kernel ? DOCTOR_DRIVER : DOCTOR_PROGRAM;
-    return (!one.is_kernel || add_image(doctor, &one)) && examine_parcel(doctor, &parcel, options);
+    return (!one.is_kernel || doctor_add_image(doctor, &one)) && examine_parcel(doctor, &parcel, options);
 }
 
 void doctor_examine(const char *path, const struct doctor_options *options, struct doctor *doctor)

@@ -14,6 +14,7 @@ enum doctor_state {
     DOCTOR_FIXABLE,   /* all errors can be repaired with proof */
     DOCTOR_PARTLY,    /* so can some; others stay */
     DOCTOR_REFUSED,   /* none can */
+    DOCTOR_PACKED,    /* some can, but not where it is: inside another file of the package */
     DOCTOR_BYSTANDER, /* no kernel image: memory integrity does not judge it */
     DOCTOR_UNREADABLE
 };

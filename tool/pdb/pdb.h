@@ -75,6 +75,13 @@ struct codeview {
 bool codeview_read(const struct image *image, struct arena *arena, struct codeview *codeview,
                    const char **why);
 
+/* Has a repair written it? No linker leaves address maps, and the GUID is of version 8 (RFC 9562), which
+ * stands for one of its maker's own rule. */
+static inline bool pdb_is_rewritten(const struct pdb *pdb)
+{
+    return pdb->from_source.count != 0 && pdb->identity.guid[7] >> 4 == 8;
+}
+
 /* True when the PDB belongs to this image. */
 bool pdb_matches(const struct pdb *pdb, const struct codeview *codeview);
 

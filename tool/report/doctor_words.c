@@ -78,6 +78,8 @@ const char *doctor_state_words(const struct doctor_image *image)
         return "can be repaired in part; errors stay";
     case DOCTOR_REFUSED:
         return "cannot be repaired with proof";
+    case DOCTOR_PACKED:
+        return "can be repaired once it is unpacked, not where it is";
     case DOCTOR_BYSTANDER:
         return "no kernel driver: memory integrity does not judge it";
     case DOCTOR_UNREADABLE:
@@ -99,7 +101,7 @@ static bool is_curable(const struct doctor_image *image)
 bool doctor_needs_signature(const struct doctor *doctor)
 {
     return doctor_count(doctor, DOCTOR_FIXABLE) + doctor_count(doctor, DOCTOR_PARTLY) +
-               doctor_count(doctor, DOCTOR_REFUSED) !=
+               doctor_count(doctor, DOCTOR_REFUSED) + doctor_count(doctor, DOCTOR_PACKED) !=
            0;
 }
 
@@ -131,6 +133,9 @@ const char *doctor_summary(const struct doctor *doctor)
                "Windows does not load it. A repair is of use for a policy or a certification alone.";
     if (well_count + curable_count == kernel_count)
         return "Memory integrity does not bear it as it is. It can be repaired; below is what changes.";
+    if (doctor_count(doctor, DOCTOR_PACKED) != 0)
+        return "Memory integrity does not bear it as it is. Some of it is packed inside a file of the "
+               "package, and can be repaired only when that is unpacked: see below.";
     if (curable_count != 0)
         return "Memory integrity does not bear it as it is. Some of it can be repaired; the rest has to come "
                "from its "

@@ -119,7 +119,9 @@ static const struct doctor_texts *remaining_of(const struct doctor_image *image)
 
 static const struct doctor_texts *refusals_of(const struct doctor_image *image)
 {
-    return image->state == DOCTOR_REFUSED || image->state == DOCTOR_PARTLY ? &image->refusals : NULL;
+    bool has_some =
+        image->state == DOCTOR_REFUSED || image->state == DOCTOR_PARTLY || image->state == DOCTOR_PACKED;
+    return has_some ? &image->refusals : NULL;
 }
 
 static const char *where_words(enum doctor_where where)

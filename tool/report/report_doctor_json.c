@@ -20,9 +20,9 @@ static void add_texts(struct json_writer *json, const char *key, const struct do
 static void add_image(struct json_writer *json, const struct doctor_image *image)
 {
     static const char *const states[] = {
-        [DOCTOR_CLEAN] = "clean",     [DOCTOR_LEFT] = "left-alone", [DOCTOR_FIXABLE] = "fixable",
-        [DOCTOR_PARTLY] = "partly",   [DOCTOR_REFUSED] = "refused", [DOCTOR_BYSTANDER] = "not-kernel",
-        [DOCTOR_UNREADABLE] = "error"};
+        [DOCTOR_CLEAN] = "clean",          [DOCTOR_LEFT] = "left-alone", [DOCTOR_FIXABLE] = "fixable",
+        [DOCTOR_PARTLY] = "partly",        [DOCTOR_REFUSED] = "refused", [DOCTOR_PACKED] = "packed",
+        [DOCTOR_BYSTANDER] = "not-kernel", [DOCTOR_UNREADABLE] = "error"};
     json_begin_object(json, NULL);
     json_text(json, "path", image->path);
     json_text(json, "machine", image->machine);

@@ -53,6 +53,15 @@ void report_text_restore(struct text *text, const struct restore_outcome *outcom
                         "The image was signed after the repair; that signature goes, too.");
     if (outcome->result == RESTORE_DONE && options->output_path)
         layout_labelled(text, "written", arena_printf(text->arena, "to %s", options->output_path));
+    if (outcome->pdb_path)
+        layout_labelled(text, "PDB",
+                        arena_printf(text->arena, "%s is that of the original again", outcome->pdb_path));
+    else if (outcome->kept_pdb_path)
+        layout_labelled(text, "PDB",
+                        arena_printf(text->arena,
+                                     "%s is that of the original; it was not put back, because its place is "
+                                     "taken or cannot be written. Rename it yourself.",
+                                     outcome->kept_pdb_path));
     if (outcome->undo_removed)
         layout_labelled(text, "removed", outcome->undo_path);
     text_cut_if_exhausted(text, start_nbytes);
@@ -85,6 +94,8 @@ void report_json_restore(struct text *text, const struct restore_outcome *outcom
                                               : outcome->path);
     json_number(&json, "repairs_undone", is_good(outcome) ? outcome->step_count : 0);
     json_bool(&json, "was_signed", outcome->was_signed);
+    json_text(&json, "pdb", outcome->pdb_path);
+    json_text(&json, "pdb_kept", outcome->pdb_path ? NULL : outcome->kept_pdb_path);
     json_bool(&json, "undo_removed", outcome->undo_removed);
     if (is_good(outcome)) {
         json_begin_object(&json, "original");
