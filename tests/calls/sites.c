@@ -228,6 +228,93 @@ static NOINLINE void either_variable(void)
     kept = ExAllocatePoolWithTag(choice == 12 ? chosen_once : chosen_late, 64, '3003'); // truth: '3003' depends|unknown
 }
 
+/* Written through a pointer that leads to one of several, or steps from one to the next. */
+static NOINLINE void one_of_two(void)
+{
+    volatile POOL_TYPE first = PagedPool, second = PagedPool;
+    volatile POOL_TYPE *one = choice & 1 ? &first : &second;
+    *one = NonPagedPool;
+    kept = ExAllocatePoolWithTag(first, 64, '1006'); // truth: '6001' depends|unknown
+}
+
+static NOINLINE void steps(int n)
+{
+    volatile POOL_TYPE types[12];
+    for (int i = 0; i < 12; i++)
+        types[i] = PagedPool;
+    for (volatile POOL_TYPE *type = types + 2; type < types + n; type++)
+        *type = NonPagedPool;
+    kept = ExAllocatePoolWithTag(types[5], 64, '2006'); // truth: '6002' depends|unknown
+}
+
+static NOINLINE void element(int i)
+{
+    volatile POOL_TYPE types[8];
+    types[0] = types[1] = types[2] = types[3] = PagedPool;
+    volatile POOL_TYPE *type = &types[i & 3];
+    if (choice)
+        type[0] = NonPagedPool;
+    kept = ExAllocatePoolWithTag(types[2], 64, '3006'); // truth: '6003' depends|unknown
+}
+
+/* Parts of variables: written through the address of the whole, or by an index. */
+static struct settings {
+    int before[40];
+    POOL_TYPE unsafe, safe;
+} settings = {.unsafe = PagedPool};
+static volatile POOL_TYPE table[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+
+static NOINLINE void set_all(struct settings *all, int number)
+{
+    all->before[3] = number;
+    all->unsafe = NonPagedPool;
+    all->safe = NX;
+}
+
+static NOINLINE void wholes(void)
+{
+    kept = ExAllocatePoolWithTag(settings.unsafe, 64, '4006'); // truth: '6004' executable|depends|unknown
+    kept = ExAllocatePoolWithTag(settings.safe, 64, '5006');   // truth: '6005' no-execute|depends|unknown
+    kept = ExAllocatePoolWithTag(table[5], 64, '6006');        // truth: '6006' depends|unknown
+}
+
+/* Set to NonPagedPoolNx under a condition that has nothing to do with Windows: no opt-in. */
+static volatile POOL_TYPE asked_for = NonPagedPool;
+
+static NOINLINE void conditional_opt_in(void)
+{
+    if (choice == 12)
+        asked_for = NX;
+    kept = ExAllocatePoolWithTag(asked_for, 64, '7006'); // truth: '6007' depends
+}
+
+/* As POOL_NX_OPTIN_AUTO has it. */
+static volatile POOL_TYPE by_version = NonPagedPool;
+static volatile BOOLEAN is_asked;
+
+static NOINLINE void version_opt_in(void)
+{
+    ULONG major = 0, minor = 0;
+    if (!is_asked) {
+        PsGetVersion(&major, &minor, NULL, NULL);
+        if (major > 6 || (major == 6 && minor >= 2))
+            by_version = NX;
+        is_asked = TRUE;
+    }
+    kept = ExAllocatePoolWithTag(by_version, 64, '8006'); // truth: '6008' no-execute
+}
+
+/* The call leads to Windows or to a function of the driver's own. */
+static volatile allocate_fn either;
+
+static NOINLINE void either_function(void)
+{
+    either = (allocate_fn)ExAllocatePoolWithTag;
+    if (choice == 13)
+        either = allocate_for_others;
+    kept = either(NonPagedPool, 64, '9006'); // truth: '6009' depends
+}
+
 void NTAPI unload(PDRIVER_OBJECT driver)
 {
     (void)driver;
@@ -263,5 +350,15 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     handed_out();
     changed_by_callee();
     bits((ULONG)choice);
+    one_of_two();
+    steps(choice);
+    element(choice);
+    set_all(&settings, choice);
+    for (int i = 0; i < choice; i++)
+        table[i] = NonPagedPool;
+    wholes();
+    conditional_opt_in();
+    version_opt_in();
+    either_function();
     return STATUS_SUCCESS;
 }

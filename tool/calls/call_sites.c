@@ -95,12 +95,12 @@ static bool read_all_of_interest(struct call_search *search)
 
 /* What a call calls, when it is of interest. */
 static bool find_api(struct call_search *search, const struct call_record *call,
-                     const struct kernel_api **api, bool *by_name)
+                     const struct kernel_api **api, bool *by_name, bool *or_other)
 {
     uint32_t called_rva = call->target_rva ? call->target_rva : search_nx_stub_value(search, call->target);
     const struct import *import = called_rva ? search_import_behind(search, called_rva) : NULL;
     *api = NULL;
-    *by_name = false;
+    *by_name = *or_other = false;
     if (called_rva) {
         *api = import && import->name ? kernel_api_find(import->name) : NULL;
         return true;
@@ -110,6 +110,9 @@ static bool find_api(struct call_search *search, const struct call_record *call,
         return true;
     if (!search_leaves(search, call->target, call->function_rva, &leaves))
         return false;
+    for (size_t i = 0; i < leaves.count; i++)
+        *or_other |= leaves.items[i].kind == LEAF_CODE &&
+                     !search_import_behind(search, (uint32_t)leaves.items[i].value);
     for (size_t i = 0; i < leaves.count && !*api; i++) {
         const struct leaf *leaf = &leaves.items[i];
         if (leaf->kind == LEAF_IMPORT && leaf->import->name)
@@ -184,7 +187,8 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
 {
     struct call_site site = {.rva = call->site_rva, .function_rva = call->function_rva};
     struct leaves leaves;
-    if (!find_api(search, call, &site.api, &site.by_name))
+    bool or_other;
+    if (!find_api(search, call, &site.api, &site.by_name, &or_other))
         return false;
     if (!site.api || call->is_thunk || search_nx_stub(search, call->function_rva))
         return true; /* a thunk is no call of its own, nor is a stub */
@@ -200,18 +204,18 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
         site.reason = "a stub adds the no-execute flag";
     } else if (mode == MAPPING_USER) {
         site.verdict = SITE_NO_EXECUTE;
-        site.values = "UserMode";
+        site.values = site.api->question == ASK_MDL_MODE ? "UserMode" : "anything";
         site.reason = "the mapping is for user mode";
     } else {
         value_number value = search_argument(search, call, site.api->argument, site.api->word_32);
-        if (!search_leaves(search, value, call->function_rva, &leaves))
+        if (!search_deciding_leaves(search, value, call->function_rva, &leaves))
             return false;
         site_decide(search, &leaves, &site);
-        if (mode == MAPPING_EITHER && site.verdict == SITE_EXECUTABLE &&
-            site.api->question == ASK_MDL_PRIORITY) {
-            site.verdict = SITE_DEPENDS;
-            site.reason = "the access mode of the mapping is not known";
-        }
+        const char *doubt = or_other ? "the call may lead to a function of the driver's own" : NULL;
+        if (mode == MAPPING_EITHER && site.api->question == ASK_MDL_PRIORITY)
+            doubt = "the access mode of the mapping is not known";
+        if (doubt && site.verdict == SITE_EXECUTABLE)
+            site.verdict = SITE_DEPENDS, site.reason = doubt;
     }
     struct call_site *into = search_add_site(search);
     if (into)

@@ -179,10 +179,22 @@ bool walk_value(struct walk *walk, value_number value, uint32_t function_rva, en
     return true;
 }
 
+static bool find_leaves(struct walk *walk, value_number value, uint32_t function_rva)
+{
+    *walk->leaves = (struct leaves){.count = 0};
+    return walk_value(walk, value, function_rva, ORIGIN_HERE, 0) && !walk->search->arena->exhausted;
+}
+
 bool search_leaves(struct call_search *search, value_number value, uint32_t function_rva,
                    struct leaves *leaves)
 {
     struct walk walk = {.search = search, .leaves = leaves};
-    *leaves = (struct leaves){.count = 0};
-    return walk_value(&walk, value, function_rva, ORIGIN_HERE, 0) && !search->arena->exhausted;
+    return find_leaves(&walk, value, function_rva);
+}
+
+bool search_deciding_leaves(struct call_search *search, value_number value, uint32_t function_rva,
+                            struct leaves *leaves)
+{
+    struct walk walk = {.search = search, .leaves = leaves, .minds_wholes = true};
+    return find_leaves(&walk, value, function_rva);
 }

@@ -50,6 +50,8 @@ struct call_search {
     size_t function_slot_count;
     struct kmdf_binding kmdf;
     struct call_site_list *sites;
+    uint32_t opt_in_rva; /* the variable that search_is_set_at_start() was asked for last, and its answer */
+    bool is_opt_in;
     uint64_t steps_left; /* looking for the origins of values ends here: it stays about linear */
 };
 
@@ -134,6 +136,15 @@ struct leaves {
 /* All that the value can be, in the function that begins at function_rva. False when memory ran out. */
 bool search_leaves(struct call_search *search, value_number value, uint32_t function_rva,
                    struct leaves *leaves);
+
+/* The same for an argument that a verdict rests on: a variable behind an address that somebody takes has a
+ * leaf UNKNOWN_WHOLE too. Pointers are looked for without: what they certainly lead to is enough there. */
+bool search_deciding_leaves(struct call_search *search, value_number value, uint32_t function_rva,
+                            struct leaves *leaves);
+
+/* Is the variable set on every way through the driver's first function, but for ways that ask which Windows
+ * this is? False also when memory ran out. call_opt_in.c */
+bool search_is_set_at_start(struct call_search *search, uint32_t variable_rva);
 
 /* Reads the tables of the image that the search needs. False when memory ran out. */
 bool search_begin(struct call_search *search, const struct image *image, const struct refset *refs,

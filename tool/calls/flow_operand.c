@@ -1,6 +1,9 @@
 /* flow_operand.c - see flow_operand.h. */
 #include "calls/flow_operand.h"
 
+/* An index may be negative by as many bytes. */
+enum { LONGEST_ARRAY = 4096 };
+
 unsigned flow_pointer_nbytes(const struct flow_step *step)
 {
     return image_pointer_nbytes(step->flow->image);
@@ -175,6 +178,15 @@ void flow_hand_out(const struct flow_step *step, struct flow_state *state, value
     }
 }
 
+void flow_hand_out_pointers(const struct flow_step *step, const struct operand *operand,
+                            struct flow_state *state)
+{
+    uint8_t first = operand->kind == OPERAND_MEMORY ? operand->base : operand->reg;
+    flow_hand_out(step, state, flow_register(state, first));
+    if (operand->kind == OPERAND_MEMORY)
+        flow_hand_out(step, state, flow_register(state, operand->index));
+}
+
 bool flow_write_memory(struct flow_step *step, const struct operation *operation,
                        const struct operand *operand, struct flow_state *state, value_number value)
 {
@@ -185,12 +197,13 @@ bool flow_write_memory(struct flow_step *step, const struct operation *operation
     case PLACE_STACK:
         state_store(state, place.base, (int32_t)place.offset, operand->nbytes, value);
         return true;
-    case PLACE_STACK_ABOVE:
-        state_wrote_above(state, values, place.base, (int32_t)place.offset);
+    case PLACE_STACK_ABOVE: /* a loop may count up to zero, from below */
+        state_wrote_above(state, values, place.base, (int32_t)place.offset - LONGEST_ARRAY);
         return true;
     case PLACE_IMAGE:
         return record_store(step, operation, place.offset, operand->nbytes, value);
-    default:
+    default: /* perhaps one of several slots */
+        flow_hand_out_pointers(step, operand, state);
         state_others_wrote(state, values);
         return true;
     }

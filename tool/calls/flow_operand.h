@@ -32,6 +32,10 @@ bool flow_write_memory(struct flow_step *step, const struct operation *operation
 /* An address of the stack that goes where others can find it. */
 void flow_hand_out(const struct flow_step *step, struct flow_state *state, value_number value);
 
+/* The same for the addresses in the registers that an operand names. */
+void flow_hand_out_pointers(const struct flow_step *step, const struct operand *operand,
+                            struct flow_state *state);
+
 /* The stack pointer goes up by nbytes (down when negative). */
 void flow_move_stack(const struct flow_step *step, struct flow_state *state, int64_t nbytes);
 

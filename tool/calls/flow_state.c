@@ -193,6 +193,19 @@ static bool join_slots(struct flow_state *state, const struct flow_state *old, c
     return changed;
 }
 
+/* Addresses of the stack that a join has given up, as there were too many. */
+static void hand_out_lost(struct flow_state *state, const struct value_table *values, value_number old,
+                          value_number joined)
+{
+    bool is_given_up =
+        old != joined && values->values[joined].atom_count == 1 && value_has_unknown(values, joined);
+    for (uint32_t i = 0; is_given_up && i < values->values[old].atom_count; i++) {
+        const struct atom *atom = value_atom(values, old, i);
+        if (atom->kind == ATOM_STACK_ADDRESS)
+            state_hand_out(state, atom->id, (int32_t)atom->number);
+    }
+}
+
 bool state_join(struct flow_state *state, const struct flow_state *more, struct value_table *values,
                 uint32_t base, bool widen)
 {
@@ -206,6 +219,8 @@ bool state_join(struct flow_state *state, const struct flow_state *more, struct 
     for (unsigned i = 0; i < MACHINE_REGISTERS; i++) {
         if (i != REGISTER_SP) {
             changed |= join_value(&state->registers[i], more->registers[i], values, widen);
+            hand_out_lost(state, values, old.registers[i], state->registers[i]);
+            hand_out_lost(state, values, more->registers[i], state->registers[i]);
         } else if (state->registers[i] != more->registers[i]) {
             value_number own = value_of_atom(values, ATOM_STACK_ADDRESS, base, 0);
             changed |= state->registers[i] != own;

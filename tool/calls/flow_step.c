@@ -11,6 +11,8 @@ static bool forget_written(struct flow_step *step, const struct operation *opera
             state->registers[i] = unknown;
     for (unsigned i = 0; i < operation->operand_count; i++) {
         const struct operand *operand = &operation->operands[i];
+        if (operand->kind == OPERAND_REGISTER && operand->reg != REGISTER_SP)
+            flow_hand_out_pointers(step, operand, state); /* it may go into a register that is not followed */
         if (operand->kind == OPERAND_MEMORY && operand->is_written &&
             !flow_write_memory(step, operation, operand, state, unknown))
             return false;
@@ -66,6 +68,20 @@ static bool compute_high_byte(const struct flow_step *step, const struct operati
     return true;
 }
 
+/* An address of the stack from which something is computed that is not followed may lead to any slot there.
+ */
+static void hand_out_lost(const struct flow_step *step, const struct operation *operation,
+                          struct flow_state *state, value_number value)
+{
+    const struct operand *into = &operation->operands[0];
+    if (!value_has_unknown(step->flow->values, value) ||
+        (into->kind == OPERAND_REGISTER && into->reg == REGISTER_SP))
+        return;
+    for (unsigned i = operation->kind == DOES_ADDRESS; i < operation->operand_count; i++)
+        if (operation->kind == DOES_ADDRESS || operation->operands[i].kind == OPERAND_REGISTER)
+            flow_hand_out_pointers(step, &operation->operands[i], state);
+}
+
 static bool compute(struct flow_step *step, const struct operation *operation, struct flow_state *state)
 {
     struct value_table *values = step->flow->values;
@@ -92,6 +108,7 @@ static bool compute(struct flow_step *step, const struct operation *operation, s
             state_drop_below(state, base, offset);
         return true;
     }
+    hand_out_lost(step, operation, state, value);
     return flow_write(step, operation, into, state, value);
 }
 
@@ -135,9 +152,11 @@ bool flow_step(struct flow_step *step, const struct operation *operation, struct
     case DOES_MOVE_MAYBE:
         value = value_join(values, flow_read(step, first, state, first->nbytes),
                            flow_read(step, second, state, first->nbytes));
+        hand_out_lost(step, operation, state, value);
         break;
     case DOES_ADDRESS:
         value = address_value(step, second, state);
+        hand_out_lost(step, operation, state, value);
         break;
     case DOES_COMPUTE:
         return compute(step, operation, state);

@@ -17,6 +17,7 @@ static const char *unknown_words(uint8_t reason)
         [UNKNOWN_RESULT] = "a call returns it",
         [UNKNOWN_LIMIT] = "the function is too large to be followed",
         [UNKNOWN_CONTROL] = "it is what a control register held",
+        [UNKNOWN_WHOLE] = "it may be part of a larger variable",
     };
     return reason < UNKNOWN_REASON_COUNT ? words[reason] : "it is not known";
 }
@@ -54,7 +55,13 @@ static bool comes_from(const struct leaf *leaf, enum leaf_origin origin, uint32_
            (leaf->other_origin == origin && leaf->other_origin_rva == variable_rva);
 }
 
-/* Is each executable value one that the variable holds in the file, and a no-execute one stored to it? */
+static bool is_doubt_of_whole(const struct leaf *leaf)
+{
+    return leaf->kind == LEAF_BITS && leaf->reason == UNKNOWN_WHOLE && leaf->known_bits != UINT64_MAX;
+}
+
+/* Is each executable value one that the variable holds in the file, and a no-execute one stored to it? That
+ * it might be part of a larger variable is no doubt then: it is one of its own. */
 static bool opts_in(const struct kernel_api *api, const struct leaves *leaves, uint32_t variable_rva)
 {
     enum { NON_PAGED_POOL_NX = 0x200, MDL_MAPPING_NO_EXECUTE = 0x40000000 };
@@ -62,7 +69,8 @@ static bool opts_in(const struct kernel_api *api, const struct leaves *leaves, u
     bool is_stored = false;
     for (size_t i = 0; i < leaves->count; i++) {
         const struct leaf *leaf = &leaves->items[i];
-        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) != MEANS_NO_EXECUTE &&
+        bool is_doubt = is_doubt_of_whole(leaf) && comes_from(leaf, ORIGIN_UNKNOWN_GLOBAL, variable_rva);
+        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) != MEANS_NO_EXECUTE && !is_doubt &&
             !comes_from(leaf, ORIGIN_GLOBAL_FILE, variable_rva))
             return false;
         is_stored |= comes_from(leaf, ORIGIN_GLOBAL, variable_rva) && (leaf->value & no_execute);
@@ -78,7 +86,8 @@ static uint32_t opted_in_by(const struct kernel_api *api, const struct leaves *l
 {
     for (size_t i = 0; i < leaves->count; i++) {
         const struct leaf *leaf = &leaves->items[i];
-        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) == MEANS_NO_EXECUTE)
+        if (kernel_api_meaning(api, leaf->known_bits, leaf->value) == MEANS_NO_EXECUTE ||
+            is_doubt_of_whole(leaf))
             continue;
         /* The first executable value: the opt-in is one of the variables that it comes from, or there is
          * none. */
@@ -105,7 +114,7 @@ static bool is_among(const char *list, const char *word)
 void site_decide(struct call_search *search, const struct leaves *leaves, struct call_site *site)
 {
     const struct kernel_api *api = site->api;
-    unsigned executable = 0, no_execute = 0, unknown = 0;
+    unsigned executable = 0, no_execute = 0, unknown = 0, doubts = 0;
     const struct leaf *of_unknown = NULL, *of_executable = NULL;
     const char *values = "";
     for (size_t i = 0; i < leaves->count; i++) {
@@ -115,19 +124,26 @@ void site_decide(struct call_search *search, const struct leaves *leaves, struct
                                        : MEANS_NOTHING_KNOWN;
         executable += meaning == MEANS_EXECUTABLE;
         no_execute += meaning == MEANS_NO_EXECUTE;
+        doubts += meaning == MEANS_NOTHING_KNOWN && is_doubt_of_whole(leaf);
         unknown += meaning == MEANS_NOTHING_KNOWN;
         if (meaning == MEANS_NOTHING_KNOWN && !of_unknown)
             of_unknown = leaf;
         if (meaning == MEANS_EXECUTABLE && !of_executable)
             of_executable = leaf;
+        if (is_doubt_of_whole(leaf))
+            continue;
         const char *words = leaf_words(search, api, leaf);
         if (!is_among(values, words))
             values = *values ? arena_printf(search->arena, "%s or %s", values, words) : words;
     }
-    site->values = values;
     if (leaves->is_full)
         unknown++;
-    uint32_t opt_in_rva = !unknown && executable && no_execute ? opted_in_by(api, leaves) : 0;
+    uint32_t opt_in_rva = unknown == doubts && executable && no_execute ? opted_in_by(api, leaves) : 0;
+    if (opt_in_rva && !search_is_set_at_start(search, opt_in_rva))
+        opt_in_rva = 0;
+    if (doubts && !opt_in_rva && !is_among(values, "something"))
+        values = *values ? arena_printf(search->arena, "%s or something", values) : "something";
+    site->values = values;
     if (opt_in_rva) {
         site->verdict = SITE_NO_EXECUTE;
         site->reason =

@@ -34,6 +34,7 @@ enum unknown_reason {
     UNKNOWN_RESULT,    /* what a call returns */
     UNKNOWN_LIMIT,     /* the function is too large */
     UNKNOWN_CONTROL,   /* what a control register held */
+    UNKNOWN_WHOLE,     /* part of a variable whose beginning is handed on, or that an index selects from */
     UNKNOWN_REASON_COUNT
 };
 

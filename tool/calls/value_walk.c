@@ -6,7 +6,7 @@ static bool is_same_leaf(const struct leaf *a, const struct leaf *b)
 {
     return a->kind == b->kind && a->known_bits == b->known_bits && a->value == b->value &&
            a->import == b->import && a->name == b->name && a->origin == b->origin && a->reason == b->reason &&
-           ((a->reason != UNKNOWN_RESULT && a->origin != ORIGIN_GLOBAL_FILE) ||
+           ((a->reason != UNKNOWN_RESULT && a->reason != UNKNOWN_WHOLE && a->origin != ORIGIN_GLOBAL_FILE) ||
             a->origin_rva == b->origin_rva) &&
            a->other_origin == b->other_origin && a->other_origin_rva == b->other_origin_rva;
 }

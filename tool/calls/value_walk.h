@@ -20,6 +20,7 @@ struct walk {
     struct way arguments, globals, results; /* of functions, at RVAs, of functions */
     unsigned mask_count;                    /* masks that change a number, on the way here */
     size_t first;                           /* leaves before this one are done */
+    bool minds_wholes; /* a variable may be changed by what writes to a larger one that holds it */
 };
 
 /* The steps. All: false when memory ran out. */

@@ -6,6 +6,9 @@
 
 enum { WIDEST_STORE = 64 };
 
+/* A structure or array whose later parts are still looked for is not larger. */
+enum { LARGEST_WHOLE = 4096, MOST_LOOKED_AT = 64 };
+
 /* The number that is stored in the file; an address is one of code or data. */
 static void walk_add_stored(struct walk *walk, uint32_t rva, uint32_t nbytes, enum leaf_origin origin)
 {
@@ -23,6 +26,46 @@ static void walk_add_stored(struct walk *walk, uint32_t rva, uint32_t nbytes, en
                       .kind = LEAF_CODE, .value = target_rva, .origin = (uint8_t)origin, .origin_rva = rva});
     else
         walk_add_number(walk, number, origin, rva);
+}
+
+/* May the reference lead to what lies behind its target: an address that somebody takes, or an element that
+ * an index selects? Relocated operands of code are listed twice. */
+static bool leads_on(const struct call_search *search, const struct ref *ref)
+{
+    struct operation operation;
+    if (ref->source == SOURCE_RELOCATED)
+        return code_class_at(search->map, ref->site_rva) == BYTE_UNKNOWN ||
+               code_class_at(search->map, ref->site_rva) == BYTE_DATA;
+    if (ref->source != SOURCE_CODE || ref->access == ACCESS_READ || ref->access == ACCESS_CALL ||
+        ref->access == ACCESS_JUMP)
+        return false;
+    if (ref->access != ACCESS_WRITE && ref->access != ACCESS_READ_WRITE)
+        return true;
+    uint32_t site_rva = code_instruction_begin(search->map, ref->site_rva);
+    struct span bytes = image_run_at_rva(search->image, site_rva);
+    if (!operation_read(search->reader, bytes.bytes, bytes.nbytes, site_rva, &operation))
+        return true;
+    for (unsigned i = 0; i < operation.operand_count; i++)
+        if (operation.operands[i].kind == OPERAND_MEMORY && operation.operands[i].is_written)
+            return !operation.operands[i].has_place;
+    return true;
+}
+
+/* May the variable be a part of something that is written through a pointer to its beginning, or by an index?
+ * The pool type of POOL_NX_OPTIN is a variable of its own: then the unknown store is no leaf
+ * (site_verdict.c). */
+static void walk_whole(struct walk *walk, const struct section *section, uint32_t rva)
+{
+    size_t first, count;
+    uint32_t before_nbytes = rva - section->rva < LARGEST_WHOLE ? rva - section->rva : LARGEST_WHOLE;
+    search_refs_to(walk->search, rva - before_nbytes, before_nbytes, &first, &count);
+    for (size_t i = first + count, looked_at = 0; i-- > first; looked_at++) {
+        const struct ref *ref = &walk->search->refs->refs[walk->search->by_target[i].ref];
+        if (looked_at == MOST_LOOKED_AT || leads_on(walk->search, ref)) {
+            walk_add_unknown(walk, UNKNOWN_WHOLE, ORIGIN_UNKNOWN_GLOBAL, rva);
+            return;
+        }
+    }
 }
 
 /* What the functions that name a global variable store into it. */
@@ -86,6 +129,8 @@ bool walk_variable(struct walk *walk, uint32_t rva, uint32_t nbytes)
         if (!is_seen)
             walk_add_unknown(walk, UNKNOWN_UNREACHED, ORIGIN_UNKNOWN_GLOBAL, rva);
     }
+    if (walk->minds_wholes)
+        walk_whole(walk, section, rva);
     walk->globals.count--;
     return true;
 }
