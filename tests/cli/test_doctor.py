@@ -253,7 +253,7 @@ class Doctor(unittest.TestCase):
         self.assertNotIn("reg add", text)
         fix, = self.here(page, "hvcifix fix")
         self.assertEqual(fix, "hvcifix fix --partial drv -o drv-repaired")
-        self.assertIn("-in drv-repaired/sub/x64/good.sys ", self.here(page, "osslsigncode")[0])
+        self.assertIn("-in drv-repaired/sub/x64/good.sys ", self.here(page, "osslsigncode")[0].replace("\\", "/"))
         if not tool.IS_WINDOWS:
             self.sh(fix, 1)
             self.assertTrue(os.path.exists(os.path.join(self.folder, "drv-repaired/sub/x64/good.sys")))
