@@ -174,10 +174,12 @@ static bool list_work(struct image_run *run, struct work_list *list, struct aren
     return false;
 }
 
-/* In place, whichever way it was said. */
+/* In place, whichever way it was said. Where the system does not tell, the output is a file of its own. */
 static bool leaves_undo(const struct cli_options *options)
 {
-    bool is_same = options->output_path && file_is_same(options->output_path, options->paths[0]);
+    struct file_identity output, image;
+    bool is_same = options->output_path && file_identify(options->output_path, &output) &&
+                   file_identify(options->paths[0], &image) && file_identity_is_equal(&output, &image);
     return options->verb == VERB_FIX && !options->no_undo && (options->in_place || is_same);
 }
 
