@@ -79,7 +79,8 @@ def take_back(before, after):
     for path, content in before.items():
         now = after.get(path)
         if content is None and now is not None:
-            os.remove(path)
+            if os.path.exists(path):  # the same file may stand there by two names
+                os.remove(path)
         elif content != now and content is not None:
             with open(path, "wb") as file:
                 file.write(content)
