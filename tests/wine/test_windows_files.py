@@ -216,12 +216,12 @@ class Killed(Files):
         return subprocess.Popen(command, env=self.wine.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def beside(self):
+    def left_beside(self):
         """What lies beside the image, but for what leads back from the repair."""
         return set(os.listdir(self.folder)) - {"x.sys", "x.sys.hvcifix-undo"}
 
     def wait_for_temporary(self, process):
-        while process.poll() is None and not self.beside():
+        while process.poll() is None and not self.left_beside():
             pass
         return time.monotonic()
 
@@ -229,7 +229,7 @@ class Killed(Files):
         process = self.start()
         begun, old_file = self.wait_for_temporary(process), self.target.stat().st_ino
         # The first temporary file becomes the undo file, another one the image.
-        while process.poll() is None and (self.target.stat().st_ino == old_file or self.beside()):
+        while process.poll() is None and (self.target.stat().st_ino == old_file or self.left_beside()):
             pass
         span = time.monotonic() - begun
         self.assertEqual(process.wait(), 0)
@@ -245,7 +245,7 @@ class Killed(Files):
                 self.assertTrue(content in (self.old, self.new), "neither the old file nor the new one")
                 kept_old += content == self.old
                 kept_new += content == self.new
-                left = self.beside()
+                left = self.left_beside()
                 for name in left:
                     self.assertRegex(name, TEMPORARY)
                 left_behind += bool(left)
