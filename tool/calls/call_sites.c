@@ -32,11 +32,11 @@ static bool read_users(struct call_search *search, uint32_t rva, uint32_t nbytes
         if (ref->source != SOURCE_CODE)
             continue;
         uint32_t site = code_instruction_begin(search->map, ref->site_rva);
-        if (through_thunks && search_import_thunk(search, site) && !read_users(search, site, 1, false))
-            return false;
-        uint32_t stub_rva = through_thunks ? search_nx_stub_of_jump(search, site) : 0;
-        if (stub_rva && !read_users(search, stub_rva, 1, true))
-            return false;
+        if (through_thunks && search_import_thunk(search, site)) { /* a stub ends in such a jump */
+            uint32_t stub_rva = search_nx_stub_of_jump(search, site);
+            if (!read_users(search, site, 1, false) || (stub_rva && !read_users(search, stub_rva, 1, true)))
+                return false;
+        }
         (void)search_function_holding(search, site);
         if (search->arena->exhausted)
             return false;

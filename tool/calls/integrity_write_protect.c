@@ -6,14 +6,26 @@
 
 #include "calls/calls_internal.h"
 
+#include <string.h>
+
 enum { WRITE_PROTECT = 1 << 16, MOVE_TO_CONTROL_NBYTES = 2 };
 
-/* The only encoding of a move into a control register begins with these bytes, behind any prefixes. */
+/* The only encoding of a move into a control register has these bytes behind any prefixes. The second is the
+ * rarer one. */
 static const uint8_t move_to_control[MOVE_TO_CONTROL_NBYTES] = {0x0F, 0x22};
 
-static bool is_move_to_control(const uint8_t *bytes)
+/* The first such bytes at or behind `at`; nbytes: there are none. */
+static size_t find_move(const uint8_t *bytes, size_t nbytes, size_t at)
 {
-    return bytes[0] == move_to_control[0] && bytes[1] == move_to_control[1];
+    while (at + MOVE_TO_CONTROL_NBYTES <= nbytes) {
+        const uint8_t *found = memchr(bytes + at + 1, move_to_control[1], nbytes - at - 1);
+        if (!found)
+            break;
+        if (found[-1] == move_to_control[0])
+            return (size_t)(found - bytes) - 1;
+        at = (size_t)(found - bytes);
+    }
+    return nbytes;
 }
 
 bool integrity_may_write_control(const struct image *image)
@@ -21,11 +33,9 @@ bool integrity_may_write_control(const struct image *image)
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
         struct span bytes = image_run_at_rva(image, section->rva);
-        if (!(section->characteristics & SCN_MEM_EXECUTE))
-            continue;
-        for (size_t at = 0; at + MOVE_TO_CONTROL_NBYTES <= bytes.nbytes; at++)
-            if (is_move_to_control(bytes.bytes + at))
-                return true;
+        if ((section->characteristics & SCN_MEM_EXECUTE) &&
+            find_move(bytes.bytes, bytes.nbytes, 0) != bytes.nbytes)
+            return true;
     }
     return false;
 }
@@ -36,13 +46,10 @@ static bool read_writers(struct call_search *search)
     for (size_t i = 0; i < search->map->section_count; i++) {
         const struct code_section *section = &search->map->sections[i];
         struct span bytes = image_run_at_rva(search->image, section->rva);
-        for (uint32_t at = 0;
-             at + MOVE_TO_CONTROL_NBYTES <= section->nbytes && at + MOVE_TO_CONTROL_NBYTES <= bytes.nbytes;
-             at++) {
+        size_t nbytes = bytes.nbytes < section->nbytes ? bytes.nbytes : section->nbytes;
+        for (size_t at = 0; (at = find_move(bytes.bytes, nbytes, at)) != nbytes; at++) {
             struct operation operation;
-            if (!is_move_to_control(bytes.bytes + at))
-                continue;
-            uint32_t rva = code_instruction_begin(search->map, section->rva + at);
+            uint32_t rva = code_instruction_begin(search->map, section->rva + (uint32_t)at);
             struct span code = image_run_at_rva(search->image, rva);
             if (code_class_at(search->map, rva) != BYTE_INSTRUCTION ||
                 !operation_read(search->reader, code.bytes, code.nbytes, rva, &operation) ||
