@@ -5,10 +5,12 @@ another one, `rva` follows them.
 """
 
 import bisect
+import fcntl
 import os
 import pathlib
 import struct
 import subprocess
+import tempfile
 
 SOURCE = pathlib.Path(os.environ.get("HVCIFIX_SOURCE", "."))
 BUILD = pathlib.Path(os.environ.get("HVCIFIX_BUILD", "build"))
@@ -97,17 +99,24 @@ def identity(image):
 
 
 def build(name):
-    """The fixture NAME with debug information, and its PDB beside it, made once for all tests. The path of the image."""
+    """The fixture NAME with debug information, and its PDB beside it, made once for all tests. The path of the image.
+
+    One caller at a time: the image and the PDB of two builds do not belong together.
+    """
     folder = BUILD / "debug-fixtures" / name
     image = folder / f"{name}.sys"
     sources = max(path.stat().st_mtime for path in (SOURCE / "fixtures").rglob("*") if path.is_file())
-    if not image.exists() or image.stat().st_mtime < sources:
-        work = folder.with_name(f"{name}.{os.getpid()}")
-        work.mkdir(parents=True)
-        subprocess.run([SOURCE / "fixtures" / "build.sh", name, work / f"{name}.sys"], check=True,
-                       env=dict(os.environ, FIXTURE_DEBUG="1"))
-        folder.mkdir(exist_ok=True)
-        os.replace(work / f"{name}.pdb", folder / f"{name}.pdb")
-        os.replace(work / f"{name}.sys", image)
-        subprocess.run(["rm", "-rf", work], check=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if image.exists() and image.stat().st_mtime >= sources:
+            return image
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            made = pathlib.Path(work) / image.name
+            built = subprocess.run([SOURCE / "fixtures" / "build.sh", name, made], env=dict(os.environ, FIXTURE_DEBUG="1"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if built.returncode:
+                raise RuntimeError(f"build.sh {name}: exit code {built.returncode}\n{built.stdout}")
+            os.replace(made.with_suffix(".pdb"), image.with_suffix(".pdb"))
+            os.replace(made, image)
     return image
