@@ -106,16 +106,20 @@ growth() { # kinds, verb and options
 growth "data relocations imports code" check --no-code
 growth "code pool_calls" check
 
-# The driver with all defects at once is laid out anew; the other one loses a right in a header.
-"$root/fixtures/build.sh" rich_low_80_all_defects_x64 "$work/moved.sys"
-"$root/fixtures/build.sh" rich_init_rwx_x64 "$work/header.sys"
+# The driver with all defects at once is laid out anew; the others lose a right in a header. They are built with debug
+# information, as drivers are; --no-pdb leaves the PDB of the first out of the repair, and there is a row with it.
+with_debug() { FIXTURE_DEBUG=1 "$root/fixtures/build.sh" "$1" "$2"; }
+with_debug rich_low_80_all_defects_x64 "$work/moved.sys"
+with_debug rich_init_rwx_x64 "$work/header.sys"
+with_debug init_rwx_x64 "$work/small.sys"
 link="lld-link-19 /nologo /debug /machine:x64 /driver /subsystem:native /entry:DriverEntry /nodefaultlib /guard:cf"
-link_of() { # fixture: the command that links its objects with debug information
+link_of() { # fixture, options: the command that links its objects, and their debug information into a PDB
     objects=$work/obj/$1
-    echo "$link /align:0x80 /filealign:0x80 /ignore:4108 /out:$work/linked.sys /pdb:$work/linked.pdb" \
-        "/def:$root/fixtures/src/exports.def" "$objects"/*.obj "$objects"/*.lib "$objects"/*.res
+    shift
+    echo "$link $* /out:$work/linked.sys /pdb:$work/linked.pdb" "$objects"/*.obj "$objects"/*.lib \
+        "$(find "$objects" -name '*.res')"
 }
-"$tool" fix --quiet "$work/moved.sys" -o "$work/moved.fixed.sys"
+"$tool" fix --quiet --no-pdb "$work/moved.sys" -o "$work/moved.fixed.sys"
 # What a repair in place leaves, as a part of the image: both drivers, the largest image of the growth table, and a driver
 # of a megabyte of real functions.
 printf '\nundo files of repairs in place\n'
@@ -134,10 +138,15 @@ for mebibytes in 1 10; do
     undo_size "iat_in_text, $mebibytes MiB" "$work/iat_in_text-$mebibytes.sys"
 done
 bench "repairing a driver of $(wc -c <"$work/moved.sys") bytes, proof and writing included" \
-    "lld-link /debug of the same objects=$(link_of rich_low_80_all_defects_x64)" \
-    "hvcifix fix: a new layout=$tool fix $work/moved.sys -o $work/fixed.sys" \
+    "lld-link /debug of the same objects=$(link_of rich_low_80_all_defects_x64 /align:0x80 /filealign:0x80 /ignore:4108 \
+        "/def:$root/fixtures/src/exports.def")" \
+    "hvcifix fix: a new layout=$tool fix --no-pdb $work/moved.sys -o $work/fixed.sys" \
+    "hvcifix fix: the same with its PDB=$tool fix $work/moved.sys -o $work/fixed.sys" \
     "hvcifix fix: only its header=$tool fix $work/header.sys -o $work/fixed.sys" \
     "hvcifix verify of the new layout=$tool verify $work/moved.sys $work/moved.fixed.sys"
+bench "repairing a driver of $(wc -c <"$work/small.sys") bytes" \
+    "lld-link /debug of the same objects=$(link_of init_rwx_x64)" \
+    "hvcifix fix: only its header=$tool fix $work/small.sys -o $work/fixed.sys"
 bench "judging that driver, and what its code asks for" \
     "hvcifix check --no-code=$tool check --no-code $work/header.sys" \
     "hvcifix show (reads code)=$tool show $work/header.sys" \

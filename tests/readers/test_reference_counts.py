@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Compares the reference inventory with independent readers, source by source, on every image of a list.
+"""Compares the reference inventory with independent readers, source by source, on the images of a list.
 
 HVCIFIX_IMAGES names a file with one path a line; without it the tests are skipped, aloud (with
 HVCIFIX_REQUIRE_ALL=1 that is a failure). HVCIFIX names the program; default build/hvcifix.
@@ -22,6 +22,7 @@ from reader import Headers
 
 VARIANTS = ('plain',)
 IMAGES_A_RUN = 20
+WINE_STEP = 4  # Wine's images are many, and made by one tool chain: its drivers, and every fourth of the others
 LARGEST_UNWIND_NBYTES = 4 << 20  # llvm-readobj prints a hundred lines for each function
 READOBJ = 'llvm-readobj-19'
 READOBJ_OPTIONS = ['--file-headers', '--coff-basereloc', '--coff-imports', '--coff-debug-directory',
@@ -292,11 +293,17 @@ class Comparison:
         return self.disagreements
 
 
+def chosen(paths):
+    """What is compared of the list."""
+    return [path for number, path in enumerate(paths)
+            if '/wine/' not in path or path.endswith('.sys') or number % WINE_STEP == 0]
+
+
 class ReferenceCounts(unittest.TestCase):
     def test_every_source_agrees_with_another_reader(self):
         disagreements, compared = [], collections.Counter()
         image_count = 0
-        for path, ours in inventories(image_paths()):
+        for path, ours in inventories(chosen(image_paths())):
             disagreements += Comparison(path, ours, compared).run()
             image_count += 1
         print('%d images compared: %s' % (

@@ -112,7 +112,8 @@ class Drivers(unittest.TestCase):
             self.assertEqual(len(different), 1, (source, [[f.file_name for f in same] for same in different.values()]))
 
     def test_repaired_fixtures_behave_the_same(self):
-        repaired = [f for f in self.drivers() if f.fix in ("repairs", "leaves")]
+        """Those that test_rewritten.py, which compares calls of the kernel too, does not take."""
+        repaired = [f for f in self.drivers() if f.fix == "leaves" or (f.fix == "repairs" and f.chain == "sign")]
         self.assertTrue(repaired)
         for fixture in repaired:
             with self.subTest(fixture=fixture.file_name):
