@@ -48,6 +48,7 @@ void enforce_run(const char *path, const struct enforce_options *options, struct
         .drop_signature = options->policy->drop_signature,
         .enforces = true,
         .judges_calls = true,
+        .symbols_path = options->symbols_path,
         .adds_nx = policy_lets_enforce_repair(options->policy, HVCI2000_EXECUTABLE_POOL) ||
                    policy_lets_enforce_repair(options->policy, HVCI2002_EXECUTABLE_MDL),
         .stop = options->stop,
@@ -84,6 +85,7 @@ void enforce_run_content(const char *path, const char *container_path, struct sp
                                         .policy = options->policy,
                                         .baseline = options->baseline,
                                         .judges_calls = true,
+                                        .symbols_path = options->symbols_path,
                                         .stock = stock,
                                         .stop = options->stop};
     pipeline_run_content(path, container_path, bytes, &pipeline, outcome);

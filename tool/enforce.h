@@ -20,6 +20,7 @@ struct enforce_options {
     enum windows_target target; /* the policy's, or what the command line says */
     enum on_fail on_fail;
     struct baseline_view baseline; /* as in struct pipeline_options */
+    const char *symbols_path;      /* as there */
     const atomic_bool *stop; /* as in struct pipeline_options: an image that is given up is not rejected */
 };
 

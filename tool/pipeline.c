@@ -28,8 +28,8 @@ static bool asks_for_calls(const struct pipeline_options *options)
 }
 
 bool pipeline_judge_calls(const struct image *image, const struct refset *refs, const struct code_map *code,
-                          const struct pipeline_options *options, struct arena *arena,
-                          struct call_judgement *judgement)
+                          const struct given_names *names, const struct pipeline_options *options,
+                          struct arena *arena, struct call_judgement *judgement)
 {
     if (!asks_for_calls(options))
         return calls_leave(image, CALLS_NOT_ASKED,
@@ -37,7 +37,7 @@ bool pipeline_judge_calls(const struct image *image, const struct refset *refs, 
                            judgement);
     if (options->no_code)
         return calls_leave(image, CALLS_SWITCHED_OFF, "--no-code was given", arena, judgement);
-    return calls_judge(image, refs, code, arena, judgement);
+    return calls_judge(image, refs, code, names, arena, judgement);
 }
 
 bool pipeline_judge(struct outcome *outcome, const struct image *image, const struct refset *refs,
@@ -130,6 +130,8 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (!image_read(outcome->file.bytes, arena, &outcome->image, &error))
         return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_INPUT);
     outcome->has_image = true;
+    if (options->symbols_path && !pipeline_symbols_read(outcome, options))
+        return outcome_end_out_of_memory(outcome);
     /* From here on every byte belongs to one region. */
 
     uint32_t sources = options->goal == GOAL_CHECK ? rules_sources() : SOURCE_ALL;
@@ -138,8 +140,8 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     if (options->goal != GOAL_CHECK && !options->no_code) {
         outcome->has_code = code_read(&outcome->image, &outcome->refs, arena, &outcome->code);
         if (!outcome->has_code ||
-            (options->lists_calls &&
-             !call_list_find(&outcome->image, &outcome->refs, &outcome->code, arena, &outcome->calls)))
+            (options->lists_calls && !call_list_find(&outcome->image, &outcome->refs, &outcome->code,
+                                                     &outcome->names, arena, &outcome->calls)))
             return outcome_end_out_of_memory(outcome);
     }
     if (outcome_is_stopped(outcome, options))
@@ -158,7 +160,8 @@ static bool run(struct outcome *outcome, const struct pipeline_options *options)
     bool has_code = outcome->has_code;
     if (!outcome->answers ||
         !pipeline_judge_calls(&outcome->image, has_code ? &outcome->refs : NULL,
-                              has_code ? &outcome->code : NULL, options, arena, &outcome->asked) ||
+                              has_code ? &outcome->code : NULL, &outcome->names, options, arena,
+                              &outcome->asked) ||
         !pipeline_judge(outcome, &outcome->image, &rule_refs, &outcome->asked, options, &outcome->problems,
                         &outcome->findings, outcome->answers))
         return outcome_end_out_of_memory(outcome);

@@ -44,10 +44,12 @@ struct pipeline_options {
     bool all_rules;                /* build policy that nobody demands is judged too, as notes */
     bool lists_calls;              /* GOAL_SHOW: collect all calls of functions of Windows */
     bool judges_calls;             /* HVCI2000 to 2002 judge; without it they say that they do not */
-    bool no_code;                  /* do not decode instructions (GOAL_SHOW, GOAL_CHECK) */
-    bool dry_run;                  /* GOAL_FIX: stop after the plan */
-    bool in_memory;                /* GOAL_FIX: write no file; outcome->output is what the caller writes */
-    bool only_kernel;              /* GOAL_FIX: other images are judged and left as they are */
+    const char *symbols_path; /* PDB, map or folder with names for functions; NULL: none (pipeline_symbols.c)
+                               */
+    bool no_code;             /* do not decode instructions (GOAL_SHOW, GOAL_CHECK) */
+    bool dry_run;             /* GOAL_FIX: stop after the plan */
+    bool in_memory;           /* GOAL_FIX: write no file; outcome->output is what the caller writes */
+    bool only_kernel;         /* GOAL_FIX: other images are judged and left as they are */
     const struct catalog_index *catalogs; /* GOAL_FIX: the catalogs of the image's package, in place of those
                                            * beside the file; one keeps an image whose findings are notes */
     const struct pipeline_seal *seal;     /* GOAL_FIX: or NULL */
@@ -116,7 +118,9 @@ struct outcome {
     struct image image;
     struct refset refs;
     struct code_map code;
-    struct call_list calls; /* with lists_calls */
+    struct given_names names;        /* of its functions, with symbols_path */
+    enum finding_code names_refused; /* the note that says why there are none; 0: none does */
+    struct call_list calls;          /* with lists_calls */
     /* What the code asks Windows for, before and (with has_remaining) after a repair. */
     struct call_judgement asked, asked_after;
     struct rule_answer *answers; /* rules_count of them when `judged` */

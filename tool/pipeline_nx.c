@@ -119,7 +119,8 @@ bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *op
     if (!image_read(bytes, arena, &image, error))
         return false;
     if (!refs_collect(&image, arena, SOURCE_ALL, &refs) || !code_read(&image, &refs, arena, &code) ||
-        !call_sites_find(&image, &refs, &code, arena, &sites) || !nx_plan_make(&input, arena, &outcome->nx)) {
+        !call_sites_find(&image, &refs, &code, NULL, arena, &sites) ||
+        !nx_plan_make(&input, arena, &outcome->nx)) {
         *error = finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR, "There was not enough memory.");
         return false;
     }

@@ -32,10 +32,16 @@ bool pipeline_judge(struct outcome *outcome, const struct image *image, const st
                     struct rule_answer *answers);
 
 /* What the image's code asks for; outcome->asked, when the options ask for it. `refs` and `code` as for
- * calls_judge(). False when memory ran out. */
+ * calls_judge(), `names` too. False when memory ran out. */
 bool pipeline_judge_calls(const struct image *image, const struct refset *refs, const struct code_map *code,
-                          const struct pipeline_options *options, struct arena *arena,
-                          struct call_judgement *judgement);
+                          const struct given_names *names, const struct pipeline_options *options,
+                          struct arena *arena, struct call_judgement *judgement);
+
+/* pipeline_symbols.c: reads outcome->names from what options->symbols_path names, when it belongs to the
+ * image; else a note says why not, and there are none. False when memory ran out. */
+bool pipeline_symbols_read(struct outcome *outcome, const struct pipeline_options *options);
+/* The same names by the RVAs of the repaired image. NULL when memory ran out. */
+const struct given_names *pipeline_symbols_moved(struct outcome *outcome);
 
 /* Was the change made for this finding? Section headers keep their places in the file; every other change is
  * for all findings of its rule. */

@@ -24,9 +24,11 @@ static bool judge_calls_after(const struct acceptance *acceptance, const struct 
 {
     struct outcome *outcome = acceptance->outcome;
     outcome->asked_after = outcome->asked;
-    return (!outcome->plan.layout && !acceptance->options->adds_nx) ||
-           pipeline_judge_calls(image, NULL, NULL, acceptance->options, &outcome->arena,
-                                &outcome->asked_after);
+    if (!outcome->plan.layout && !acceptance->options->adds_nx)
+        return true;
+    const struct given_names *names = pipeline_symbols_moved(outcome);
+    return names && pipeline_judge_calls(image, NULL, NULL, names, acceptance->options, &outcome->arena,
+                                         &outcome->asked_after);
 }
 
 /* The written bytes are proved against the original, and judged anew, before they may replace anything. */

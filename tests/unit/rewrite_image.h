@@ -54,7 +54,7 @@ static inline bool rewrite_nx(struct rewritten *done, struct nx_plan *plan)
                              .sites = &sites,
                              .wants_pool = true,
                              .wants_mdl = true};
-    done->emitted = call_sites_find(&done->image, &done->refs, &done->code, &done->arena, &sites) &&
+    done->emitted = call_sites_find(&done->image, &done->refs, &done->code, NULL, &done->arena, &sites) &&
                     nx_plan_make(&input, &done->arena, plan) && plan->redirect_count != 0 &&
                     nx_plan_place(&input, &done->arena, plan, &done->error) &&
                     emit_nx(&done->image, plan, &done->arena, &done->output);

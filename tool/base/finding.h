@@ -100,9 +100,11 @@ enum { FINDING_CERTAINTY_COUNT = 3 };
 
 /* The call that a finding is about, in words. */
 struct finding_call {
-    const char *verdict;  /* "executable", "depends", "unknown" */
-    const char *api;      /* the function of Windows */
-    const char *function; /* the driver's function that holds the call, or NULL when it has no name */
+    const char *verdict; /* "executable", "depends", "unknown" */
+    const char *api;     /* the function of Windows */
+    const char
+        *function; /* "name+0x12": the driver's function that holds the call, or NULL: it has no name */
+    const char *own_name; /* what the image itself calls that function, or NULL: the same in every run */
     uint32_t function_rva;
     const char *argument; /* the deciding one, or NULL: none does */
     const char *values;   /* what it can be, or NULL */

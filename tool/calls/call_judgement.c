@@ -42,7 +42,7 @@ static bool has_decoder(const struct image *image)
 }
 
 bool calls_judge(const struct image *image, const struct refset *refs, const struct code_map *map,
-                 struct arena *arena, struct call_judgement *judgement)
+                 const struct given_names *given, struct arena *arena, struct call_judgement *judgement)
 {
     struct refset own_refs;
     struct code_map own_map;
@@ -76,7 +76,7 @@ bool calls_judge(const struct image *image, const struct refset *refs, const str
         judgement->reason = map->not_decoded_reason;
         return true;
     }
-    if (!call_sites_find(image, refs, map, arena, &judgement->sites))
+    if (!call_sites_find(image, refs, map, given, arena, &judgement->sites))
         return false;
     for (size_t i = 0; i < judgement->sites.count; i++)
         judgement->counts[judgement->sites.items[i].verdict]++;

@@ -31,8 +31,9 @@ bool calls_leave(const struct image *image, enum calls_state state, const char *
                  struct call_judgement *judgement);
 
 /* Judges. `refs` (all sources) and `map` are those of the image, or both NULL: then they are made where they
- * are needed. False when memory ran out. Work: the import table; for an image that may ask, its code too. */
+ * are needed. `given` as for call_sites_find(). False when memory ran out. Work: the import table; for an
+ * image that may ask, its code too. */
 bool calls_judge(const struct image *image, const struct refset *refs, const struct code_map *map,
-                 struct arena *arena, struct call_judgement *judgement);
+                 const struct given_names *given, struct arena *arena, struct call_judgement *judgement);
 
 #endif

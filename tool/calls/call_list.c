@@ -146,13 +146,13 @@ static bool list_unfollowed(struct call_search *search, struct call_list *list)
 }
 
 bool call_list_find(const struct image *image, const struct refset *refs, const struct code_map *map,
-                    struct arena *arena, struct call_list *list)
+                    const struct given_names *given, struct arena *arena, struct call_list *list)
 {
     struct call_search search;
     *list = (struct call_list){.count = 0};
     if (!map->decoded)
         return true;
-    if (!search_begin(&search, image, refs, map, arena) || !search_sites(&search, &list->sites) ||
+    if (!search_begin(&search, image, refs, map, given, arena) || !search_sites(&search, &list->sites) ||
         !read_all_functions(&search))
         return false;
     for (size_t i = 0; i < search.records.call_count; i++) {

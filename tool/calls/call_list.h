@@ -9,7 +9,7 @@
 struct listed_call {
     uint32_t rva;
     uint32_t function_rva;
-    const char *function_name; /* "name+0x12" of this place, or NULL: the image does not name it */
+    const char *function_name; /* "name+0x12" of this place, or NULL: nobody names it */
     const char *name;          /* of the function of Windows, or "module!#number" */
     const char *arguments; /* "NonPagedPool, 0x40, 'Tag1'"; "?" is not known, "..." how many is not known */
     const struct call_site *site; /* when it may ask for executable memory; else NULL */
@@ -22,8 +22,8 @@ struct call_list {
     size_t verdict_counts[SITE_VERDICT_COUNT]; /* by enum site_verdict */
 };
 
-/* False when memory ran out. Reads all functions of the code map. */
+/* `given` as for call_sites_find(). False when memory ran out. Reads all functions of the code map. */
 bool call_list_find(const struct image *image, const struct refset *refs, const struct code_map *map,
-                    struct arena *arena, struct call_list *list);
+                    const struct given_names *given, struct arena *arena, struct call_list *list);
 
 #endif

@@ -193,6 +193,7 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
     if (!site.api || call->is_thunk || search_nx_stub(search, call->function_rva))
         return true; /* a thunk is no call of its own, nor is a stub */
     site.function_name = function_name_of(&search->names, call->function_rva, call->site_rva, search->arena);
+    site.own_name = function_own_name(&search->names, call->function_rva);
     site.tag = tag_text(search, call, site.api);
     enum mapping_mode mode = mode_of(search, call, site.api);
     if (site.api->question == ASK_SYSTEM) {
@@ -250,7 +251,7 @@ static void order_sites(struct call_site_list *sites)
 }
 
 bool search_begin(struct call_search *search, const struct image *image, const struct refset *refs,
-                  const struct code_map *map, struct arena *arena)
+                  const struct code_map *map, const struct given_names *given, struct arena *arena)
 {
     *search = (struct call_search){.image = image, .refs = refs, .map = map, .arena = arena};
     if (!imports_read(image, arena, &search->imports) || !value_table_init(&search->values, arena) ||
@@ -258,6 +259,7 @@ bool search_begin(struct call_search *search, const struct image *image, const s
         !function_names_read(image, arena, &search->names) ||
         !(search->reader = operation_reader_new(arena, image->is_64)) || !search_index_refs(search))
         return false;
+    search->names.given = given;
     search_kmdf(search);
     search->steps_left = STEPS_AT_LEAST + (uint64_t)STEPS_PER_REFERENCE * refs->ref_count;
     return true;
@@ -290,9 +292,10 @@ bool search_sites(struct call_search *search, struct call_site_list *sites)
 }
 
 bool call_sites_find(const struct image *image, const struct refset *refs, const struct code_map *map,
-                     struct arena *arena, struct call_site_list *sites)
+                     const struct given_names *given, struct arena *arena, struct call_site_list *sites)
 {
     struct call_search search;
     *sites = (struct call_site_list){.count = 0};
-    return !map->decoded || (search_begin(&search, image, refs, map, arena) && search_sites(&search, sites));
+    return !map->decoded ||
+           (search_begin(&search, image, refs, map, given, arena) && search_sites(&search, sites));
 }

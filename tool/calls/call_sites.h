@@ -4,6 +4,7 @@
 #ifndef HVCIFIX_CALLS_CALL_SITES_H
 #define HVCIFIX_CALLS_CALL_SITES_H
 
+#include "calls/function_names.h"
 #include "calls/kernel_api.h"
 #include "code/code_map.h"
 
@@ -13,7 +14,8 @@ enum { SITE_VERDICT_COUNT = 4 };
 struct call_site {
     uint32_t rva;
     uint32_t function_rva;     /* of the function that holds it */
-    const char *function_name; /* "name+0x12", or NULL: the image does not name it */
+    const char *function_name; /* "name+0x12", or NULL: nobody names it */
+    const char *own_name;      /* of the function in the image itself, or NULL */
     const struct kernel_api *api;
     enum site_verdict verdict;
     const char *values;  /* of the deciding argument, in words; NULL when no argument decides */
@@ -47,9 +49,10 @@ struct call_site_list {
     struct integrity_list integrity;
 };
 
-/* False when memory ran out. Work: each function at most once, a bounded number of steps for each site. */
+/* `given`: names for functions that the image does not name, or NULL; sites point into it. False when memory
+ * ran out. Work: each function at most once, a bounded number of steps for each site. */
 bool call_sites_find(const struct image *image, const struct refset *refs, const struct code_map *map,
-                     struct arena *arena, struct call_site_list *sites);
+                     const struct given_names *given, struct arena *arena, struct call_site_list *sites);
 
 const char *site_verdict_name(enum site_verdict verdict);
 

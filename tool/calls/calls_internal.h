@@ -148,7 +148,7 @@ bool search_is_set_at_start(struct call_search *search, uint32_t variable_rva);
 
 /* Reads the tables of the image that the search needs. False when memory ran out. */
 bool search_begin(struct call_search *search, const struct image *image, const struct refset *refs,
-                  const struct code_map *map, struct arena *arena);
+                  const struct code_map *map, const struct given_names *given, struct arena *arena);
 
 /* Finds and judges the sites; more functions are read for it. False when memory ran out. */
 bool search_sites(struct call_search *search, struct call_site_list *sites);

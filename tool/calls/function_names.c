@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MOST_NBYTES = 512, SHORT_NAME_NBYTES = 8, SYMBOL_TYPE_FUNCTION = 0x20 };
+enum { SHORT_NAME_NBYTES = 8, SYMBOL_TYPE_FUNCTION = 0x20 };
 
 static bool add(struct function_names *names, struct arena *arena, uint32_t rva, struct span text)
 {
@@ -47,7 +47,7 @@ static bool read_exports(const struct image *image, struct arena *arena, struct 
             return true;
         bool is_forwarder =
             function_rva >= directory->rva && function_rva - directory->rva < directory->nbytes;
-        if (!is_forwarder && image_string_at_rva(image, name_rva, NAME_MOST_NBYTES, &text) &&
+        if (!is_forwarder && image_string_at_rva(image, name_rva, FUNCTION_NAME_MOST_NBYTES, &text) &&
             text.nbytes != 0 && !add(names, arena, function_rva, text))
             return false;
     }
@@ -67,7 +67,7 @@ static bool symbol_name(const struct image *image, const uint8_t *symbol, struct
     }
     uint32_t offset = load_u32(symbol + 4);
     if (!span_part(image->file, image->string_table_foff, image->string_table_nbytes, &strings) ||
-        !span_cstr(strings, offset, NAME_MOST_NBYTES, &nbytes))
+        !span_cstr(strings, offset, FUNCTION_NAME_MOST_NBYTES, &nbytes))
         return false;
     return span_part(strings, offset, nbytes, name);
 }
@@ -120,14 +120,75 @@ static int compare_rva(const void *key, const void *item)
     return a->rva < b->rva ? -1 : a->rva > b->rva;
 }
 
-const char *function_name_of(const struct function_names *names, uint32_t function_rva, uint32_t site_rva,
-                             struct arena *arena)
+const char *function_own_name(const struct function_names *names, uint32_t function_rva)
 {
     struct function_name key = {.rva = function_rva};
     const struct function_name *found =
         names->count ? bsearch(&key, names->items, names->count, sizeof key, compare_rva) : NULL;
-    if (!found)
+    return found ? found->name : NULL;
+}
+
+struct span name_undecorated(const struct image *image, struct span name)
+{
+    struct span plain = name;
+    if (image->machine != MACHINE_I386 || name.nbytes < 2 || (name.bytes[0] != '_' && name.bytes[0] != '@'))
+        return name;
+    while (plain.nbytes > 0 && plain.bytes[plain.nbytes - 1] >= '0' && plain.bytes[plain.nbytes - 1] <= '9')
+        plain.nbytes--;
+    bool has_size = plain.nbytes > 2 && plain.nbytes < name.nbytes && plain.bytes[plain.nbytes - 1] == '@';
+    plain.nbytes = has_size ? plain.nbytes - 1 : name.nbytes;
+    if (name.bytes[0] == '@' && !has_size)
+        return name;
+    return (struct span){plain.bytes + 1, plain.nbytes - 1};
+}
+
+static int compare_given(const void *left, const void *right)
+{
+    const struct given_name *a = left, *b = right;
+    if (a->rva != b->rva)
+        return a->rva < b->rva ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+void given_names_order(struct given_names *names)
+{
+    size_t kept = 0;
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof *names->items, compare_given);
+    for (size_t i = 0; i < names->count; i++) {
+        const struct given_name *name = &names->items[i];
+        if (kept == 0 || names->items[kept - 1].rva != name->rva)
+            names->items[kept++] = *name;
+        else if (names->items[kept - 1].nbytes < name->nbytes)
+            names->items[kept - 1].nbytes = name->nbytes;
+    }
+    names->count = kept;
+}
+
+/* The given name of the function that holds rva, as far as its size is known; NULL: none. */
+static const struct given_name *given_name_at(const struct given_names *given, uint32_t rva)
+{
+    size_t low = 0, high = given ? given->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (given->items[middle].rva <= rva)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
         return NULL;
-    return site_rva > function_rva ? arena_printf(arena, "%s+0x%X", found->name, site_rva - function_rva)
-                                   : found->name;
+    const struct given_name *name = &given->items[low - 1];
+    return name->rva == rva || rva - name->rva < name->nbytes ? name : NULL;
+}
+
+const char *function_name_of(const struct function_names *names, uint32_t function_rva, uint32_t site_rva,
+                             struct arena *arena)
+{
+    const char *name = function_own_name(names, function_rva);
+    const struct given_name *given = name ? NULL : given_name_at(names->given, function_rva);
+    uint32_t begin_rva = given ? given->rva : function_rva;
+    if (given)
+        name = given->name;
+    return name && site_rva > begin_rva ? arena_printf(arena, "%s+0x%X", name, site_rva - begin_rva) : name;
 }

@@ -52,6 +52,7 @@ static bool note_users(struct call_search *search, const struct kernel_api *api,
             .reason = is_too_large ? "the function is too large to be followed"
                                    : "no way from the beginning of a function to here was found"};
         site->function_name = function_name_of(&search->names, site->function_rva, site->rva, search->arena);
+        site->own_name = function_own_name(&search->names, site->function_rva);
     }
     return true;
 }

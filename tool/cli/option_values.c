@@ -327,6 +327,8 @@ bool option_apply(struct option_parser *parser, const struct option_row *row, co
     case OPTION_CALLS:
         options->show = SHOW_CALLS;
         return true;
+    case OPTION_SYMBOLS:
+        return option_take_path(parser, value, &options->symbols_path);
     case OPTION_AFTER:
         return option_take_path(parser, value, &options->after_path);
     case OPTION_JOBS:

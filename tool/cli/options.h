@@ -86,6 +86,7 @@ enum option_id {
     OPTION_REFERENCES,
     OPTION_REGIONS,
     OPTION_CALLS,
+    OPTION_SYMBOLS,
     OPTION_AFTER,
     OPTION_JOBS,
     OPTION_HELP,
@@ -185,6 +186,7 @@ struct cli_options {
     const char *after_path; /* show --after */
     unsigned jobs;          /* images at a time, at most CLI_MOST_JOBS; 0: as many as there are cores */
 
+    const char *symbols_path;    /* --symbols */
     const char *linker_map_path; /* --linker-map */
     bool to_new;                 /* translate --to-new */
     const char *module;          /* translate --module */

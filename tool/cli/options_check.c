@@ -37,6 +37,8 @@ bool options_check(struct option_parser *parser)
         if (options->after_path &&
             (options->path_count != 1 || options->format != FORMAT_TEXT || options->show != SHOW_PAGES))
             return option_fail(parser, "%s --after draws the pages of one image as text.", name);
+        if (options->verb == VERB_SHOW && options->symbols_path && options->show != SHOW_CALLS)
+            return option_fail(parser, "%s --symbols is for --calls.", name);
         return true;
     case VERB_ENFORCE:
         if (options->path_count == 0)

@@ -134,6 +134,17 @@ static bool use_baseline(struct image_run *run, struct baseline *baseline, struc
     return false;
 }
 
+/* The same for --symbols: a path that leads nowhere must not look like an image without names. */
+static bool find_symbols(struct image_run *run, struct arena *arena)
+{
+    const char *path = run->options->symbols_path;
+    if (!path || !file_is_absent(path))
+        return true;
+    complain_of_text(path, HVCI9006_CANNOT_READ, "There is no such file or folder (--symbols).", arena);
+    run->exit_code = EXIT_INPUT;
+    return false;
+}
+
 /* The same for the report files that are wanted. */
 static bool plan_reports(struct image_run *run, struct report_settings *settings, struct arena *arena)
 {
@@ -198,6 +209,7 @@ static void set_treatment(struct image_run *run)
         .stop = interrupt_flag(),
         .judges_calls = options->verb == VERB_CHECK,
         .no_code = options->no_code,
+        .symbols_path = options->symbols_path,
         .lists_calls = options->verb == VERB_SHOW && options->show == SHOW_CALLS,
         .dry_run = options->dry_run,
         .output_path = options->output_path,
@@ -218,6 +230,7 @@ static void set_treatment(struct image_run *run)
                                             .baseline = {.baseline = run->baseline},
                                             .target = run->pipeline.target,
                                             .on_fail = options->on_fail,
+                                            .symbols_path = options->symbols_path,
                                             .stop = interrupt_flag()};
 }
 
@@ -232,7 +245,8 @@ enum exit_code run_images(const struct cli_options *options, const struct report
 
     arena_init(&arena, NULL);
     if (use_policy(&run, &policy, &arena) && use_baseline(&run, &baseline, &arena) &&
-        plan_reports(&run, &settings, &arena) && list_work(&run, &list, &arena)) {
+        find_symbols(&run, &arena) && plan_reports(&run, &settings, &arena) &&
+        list_work(&run, &list, &arena)) {
         /* From here on nothing can keep the run from its images. */
         set_treatment(&run);
         report_sinks_open(&run.sinks);

@@ -36,7 +36,7 @@ static bool digest_key(const struct finding *finding, const char *name, const ch
                                  span_of(machine),
                                  span_of(finding->section ? finding->section : ""),
                                  span_of(call ? call->api : ""),
-                                 span_of(call && call->function ? call->function : ""),
+                                 span_of(call && call->own_name ? call->own_name : ""),
                                  span_of(call && call->tag ? call->tag : "")};
     enum { PARTS = sizeof parts / sizeof parts[0], CALL_PARTS = 3 };
     return digest_parts(DIGEST_SHA256, parts, call ? PARTS : PARTS - CALL_PARTS, key->digest);

@@ -190,14 +190,22 @@ const struct own_code own_codes[] = {
     {HVCI9080_PDB_UNREADABLE, "the PDB cannot be read",
      "The file is no PDB of the format 7.00 with debug information of an image, it is damaged, or a part of "
      "it "
-     "is of a kind that is not understood. Nothing was written: a debugger would show wrong names.",
+     "is of a kind that is not understood; or what --symbols names is neither a PDB nor a map of a linker. "
+     "With "
+     "--pdb nothing was written: a debugger would show wrong names. With --symbols functions stay without "
+     "names, "
+     "and nothing else changes.",
      "Name the PDB that the linker wrote together with the image. To repair the image without its PDB, use "
      "--no-pdb."},
     {HVCI9081_PDB_OTHER_IMAGE, "the PDB belongs to another image",
      "A PDB and its image hold the same GUID and age, and these differ; or the sections that the PDB states "
      "are "
-     "not those of the image, because a tool has changed the image since.",
-     "Name the PDB of this very link with --pdb. To repair the image without its PDB, use --no-pdb."},
+     "not those of the image, because a tool has changed the image since. A map (--symbols) belongs to an "
+     "image "
+     "with its time stamp, load address and entry point, in which each name lies where the map says. With "
+     "--symbols functions stay without names, and nothing else changes.",
+     "Name the PDB of this very link with --pdb or --symbols. To repair the image without its PDB, use "
+     "--no-pdb."},
     {HVCI9082_PDB_CANNOT_FOLLOW, "the PDB cannot follow the repair",
      "The repair moves parts of the image, and the PDB could not be made to say where they are now: or "
      "--keep-pdb-id asks that it stay valid as it is, which it cannot.",

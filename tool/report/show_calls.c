@@ -5,6 +5,7 @@
 #include "report/layout.h"
 #include "report/safe_text.h"
 #include "report/show_lists.h"
+#include "report/text_finding.h"
 
 enum { FUNCTION_COLUMN = 12, CALL_COLUMN = 22, VERDICT_INDENT = 24 };
 
@@ -96,9 +97,20 @@ static void add_integrity(struct text *text, const struct integrity_list *list)
     }
 }
 
+/* Why functions have no names that were asked for. */
+static void add_names_notes(struct text *text, const struct outcome *outcome,
+                            const struct report_style *style)
+{
+    const struct finding_list *notes = &outcome->image.notes;
+    for (size_t i = 0; outcome->names_refused && i < notes->count; i++)
+        if (notes->items[i].code == outcome->names_refused)
+            text_finding_line(text, outcome->path, &notes->items[i], LEVEL_NOTE, "", style);
+}
+
 void show_calls(struct text *text, const struct outcome *outcome, const struct report_style *style)
 {
     const struct call_list *calls = &outcome->calls;
+    add_names_notes(text, outcome, style);
     size_t line_start = text->nbytes;
     safe_add_path(text, outcome->path);
     text_addz(text, ": ");

@@ -78,6 +78,7 @@ static const struct finding_call *call_of(struct arena *arena, const struct call
         .verdict = site_verdict_name(site->verdict),
         .api = site->api->name,
         .function = site->function_name,
+        .own_name = site->own_name,
         .function_rva = site->function_rva,
         .argument = site->api->argument_name,
         .values = site->values,
