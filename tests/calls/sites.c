@@ -315,6 +315,103 @@ static NOINLINE void either_function(void)
     kept = either(NonPagedPool, 64, '9006'); // truth: '6009' depends
 }
 
+/* A string instruction writes over variables. */
+static NOINLINE void string(void)
+{
+    volatile struct {
+        POOL_TYPE before, type, behind;
+    } types;
+    void *to = (void *)&types.type;
+    ULONG_PTR count = 1;
+    types.before = types.type = types.behind = NX;
+    __asm__ volatile("rep stosl" : "+D"(to), "+c"(count) : "a"(0));
+    kept = ExAllocatePoolWithTag(types.type, 64, '1007');   // truth: '7001' executable|depends|unknown
+    kept = ExAllocatePoolWithTag(types.before, 64, '2007'); // truth: '7002' no-execute
+}
+
+/* The change of a bit leaves the flag for zero alone; a number that is compared with may change before the
+ * branch. */
+static NOINLINE void flags(ULONG flags)
+{
+    ULONG type = flags, other = 1;
+    __asm__ volatile("cmpl $0x33, %0\n\tbtsl $9, %0\n\tje 1f\n\tmovl $1, %0\n1:" : "+r"(type));
+    kept = ExAllocatePoolWithTag((POOL_TYPE)type, 64, '3007'); // truth: '7003' no-execute
+    type = flags;
+    __asm__ volatile("cmpl %1, %0\n\tmovl $0, %1\n\tje 1f\n\tmovl $1, %0\n1:" : "+r"(type), "+r"(other));
+    kept = ExAllocatePoolWithTag((POOL_TYPE)type, 64, '4007'); // truth: '7004' no-execute|depends|unknown
+}
+
+/* A bit by its number may lie in another variable. */
+static NOINLINE void bit_number(LONG number)
+{
+    volatile POOL_TYPE types[2] = {PagedPool, PagedPool};
+    __asm__ volatile("btrl %1, %0" : "+m"(types[0]) : "r"(number & 32));
+    kept = ExAllocatePoolWithTag(types[1], 64, '5007'); // truth: '7005' depends|unknown
+}
+
+/* An address that is aligned lies below what it was made of. */
+static NOINLINE void aligned_pointer(void)
+{
+    volatile ULONG room[32];
+    for (int i = 0; i < 16; i++)
+        room[i] = 1;
+    room[2] = 1;
+    volatile ULONG *at = (volatile ULONG *)(((ULONG_PTR)room + 63) & ~(ULONG_PTR)63);
+    at[0] = at[1] = at[2] = 0;
+    kept = ExAllocatePoolWithTag((POOL_TYPE)room[2], 64, '6007'); // truth: '7006' depends|unknown
+}
+
+/* What a function returns is one less each time. */
+static NOINLINE ULONG count_down(LONG n, ULONG type)
+{
+    kept = NULL;
+    return n > 0 ? count_down(n - 1, type) - 1 : type;
+}
+
+static NOINLINE void counted(LONG n)
+{
+    kept = ExAllocatePoolWithTag((POOL_TYPE)count_down(n, 1), 64, '7007'); // truth: '7007' depends|unknown
+}
+
+/* Cases of a switch that change a variable for the next time round. */
+static NOINLINE void rounds(LONG n)
+{
+    POOL_TYPE type = NX;
+    for (;;) {
+        switch (n) {
+        case 0:
+            kept = (void *)4;
+            type = NonPagedPool;
+            n = choice;
+            break;
+        case 1:
+            type = PagedPool;
+            n = 4;
+            break;
+        case 2:
+            kept = (void *)5;
+            n = choice;
+            break;
+        case 3:
+            kept = (void *)6;
+            type |= 0x10;
+            n = choice;
+            break;
+        case 4:
+            kept = (void *)9;
+            n++;
+            break;
+        case 5:
+            type = NonPagedPool;
+            n = choice + 1;
+            break;
+        default:
+            kept = ExAllocatePoolWithTag(type, 64, '8007'); // truth: '7008' depends|unknown
+            return;
+        }
+    }
+}
+
 void NTAPI unload(PDRIVER_OBJECT driver)
 {
     (void)driver;
@@ -360,5 +457,11 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     conditional_opt_in();
     version_opt_in();
     either_function();
+    string();
+    flags((ULONG)choice);
+    bit_number(choice);
+    aligned_pointer();
+    counted(choice);
+    rounds(choice);
     return STATUS_SUCCESS;
 }

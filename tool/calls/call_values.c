@@ -7,8 +7,10 @@
 static bool walk_inside(struct walk *walk, const struct atom *atom, uint32_t function_rva)
 {
     size_t first = walk->leaves->count;
+    walk->mask_count++; /* what leads back to here comes changed */
     if (!walk_result(walk, (uint32_t)atom->number, function_rva))
         return false;
+    walk->mask_count--;
     for (size_t i = first; i < walk->leaves->count; i++) {
         struct leaf *leaf = &walk->leaves->items[i];
         if (leaf->kind != LEAF_BITS || leaf->reason != UNKNOWN_RESULT || !leaf->name)

@@ -151,6 +151,22 @@ static bool enter_orphans(struct follower *follower)
     return true;
 }
 
+/* Cases of a switch that nobody has found may go on anywhere in the function, with anything in registers and
+ * slots; the stack is as deep as at the switch. */
+static bool enter_from_unknown(struct follower *follower)
+{
+    const struct function_code *code = follower->code;
+    struct flow_state anything;
+    if (!follower->at_switch || !code->has_unknown_bytes)
+        return true;
+    state_begin(&anything, follower->flow->values, false, code->begin_rva);
+    anything.registers[REGISTER_SP] = follower->at_switch->registers[REGISTER_SP];
+    for (size_t i = 0; i < code->block_count; i++)
+        if (!code->blocks[i].is_entry && !arrive(follower, i, &anything))
+            return false;
+    return true;
+}
+
 static bool follow(struct follower *follower)
 {
     const struct function_code *code = follower->code;
@@ -167,6 +183,8 @@ static bool follow(struct follower *follower)
         if (!settle(follower, &step) || !enter_orphans(follower) || !settle(follower, &step))
             return false;
     } while (follower->switch_changed);
+    if (!enter_from_unknown(follower) || !settle(follower, &step))
+        return false;
     step.records = true;
     for (size_t i = 0; i < code->block_count; i++)
         if (follower->blocks[i].before && !run_block(follower, i, &step, &state))

@@ -6,6 +6,8 @@
 /* Does the operation leave the flags alone? */
 static bool keeps_flags(const struct operation *operation)
 {
+    if (operation->keeps_zero_flag)
+        return true;
     switch (operation->kind) {
     case DOES_MOVE:
     case DOES_MOVE_SIGNED:
@@ -46,6 +48,15 @@ static bool says_equal(const struct flow_step *step, const struct operation *ope
            operation->compute != VALUE_SHIFT_RIGHT && operation->compute != VALUE_MULTIPLY;
 }
 
+/* The register that a comparison names second, as its bit: its number is read at the end of the block. */
+static uint16_t compared_with(const struct operation *operation)
+{
+    const struct operand *second = &operation->operands[1];
+    bool is_register =
+        operation->operand_count >= 2 && second->kind == OPERAND_REGISTER && second->reg < MACHINE_REGISTERS;
+    return is_register ? (uint16_t)(1u << second->reg) : 0;
+}
+
 void flow_note_equal(const struct flow_step *step, const struct operation *block, size_t count,
                      struct flow_state *state)
 {
@@ -56,7 +67,7 @@ void flow_note_equal(const struct flow_step *step, const struct operation *block
         if (keeps_flags(&block[i]))
             continue;
         if (!says_equal(step, &block[i], state, &operand, &number) || (written & (1u << operand->reg)) ||
-            operand->reg == REGISTER_SP)
+            (written & compared_with(&block[i])) || operand->reg == REGISTER_SP)
             return;
         uint64_t mask = width_mask(operand->nbytes);
         value_number *reg = &state->registers[operand->reg];

@@ -173,8 +173,8 @@ void flow_hand_out(const struct flow_step *step, struct flow_state *state, value
     const struct value_table *values = step->flow->values;
     for (uint32_t i = 0; i < values->values[value].atom_count; i++) {
         const struct atom *atom = value_atom(values, value, i);
-        if (atom->kind == ATOM_STACK_ADDRESS)
-            state_hand_out(state, atom->id, (int32_t)atom->number);
+        if (atom->kind == ATOM_STACK_ADDRESS) /* one that was aligned lies below by what was cut off */
+            state_hand_out(state, atom->id, (int32_t)(atom->number - (int64_t)(~atom->and_mask & 0xFFFF)));
     }
 }
 

@@ -118,6 +118,20 @@ void state_others_wrote(struct flow_state *state, struct value_table *values)
         state->changed_from = state->handed_out_from;
 }
 
+void state_wrote_range(struct flow_state *state, struct value_table *values, uint32_t base, int32_t offset,
+                       int64_t nbytes)
+{
+    for (size_t i = 0; i < state->slot_count; i++) {
+        const struct stack_slot *slot = &state->slots[i];
+        if (slot->base == base && slot->offset < offset + nbytes &&
+            slot->offset + (int64_t)slot->nbytes > offset)
+            may_change(state, values, i);
+    }
+    /* What is not listed is not known below the arguments. */
+    if (base == 0 && offset + nbytes > 0 && offset < state->changed_from)
+        state->changed_from = offset;
+}
+
 void state_wrote_above(struct flow_state *state, struct value_table *values, uint32_t base, int32_t offset)
 {
     for (size_t i = 0; i < state->slot_count; i++)

@@ -59,6 +59,10 @@ void state_hand_out(struct flow_state *state, uint32_t base, int32_t offset);
 /* Somebody may have written all that was handed out. */
 void state_others_wrote(struct flow_state *state, struct value_table *values);
 
+/* A store of this many bytes whose value is not followed. */
+void state_wrote_range(struct flow_state *state, struct value_table *values, uint32_t base, int32_t offset,
+                       int64_t nbytes);
+
 /* A store somewhere at or above this slot. */
 void state_wrote_above(struct flow_state *state, struct value_table *values, uint32_t base, int32_t offset);
 

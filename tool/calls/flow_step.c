@@ -1,11 +1,38 @@
 /* flow_step.c - see flow_step.h. */
 #include "calls/flow_operand.h"
 
+enum { STRING_MOST_TIMES = 1 << 20 };
+
+/* A string instruction writes upwards from where its register leads, once or as often as the count says. */
+static void write_string(const struct flow_step *step, const struct operation *operation,
+                         struct flow_state *state)
+{
+    struct value_table *values = step->flow->values;
+    uint64_t times = 1;
+    if (operation->string_reg == NO_MACHINE_REGISTER)
+        return;
+    value_number begin = flow_register(state, operation->string_reg);
+    const struct atom *slot = value_single(values, begin, ATOM_STACK_ADDRESS);
+    bool is_counted =
+        !operation->is_repeated || value_is_constant(values, state->registers[REGISTER_CX], &times);
+    if (!slot)
+        flow_hand_out(step, state, begin);
+    else if (is_counted && times < STRING_MOST_TIMES)
+        state_wrote_range(state, values, slot->id, (int32_t)slot->number,
+                          (int64_t)times * operation->string_nbytes);
+    else
+        state_wrote_above(state, values, slot->id, (int32_t)slot->number);
+}
+
 /* What the flow does not follow: all that the operation writes is unknown. */
 static bool forget_written(struct flow_step *step, const struct operation *operation,
                            struct flow_state *state)
 {
     value_number unknown = value_unknown(step->flow->values, UNKNOWN_COMPUTED);
+    if (operation->writes_memory) {
+        write_string(step, operation, state);
+        state_others_wrote(state, step->flow->values);
+    }
     for (unsigned i = 0; i < MACHINE_REGISTERS; i++)
         if (operation->written & (1u << i))
             state->registers[i] = unknown;
@@ -17,8 +44,6 @@ static bool forget_written(struct flow_step *step, const struct operation *opera
             !flow_write_memory(step, operation, operand, state, unknown))
             return false;
     }
-    if (operation->writes_memory)
-        state_others_wrote(state, step->flow->values);
     return true;
 }
 

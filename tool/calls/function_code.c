@@ -26,7 +26,7 @@ struct finder {
     size_t leader_count, leader_capacity;
     uint32_t *orphans;
     size_t orphan_count, orphan_capacity;
-    bool is_too_large;
+    bool is_too_large, has_unknown_bytes;
 };
 
 static bool append(struct arena *arena, uint32_t **items, size_t *count, size_t *capacity, uint32_t item)
@@ -140,6 +140,7 @@ static bool follow_orphans(struct finder *finder)
     if (end - finder->begin_rva > MOST_NBYTES_WITHOUT_BOUNDS)
         end = finder->begin_rva + MOST_NBYTES_WITHOUT_BOUNDS;
     for (uint32_t rva = finder->begin_rva; rva < end && !finder->is_too_large; rva++) {
+        finder->has_unknown_bytes |= code_class_at(finder->map, rva) == BYTE_UNKNOWN;
         if (!is_instruction(finder, rva) || is_found(finder, rva) || leaves(finder, rva))
             continue;
         if (!append(finder->arena, &finder->orphans, &finder->orphan_count, &finder->orphan_capacity, rva) ||
@@ -270,5 +271,6 @@ bool function_code_read(const struct image *image, const struct code_map *map,
         !follow_all(&finder) || (function && !follow_orphans(&finder)))
         return false;
     code->is_too_large = finder.is_too_large;
+    code->has_unknown_bytes = finder.has_unknown_bytes;
     return finder.is_too_large || cut(&finder, code);
 }

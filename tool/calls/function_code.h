@@ -25,7 +25,8 @@ struct function_code {
     size_t operation_count;
     struct block *blocks; /* ascending */
     size_t block_count;
-    bool is_too_large; /* nothing else is filled */
+    bool is_too_large;      /* nothing else is filled */
+    bool has_unknown_bytes; /* within its bounds: perhaps code that only a switch leads to */
 };
 
 enum { FUNCTION_MOST_OPERATIONS = 32 * 1024 };

@@ -147,8 +147,34 @@ static void change_bit_work(struct operation *operation, const ZydisDecodedInstr
     uint64_t bit = UINT64_C(1) << ((uint64_t)second->number & (first->nbytes * 8u - 1));
     bool sets = raw->mnemonic == ZYDIS_MNEMONIC_BTS;
     operation->kind = DOES_COMPUTE;
+    operation->keeps_zero_flag = true;
     operation->compute = sets ? VALUE_OR : VALUE_AND;
     second->number = (int64_t)(sets ? bit : ~bit);
+}
+
+/* A bit whose number is in a register lies anywhere before or behind the memory that is named. */
+static void find_bit(struct operation *operation, const ZydisDecodedInstruction *raw)
+{
+    struct operand *first = &operation->operands[0];
+    if ((raw->mnemonic != ZYDIS_MNEMONIC_BTR && raw->mnemonic != ZYDIS_MNEMONIC_BTS &&
+         raw->mnemonic != ZYDIS_MNEMONIC_BTC) ||
+        operation->operand_count < 2 || first->kind != OPERAND_MEMORY ||
+        operation->operands[1].kind != OPERAND_REGISTER)
+        return;
+    first->index = operation->operands[1].reg;
+    first->has_place = false;
+}
+
+/* Where a string instruction writes: the memory operand that it does not show. */
+static void find_string(struct operation *operation, const ZydisDecodedInstruction *raw,
+                        const ZydisDecodedOperand *operand)
+{
+    if (raw->meta.category != ZYDIS_CATEGORY_STRINGOP && raw->meta.category != ZYDIS_CATEGORY_IOSTRINGOP)
+        return;
+    operation->string_reg = register_number(operand->mem.base);
+    operation->string_nbytes = (uint8_t)(operand->size / 8);
+    operation->is_repeated =
+        (raw->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
 }
 
 static bool is_stack_work(const struct operation *operation)
@@ -173,7 +199,7 @@ void operation_set_target(struct operation *operation)
 void operation_from_raw(bool is_64, const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *operands,
                         uint32_t rva, struct operation *operation)
 {
-    *operation = (struct operation){.rva = rva, .nbytes = raw->length};
+    *operation = (struct operation){.rva = rva, .nbytes = raw->length, .string_reg = NO_MACHINE_REGISTER};
     uint32_t end_rva = rva + raw->length;
     set_kind(operation, raw);
     for (unsigned i = 0; i < raw->operand_count; i++) {
@@ -185,12 +211,15 @@ void operation_from_raw(bool is_64, const ZydisDecodedInstruction *raw, const Zy
                 operation->written |= (uint16_t)(1u << number);
         }
         if (from->type == ZYDIS_OPERAND_TYPE_MEMORY && (from->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-            (!is_visible || i >= OPERATION_MOST_OPERANDS) && !is_stack_work(operation))
+            (!is_visible || i >= OPERATION_MOST_OPERANDS) && !is_stack_work(operation)) {
             operation->writes_memory = true;
+            find_string(operation, raw, from);
+        }
         if (is_visible && operation->operand_count < OPERATION_MOST_OPERANDS && i < OPERATION_MOST_OPERANDS)
             read_operand(is_64, raw, from, end_rva, &operation->operands[operation->operand_count++]);
     }
     change_bit_work(operation, raw);
+    find_bit(operation, raw);
     operation_set_target(operation);
     /* An interrupt that the kernel never returns from. */
     if (raw->mnemonic == ZYDIS_MNEMONIC_INT && operation->operands[0].number == 0x29)

@@ -78,8 +78,12 @@ struct operation {
     uint8_t condition; /* enum branch_condition, for DOES_BRANCH */
     bool has_target;   /* direct branch or call */
     uint32_t target_rva;
-    uint16_t written;       /* registers that may change, hidden ones included: one bit each */
-    bool writes_memory;     /* in a way that no operand here tells: string instructions and the like */
+    uint16_t written;      /* registers that may change, hidden ones included: one bit each */
+    bool keeps_zero_flag;  /* of DOES_COMPUTE: the change of a bit */
+    bool writes_memory;    /* in a way that no operand here tells: string instructions and the like */
+    uint8_t string_reg;    /* the register that leads to what a string instruction writes, upwards */
+    uint8_t string_nbytes; /* an element of it; one of them, or as many as the count register says */
+    bool is_repeated;
     uint16_t return_nbytes; /* ret n */
     struct operand operands[OPERATION_MOST_OPERANDS];
 };
