@@ -22,7 +22,7 @@ packages_of() {
     # tool at any system call, valgrind.
     tests)
         echo libcmocka-dev python3 python3-pefile python3-jsonschema python3-yaml binutils llvm-19 clang-19 osslsigncode
-        echo wine wine64 debootstrap debian-archive-keyring strace valgrind mandoc man-db gcab cabextract unzip
+        echo wine wine64 debootstrap debian-archive-keyring strace valgrind mandoc man-db gcab libgcab-1.0-0 cabextract unzip
         echo cmake ninja-build make lld-19 clang-tools-19 gcc-mingw-w64-x86-64-win32 mingw-w64-common openssl
         # The HTML report: a parser, a browser with a font, a reader of what it prints.
         echo python3-html5lib chromium-headless-shell fonts-dejavu-core poppler-utils

@@ -208,7 +208,7 @@ class Doctor(unittest.TestCase):
             self.assertIn(f"{name}: {page['kind']} with mydrv.inf", text)
             self.assertEqual(page["images"][0]["path"], f"{name}!mydrv.sys")
             fix = self.here(page, "hvcifix fix")
-            self.assertEqual(fix, [f"hvcifix fix {name} -o {'p-repaired.zip' if name == 'p.zip' else 'p-repaired'}"])
+            self.assertEqual(fix, [f"hvcifix fix {name} -o {name.replace('.', '-repaired.')}"])
             if not tool.IS_WINDOWS:
                 self.sh(fix[0])
                 self.sh(self.here(page, "hvcifix check")[0])

@@ -161,7 +161,7 @@ class Run(Case):
         self.run_command("git init -q && git add driver-folder drivers.cab")
         self.run_all("PACKAGES.md", {"hvcifix check drivers.zip setup.exe": 1,
                                      "git ls-files -z '*.sys' '*.cab' | hvcifix check --null -": 1})
-        self.assert_clean("repaired.zip", "repaired-folder", "repaired-cab", "images")
+        self.assert_clean("repaired.zip", "repaired-folder", "repaired.cab", "images")
         self.assertTrue(list((self.folder / "images").rglob("inside.sys")))
 
     def test_policy(self):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import zipfile
 
-from support import matrix, tool
+from support import cabinets, matrix, tool
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 from test_signatures import authenticode_digest  # noqa: E402
@@ -187,6 +187,13 @@ class FaultCases:
         with zipfile.ZipFile(folder / "drv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted((folder / "drv").rglob("*.*")):
                 archive.write(path, path.relative_to(folder / "drv"))
+        shutil.rmtree(folder / "drv")
+
+    def cabinet(self, folder):
+        self.package(folder)
+        files = [cabinets.File(str(path.relative_to(folder / "drv")).replace("/", "\\").encode(), 33, 0, 32, path.read_bytes())
+                 for path in sorted((folder / "drv").rglob("*.*"))]
+        (folder / "drv.cab").write_bytes(cabinets.make([(cabinets.MSZIP, files)]))
         shutil.rmtree(folder / "drv")
 
     def response(self, folder):

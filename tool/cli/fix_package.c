@@ -15,8 +15,7 @@
 static const char *const written_words[] = {
     [PARCEL_FOLDER] = KEPT_WORDS,
     [PARCEL_ZIP] = KEPT_WORDS,
-    [PARCEL_CAB] =
-        KEPT_WORDS ". The new package is a folder: cabinets are not packed here (makecab and gcab do that)",
+    [PARCEL_CAB] = KEPT_WORDS,
     [PARCEL_CARRIED] =
         "; the others are as they were. What carries them is not built anew: do that with these",
 };
@@ -71,6 +70,9 @@ static bool is_possible(struct package_fix *fix, const char *path)
                                  ? "The folder \"%s\" is there already and is not empty."
                                  : "\"%s\" is there already, and no folder that could be filled.",
                              fix->out);
+        if (fix->folder_reason)
+            error.message = arena_printf(arena, "%s The new package has to be a folder, because %s.",
+                                         error.message, fix->folder_reason);
         error.cure = "Name a new folder, or take the old one away first.";
         return end_with(fix, &error, EXIT_WRITE);
     }
@@ -170,7 +172,7 @@ static void refuse(struct package_fix *fix, const struct tally *tally)
 }
 
 /* What has become of it. */
-static void conclude(struct package_fix *fix, const struct tally *tally)
+static void conclude(struct package_fix *fix, const struct tally *tally, struct span archive)
 {
     struct arena *arena = &fix->outcome->arena;
     struct outcome *outcome = fix->outcome;
@@ -178,9 +180,10 @@ static void conclude(struct package_fix *fix, const struct tally *tally)
     outcome->wrote = was_written;
     outcome->status = tally->fixed_count != 0 ? STATUS_FIXED : STATUS_CLEAN;
     outcome->exit_code = tally->exit_code;
-    outcome->remark = arena_printf(arena, "%zu of %zu images %s repaired%s.", tally->fixed_count,
+    outcome->remark = arena_printf(arena, "%zu of %zu images %s repaired%s%s.", tally->fixed_count,
                                    tally->image_count, was_written ? "were" : "can be",
-                                   was_written ? written_words[fix->parcel.kind] : "; nothing was written");
+                                   was_written ? written_words[fix->parcel.kind] : "; nothing was written",
+                                   was_written ? fix_package_form_words(fix, archive) : "");
     if (was_written && tally->fixed_count != 0)
         outcome->next_step =
             fix->catalogs.name_count != 0
@@ -204,7 +207,7 @@ static void finish(struct package_fix *fix, struct span archive)
         (void)end_with(fix, &error, exit_code);
     } else {
         fix->temporary = NULL;
-        conclude(fix, &tally);
+        conclude(fix, &tally, archive);
         if (fix->out && !fix_package_request_catalogs(fix, &error)) {
             (void)finding_add(&fix->outcome->problems, &error);
             fix->outcome->exit_code = exit_code_worse(fix->outcome->exit_code, EXIT_WRITE);
@@ -239,7 +242,6 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
                               .outcome = outcome,
                               .out = is_dry ? NULL : run->options->output_path,
                               .parcel = {.kind = kind},
-                              .writes_folder = kind != PARCEL_ZIP,
                               .pipeline = run->pipeline};
     struct finding error;
     fix.pipeline.in_memory = true;
@@ -247,6 +249,7 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
     fix.pipeline.catalogs = &fix.catalogs;
     fix.pipeline.output_path = NULL;
     begin(&fix, item->path);
+    fix_package_choose_form(&fix, file);
     bool is_ready = is_possible(&fix, item->path) && read_parcel(&fix, item->path, kind) && fix.changes &&
                     fix.files && fix_package_read_texts(&fix);
     if (is_ready && !outcome->arena.exhausted) {

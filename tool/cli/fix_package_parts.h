@@ -33,10 +33,16 @@ struct package_fix {
     size_t *catalog_entries; /* of the parcel, for each catalog */
     unsigned platforms;      /* of all INF files */
     bool writes_folder;
-    const char *temporary; /* the new folder, until it has its name */
-    char *path_room;       /* for the longest path in it: taking it away must not need memory */
+    const char *folder_reason; /* why a cabinet becomes a folder; NULL where it does not, or was asked to */
+    const char *temporary;     /* the new folder, until it has its name */
+    char *path_room;           /* for the longest path in it: taking it away must not need memory */
     struct pipeline_options pipeline;
 };
+
+/* Sets writes_folder and folder_reason, when the kind of the parcel is known; `archive` is the package's
+ * file. / What is to be said of the form when the new package is there: more words of a sentence, or "". */
+void fix_package_choose_form(struct package_fix *fix, struct span archive);
+const char *fix_package_form_words(const struct package_fix *fix, struct span archive);
 
 /* INF files and catalogs, before the images. False: the outcome has ended. */
 bool fix_package_read_texts(struct package_fix *fix);

@@ -4,6 +4,7 @@
 #include "cli/fix_package_parts.h"
 
 #include "io/path_list.h"
+#include "package/cab_rewrite.h"
 #include "package/catalog_request.h"
 #include "package/zip_rewrite.h"
 
@@ -137,6 +138,7 @@ static bool write_folder(struct package_fix *fix, struct finding *error)
 
 struct acceptance {
     struct package_fix *fix;
+    struct span archive; /* the old one */
     struct finding *error;
     bool is_refused;
 };
@@ -148,24 +150,38 @@ static bool accept_archive(void *context, struct span written)
     struct package_fix *fix = acceptance->fix;
     struct arena *arena = &fix->outcome->arena;
     struct parcel parcel;
-    bool is_accepted = parcel_read_archive(fix->parcel.path, written, arena, &parcel, acceptance->error) &&
-                       parcel_is_changed_so(&fix->parcel, fix->changes, &parcel, arena, acceptance->error);
+    bool is_accepted =
+        parcel_read_archive(fix->parcel.path, written, arena, &parcel, acceptance->error) &&
+        parcel_is_changed_so(&fix->parcel, fix->changes, &parcel, arena, acceptance->error) &&
+        (fix->parcel.kind != PARCEL_CAB ||
+         cab_is_rewritten_so(acceptance->archive, fix->changes, written, arena, acceptance->error));
     acceptance->is_refused = !is_accepted;
     return is_accepted;
 }
 
-static bool write_archive(struct package_fix *fix, struct span archive, struct finding *error)
+static bool rewrite_zip(struct package_fix *fix, struct span archive, struct span *rewritten,
+                        const char **problem)
 {
-    struct arena *arena = &fix->outcome->arena;
-    struct zip_change *changes = arena_array(arena, fix->parcel.count, sizeof *changes);
-    struct span rewritten = {0};
-    const char *problem = NULL;
+    struct zip_change *changes = arena_array(&fix->outcome->arena, fix->parcel.count, sizeof *changes);
     static const enum zip_fate fates[] = {
         [PARCEL_KEEP] = ZIP_KEEP, [PARCEL_REPLACE] = ZIP_REPLACE, [PARCEL_LEAVE_OUT] = ZIP_LEAVE_OUT};
     for (size_t i = 0; changes && i < fix->parcel.count; i++)
         changes[i] = (struct zip_change){fates[fix->changes[i].fate], fix->parcel.entries[i].bytes,
                                          fix->changes[i].bytes};
-    if (!changes || !zip_rewrite(archive, changes, fix->parcel.count, arena, &rewritten, &problem)) {
+    *problem = NULL;
+    return changes &&
+           zip_rewrite(archive, changes, fix->parcel.count, &fix->outcome->arena, rewritten, problem);
+}
+
+static bool write_archive(struct package_fix *fix, struct span archive, struct finding *error)
+{
+    struct arena *arena = &fix->outcome->arena;
+    struct span rewritten = {0};
+    const char *problem;
+    bool is_rewritten = fix->parcel.kind == PARCEL_CAB
+                            ? cab_rewrite(archive, &fix->parcel, fix->changes, arena, &rewritten, &problem)
+                            : rewrite_zip(fix, archive, &rewritten, &problem);
+    if (!is_rewritten) {
         *error = problem ? finding_make(arena, HVCI9050_PACKAGE_DAMAGED, LEVEL_ERROR,
                                         "The archive %s, so no new one is made.", problem)
                          : finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR,
@@ -173,7 +189,7 @@ static bool write_archive(struct package_fix *fix, struct span archive, struct f
         error->cure = "Unpack it, name the folder, and pack the new folder.";
         return false;
     }
-    struct acceptance acceptance = {.fix = fix, .error = error};
+    struct acceptance acceptance = {.fix = fix, .archive = archive, .error = error};
     struct file_replacement replacement = {.path = fix->out,
                                            .bytes = rewritten,
                                            .mode = fix->outcome->file.mode,
@@ -192,14 +208,14 @@ bool fix_package_write(struct package_fix *fix, struct span archive, struct find
     return fix->writes_folder ? write_folder(fix, error) : write_archive(fix, archive, error);
 }
 
-/* OUT without a separator at its end, and without ".zip". */
+/* OUT without a separator at its end, and without ".zip" or ".cab". */
 static const char *stem_of(const char *path, bool is_archive, struct arena *arena)
 {
     size_t nbytes = strlen(path);
     while (nbytes > 1 && (path[nbytes - 1] == '/' || path[nbytes - 1] == '\\'))
         nbytes--;
     const char *stem = arena_printf(arena, "%.*s", (int)nbytes, path);
-    if (is_archive && path_has_suffix(stem, ".zip"))
+    if (is_archive && (path_has_suffix(stem, ".zip") || path_has_suffix(stem, ".cab")))
         stem = arena_printf(arena, "%.*s", (int)nbytes - 4, path);
     return stem;
 }

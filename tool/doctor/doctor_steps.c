@@ -69,8 +69,7 @@ static bool is_partial(const struct doctor *doctor)
            0;
 }
 
-/* "setup.exe" -> "setup-repaired", "drv.zip" -> "drv-repaired.zip", "drv.cab" -> "drv-repaired" (cabinets
- * become folders), "folder" -> "folder-repaired" */
+/* "setup.exe" -> "setup-repaired", "drv.zip" -> "drv-repaired.zip", "folder" -> "folder-repaired" */
 static const char *new_path(struct doctor *doctor)
 {
     const char *path = doctor->path;
@@ -82,7 +81,7 @@ static const char *new_path(struct doctor *doctor)
         dot = path[i] == '.' ? path + i : path[i] == '/' || path[i] == '\\' ? NULL : dot;
     if (doctor->kind == DOCTOR_FOLDER || !dot || dot == path)
         dot = path + length;
-    const char *end = doctor->kind == DOCTOR_PROGRAM || doctor->kind == DOCTOR_CAB ? "" : dot;
+    const char *end = doctor->kind == DOCTOR_PROGRAM ? "" : dot;
     bool is_here = length == 1 && path[0] == '.';
     return is_here ? "../repaired"
                    : arena_printf(&doctor->arena, "%.*s-repaired%.*s", (int)(dot - path), path,

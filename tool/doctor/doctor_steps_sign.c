@@ -47,8 +47,7 @@ static const char *in_folder(struct step_maker *maker, const char *path)
 {
     struct doctor *doctor = maker->doctor;
     struct text text = {.arena = &doctor->arena};
-    bool is_known =
-        doctor->kind == DOCTOR_FOLDER || doctor->kind == DOCTOR_CAB || doctor->kind == DOCTOR_PROGRAM;
+    bool is_known = doctor->kind == DOCTOR_FOLDER || doctor->kind == DOCTOR_PROGRAM;
     size_t length = strlen(doctor->path);
     const char *name = strncmp(path, doctor->path, length) == 0 ? path + length : path;
     while (*name == '/' || *name == '\\' || *name == '!')
