@@ -78,14 +78,22 @@ static bool check_room(const struct image *image, uint32_t more_count, struct ar
         return refuse(arena, error, NO_FILE_OFFSET,
                       "it has so many sections that Windows would not load more",
                       "Link the image again with fewer sections.");
+    /* The import slots need not be bound: with another layout the binding goes. */
+    const struct directory *bound = image_directory(image, DIR_BOUND_IMPORT);
+    if (bound && bound->rva < end_foff && end_foff <= limit_foff)
+        return refuse(arena, error, bound->rva,
+                      "its bound imports lie behind the section table, where the header of another section "
+                      "would go",
+                      "Take the image from before it was bound, or repair its layout as well.");
     if (end_foff > limit_foff ||
         !span_part(image->file, image->section_table_end_foff, end_foff - image->section_table_end_foff,
                    &room) ||
         !span_is_filled(room, 0))
-        return refuse(arena, error, image->section_table_end_foff,
-                      "its headers have no room for another section",
-                      "Link the image again with fewer sections, or without what lies behind the section "
-                      "table.");
+        return refuse(
+            arena, error, image->section_table_end_foff, "its headers have no room for another section",
+            "If it was repaired before, run \"hvcifix fix --nx\" on the image from before that: one run "
+            "makes room for both. Else link it again with fewer sections, or without what lies behind "
+            "the section table.");
     return true;
 }
 

@@ -130,7 +130,6 @@ static bool collect_sites(struct nx_search *search, const struct import *import,
 {
     const struct nx_input *input = search->input;
     size_t first = search->plan->site_count;
-    bool has_load = false;
     *why = NULL;
     for (size_t i = 0; i < input->refs->ref_count && !*why; i++) {
         const struct ref *ref = &input->refs->refs[i];
@@ -143,12 +142,13 @@ static bool collect_sites(struct nx_search *search, const struct import *import,
         else if (!has_site(search, begin_rva) && !add_site(search, ref, redirect, why) && !*why)
             return false;
     }
-    for (size_t i = first; i < search->plan->site_count; i++)
-        has_load |= search->plan->sites[i].kind == NX_SITE_LOAD;
-    if (!*why && has_load && is_guarded(input->image)) {
-        *where_rva = search->plan->sites[first].rva;
-        *why = "code loads the function's address, and control flow guard may check it against tables that a "
-               "stub is not in";
+    for (size_t i = first; i < search->plan->site_count && !*why && is_guarded(input->image); i++) {
+        if (search->plan->sites[i].kind != NX_SITE_LOAD)
+            continue;
+        *where_rva = search->plan->sites[i].rva;
+        *why = "code loads the function's address, which control flow guard may check before a call, and a "
+               "stub is "
+               "not in the image's table of functions that may be called so";
     }
     if (*why)
         search->plan->site_count = first;
@@ -159,13 +159,16 @@ static bool collect_sites(struct nx_search *search, const struct import *import,
 static bool find_hidden(struct nx_search *search, uint32_t slot_rva, uint32_t *where_rva)
 {
     const struct nx_input *input = search->input;
-    for (size_t i = 0; input->image->is_64 && i < input->code->section_count; i++) {
+    const struct image *image = input->image;
+    for (size_t i = 0; i < input->code->section_count; i++) {
         const struct code_section *section = &input->code->sections[i];
-        struct span bytes = image_run_at_rva(input->image, section->rva);
+        struct span bytes = image_run_at_rva(image, section->rva);
         for (uint32_t at = 0; at + 4 <= section->nbytes && at + 4 <= bytes.nbytes; at++) {
-            uint32_t target = section->rva + at + 4 + load_u32(bytes.bytes + at);
-            if (slot_rva - target > 4 || slot_rva - target == 3)
-                continue; /* behind the operand there are 0, 1, 2 or 4 bytes */
+            uint32_t field = load_u32(bytes.bytes + at);
+            /* Behind a distance there are 0, 1, 2 or 4 bytes of the instruction. */
+            uint32_t behind = slot_rva - (section->rva + at + 4 + field);
+            if (image->is_64 ? behind > 4 || behind == 3 : field - (uint32_t)image->image_base_va != slot_rva)
+                continue;
             *where_rva = section->rva + at;
             if (code_class_at(input->code, *where_rva) == BYTE_UNKNOWN)
                 return true; /* an operand of what was decoded would be in the inventory */
@@ -197,6 +200,8 @@ static const struct call_site *executed_site(const struct nx_input *input, const
 
 static bool try_import(struct nx_search *search, const struct import *import)
 {
+    static const char hidden[] =
+        "the bytes may be an instruction that was not decoded, and that uses the import slot";
     struct nx_plan *plan = search->plan;
     const struct nx_api *api = nx_api_find(import->module, import->name);
     struct nx_redirect redirect = {.api = api, .slot_rva = import->slot_rva};
@@ -209,7 +214,8 @@ static bool try_import(struct nx_search *search, const struct import *import)
     if (redirect.call_counts[SITE_EXECUTABLE] + redirect.call_counts[SITE_DEPENDS] +
             redirect.call_counts[SITE_UNKNOWN] ==
         0)
-        return true;
+        return redirect.call_counts[SITE_NO_EXECUTE] != 0 ||
+               !find_hidden(search, import->slot_rva, &where_rva) || leave(search, api, where_rva, hidden);
     if (plan->redirect_count == MOST_REDIRECTS)
         return leave(search, api, NO_RVA, "the image imports it too often");
     const struct call_site *executed = executed_site(search->input, import->name);
@@ -224,7 +230,7 @@ static bool try_import(struct nx_search *search, const struct import *import)
     if (!why && plan->site_count == first)
         return true; /* an import of the same name has the sites, or they come to it otherwise */
     if (!why && find_hidden(search, import->slot_rva, &where_rva))
-        why = "the bytes may be an instruction that was not decoded, and that uses the import slot";
+        why = hidden;
     if (why) {
         plan->site_count = first;
         return leave(search, api, where_rva, why);
