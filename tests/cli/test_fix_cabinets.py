@@ -155,7 +155,8 @@ class Folders(Cabinets):
                        check=True, capture_output=True)
         files = [File(b"x.sys", DATE, TIME, 32, content(DEFECTIVE)), File(b"b", DATE, TIME, 32, b"text")]
         subprocess.run(["osslsigncode", "sign", "-h", "sha256", "-certs", self.path("c.pem"), "-key", self.path("k.pem"),
-                        "-in", self.made([(cabinets.MSZIP, files)]), "-out", self.path("signed.cab")], check=True, capture_output=True)
+                        "-in", self.made([(cabinets.MSZIP, files)]), "-out", self.path("signed.cab")],
+                       check=True, capture_output=True)
         path = self.path("signed.cab")
         self.assertGreater(len(images.read(path)), len(images.read(self.path("made.cab"))) + 500)
         self.assert_folder(path, "Authenticode signature, which a new one would not have")
