@@ -4,6 +4,9 @@
 # those to run) and HVCIFIX_REQUIRE_ALL=1 (a skip is a failure).
 
 BUILD ?= build
+ifneq ($(words $(BUILD)),1)
+$(error BUILD is "$(BUILD)", and make builds nothing in a folder with a blank in its name (DESTDIR and PREFIX may have some))
+endif
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
@@ -61,9 +64,9 @@ lint: all ## clang-format, clang-tidy, cppcheck, and the project's own layout ru
 	@scripts/lint.sh $(BUILD)
 
 install: all ## install into DESTDIR PREFIX (default /usr/local)
-	install -D -m 755 $(BUILD)/hvcifix $(DESTDIR)$(PREFIX)/bin/hvcifix
+	install -D -m 755 $(BUILD)/hvcifix "$(DESTDIR)$(PREFIX)/bin/hvcifix"
 	@$(INSTALL_MANUALS)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/hvcifix/msbuild $(wildcard msbuild/build/native/HvciFix.*)
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/hvcifix/msbuild" $(wildcard msbuild/build/native/HvciFix.*)
 
 clean: ## remove what was built (downloads are kept)
 	rm -rf $(BUILD)

@@ -53,10 +53,16 @@ mkdir -p "$stage/bin" "$stage/share/hvcifix"
 cp "$build/hvcifix.exe" "$stage/bin/"
 cp "$build/share/hvcifix/hvcifix.ps1" "$stage/share/hvcifix/"
 cp -r "$folder/stage/$linux/share/cmake" "$folder/stage/$linux/share/hvcifix/msbuild" "$stage/share/"
-# The same upstream terms hold for what scripts/windows_libs.sh builds of Debian's sources.
+# The same upstream terms hold for what scripts/windows_libs.sh builds of Debian's sources. Nothing is shipped without them.
 for package in libz-mingw-w64-dev mingw-w64-x86-64-dev gcc-mingw-w64-x86-64-win32-runtime libzydis-dev libzycore-dev \
     libinih-dev libcjson-dev libarchive-dev; do
-    [ ! -e "/usr/share/doc/$package/copyright" ] || cp "/usr/share/doc/$package/copyright" "$stage/licences/$package.txt"
+    terms=/usr/share/doc/$package/copyright
+    if [ -e "$terms" ]; then
+        cp "$terms" "$stage/licences/$package.txt"
+    elif command -v dpkg-query >/dev/null 2>&1; then
+        echo "dist: there is no $terms, and the Windows program holds code under these terms" >&2
+        exit 1
+    fi
 done
 [ ! -e "$build/nuget/HvciFix.$version.nupkg" ] || cp "$build/nuget/HvciFix.$version.nupkg" "$stage/"
 settle

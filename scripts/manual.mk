@@ -14,4 +14,4 @@ $(MANUALS): $(BUILD)/hvcifix
 	@$< help $(TOPIC) >$@.new && mv $@.new $@
 
 INSTALL_MANUALS = for file in $(MANUALS:$(BUILD)/%=%); do \
-	install -D -m 644 $(BUILD)/$$file $(DESTDIR)$(PREFIX)/$$file || exit 1; done
+	install -D -m 644 $(BUILD)/$$file "$(DESTDIR)$(PREFIX)/$$file" || exit 1; done

@@ -13,6 +13,7 @@ copy_static_terms() {
     for name in z crypto inih cjson Zydis Zycore archive bz2 lzma zstd nettle; do
         copy_terms "$(${CC:-gcc} -print-file-name=lib$name.a)"
     done
+    copy_terms "$(${CC:-gcc} -print-file-name=libZycore.so)" # Zydis holds parts of it
 }
 
 # The libraries of the Linux program $1 but those of the C library, which every distribution has, to folder $2.

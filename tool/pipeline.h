@@ -58,6 +58,8 @@ struct pipeline_options {
     enum pdb_wish pdb_wish;               /* GOAL_FIX */
     const char *pdb_path;                 /* with PDB_NAMED */
     bool drop_signature;
+    bool spares_signed; /* GOAL_FIX, of a package: what is signed and has only notes stays all the same,
+                         * unless `only` names what to repair */
     bool adds_nx; /* GOAL_FIX: calls that may ask for executable memory are led through stubs (plan/nx_plan.h)
                    */
     const enum finding_code *only;

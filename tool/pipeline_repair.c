@@ -155,7 +155,10 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
     struct arena *arena = &outcome->arena;
     struct finding error;
 
-    struct plan_options plan_options = {.drop_signature = options->drop_signature,
+    bool is_spared = options->spares_signed && options->only_count == 0 &&
+                     finding_worst(&outcome->findings) < LEVEL_WARNING;
+    bool drops_signature = options->drop_signature && !is_spared;
+    struct plan_options plan_options = {.drop_signature = drops_signature,
                                         .only = options->only,
                                         .only_count = options->only_count,
                                         .enforced = options->enforces ? options->policy : NULL,
@@ -166,10 +169,11 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
                    &outcome->plan))
         return outcome_end_out_of_memory(outcome);
     /* A catalog counts as a signature. It matters, and is looked for, only when something would change. */
-    if (outcome->plan.verdict == PLAN_CHANGE && !outcome->image.is_signed && !options->drop_signature) {
+    if (outcome->plan.verdict == PLAN_CHANGE && !outcome->image.is_signed && !drops_signature) {
         if (options->catalogs) {
-            if (finding_worst(&outcome->findings) < LEVEL_WARNING)
-                plan_options.catalog = catalog_index_find(options->catalogs, &outcome->image);
+            if (finding_worst(&outcome->findings) < LEVEL_WARNING &&
+                !catalog_index_find(options->catalogs, &outcome->image, &plan_options.catalog))
+                return outcome_end_out_of_memory(outcome);
         } else if (!catalog_lists_image(outcome->path, &outcome->image, arena, &plan_options.catalog,
                                         &error)) {
             error.cure = "Make the folder of the image and the catalogs in it readable, or pass "

@@ -258,6 +258,53 @@ class Doctor(unittest.TestCase):
             self.sh(fix, 1)
             self.assertTrue(os.path.exists(os.path.join(self.folder, "drv-repaired/sub/x64/good.sys")))
 
+    def test_a_package_of_which_one_needs_nx(self):
+        """The page shows what its one command does to each image: to those, too, that would not need all of it."""
+        self.put("drv/runs.sys", fixture("executable_pool_x64"))
+        self.put("drv/noted.sys", fixture("signed_x64"))
+        self.put("drv/other.sys", fixture("all_defects_x64"))
+        key = ("openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=t -addext extendedKeyUsage=codeSigning "
+               "-keyout t.key -out t.pem")
+        for command in (key, "osslsigncode sign -certs t.pem -key t.key -in drv/runs.sys -out signed"):
+            subprocess.run(shlex.split(command), cwd=self.folder, capture_output=True, check=True)
+        os.replace(os.path.join(self.folder, "signed"), os.path.join(self.folder, "drv", "runs.sys"))
+        before = {name: images.read(os.path.join(self.folder, "drv", name)) for name in os.listdir(self.folder + "/drv")}
+        text, page = self.doctor("drv", 1)
+        self.assertEqual({image["path"][4:]: image["state"] for image in page["images"]},
+                         {"runs.sys": "fixable", "noted.sys": "left-alone", "other.sys": "fixable"})
+        fix, = self.here(page, "hvcifix fix")
+        self.assertEqual(fix, "hvcifix fix --drop-signature --nx drv -o drv-repaired")
+        done = tool.run(*shlex.split(fix)[1:], cwd=self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        changed = {name for name, data in before.items()
+                   if images.read(os.path.join(self.folder, "drv-repaired", name)) != data}
+        self.assertEqual(changed, {"runs.sys", "other.sys"})
+        self.assertEqual(text.count("With --nx, calls"), 1)  # other.sys asks for nothing
+
+    def test_what_a_driver_carries(self):
+        """The driver is repaired, in place; what lies behind its end is judged."""
+        with open(self.zipped(), "rb") as file:
+            packed = file.read()
+        for name, state in (("wx_text_x64", "fixable"), ("clean_x64", "clean")):
+            text, page = self.doctor(self.put("carrier.sys", fixture(name) + packed), 1)
+            self.assertEqual(page["kind"], "driver")
+            self.assertEqual([(image["path"], image["state"]) for image in page["images"]],
+                             [("carrier.sys", state), ("carrier.sys!overlay!mydrv.sys", "packed")])
+            self.assertIn("fix --extract", text)
+            self.assertNotIn("reg add", text)
+            self.assertEqual(self.here(page, "hvcifix fix"), ["hvcifix fix --in-place carrier.sys"] * (state == "fixable"))
+
+    def test_bitlocker(self):
+        """Whoever turns test-signing mode on is told what asks for the recovery key."""
+        text, _ = self.doctor(self.put("x.sys", fixture("wx_text_x64")), 1)
+        self.assertLess(text.index("BitLocker"), text.index("bcdedit /set testsigning on\n"))
+
+    def test_only_what_has_no_memory_integrity_is_wrong(self):
+        self.put("drv/old.sys", fixture("wx_text_x86"))
+        self.put("drv/new.sys", fixture("clean_x64"))
+        text, _ = self.doctor("drv", 1)
+        self.assertIn("Memory integrity bears the drivers of 64-bit Windows as they are.", text)
+
     def test_the_test_is_about_the_driver_that_memory_integrity_judges(self):
         self.put("drv/a.sys", fixture("wx_text_x86"))
         self.put("drv/b.sys", fixture("wx_text_x64"))
@@ -281,6 +328,10 @@ class Doctor(unittest.TestCase):
             done = tool.run("doctor", name.split("/")[0], cwd=self.folder)
             self.assertEqual(done.returncode, 3)
             self.assertIn(b" : error HVCI90", done.stdout)
+            done = tool.run("doctor", "--format", "json", name.split("/")[0], cwd=self.folder, alone=True)
+            page = json.loads(done.stdout)
+            jsonschema.validate(page, SCHEMA)
+            self.assertEqual((done.returncode, page["doctor"]["problem"]["code"][:6]), (3, "HVCI90"))
         self.assertEqual(tool.run("doctor").returncode, 2)
         self.assertEqual(tool.run("doctor", "a", "b").returncode, 2)
         self.assertEqual(tool.run("doctor", "no-such-file", alone=True).returncode, 3)

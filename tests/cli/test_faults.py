@@ -79,6 +79,8 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
         MOST_NUMBERS = 8
         COUNTS_BLOCKS = False
 
+    input = os.devnull
+
     def run_many(self, prepare, arguments, faults):
         for fault in faults:
             yield self.run_one(prepare, arguments, fault)
@@ -92,8 +94,9 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
         environment = dict(os.environ, LD_PRELOAD=str(FAULTS), HVCIFIX_FAULT=fault, HVCIFIX_FAULT_LOG=str(log))
         if VARIANT == "checked":
             environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
-        done = subprocess.run([tool.TOOL, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=WITHIN_SECONDS, check=False)
+        with open(self.input, "rb") as stream:
+            done = subprocess.run([tool.TOOL, *arguments], cwd=folder, env=environment, stdin=stream,
+                                  capture_output=True, timeout=WITHIN_SECONDS, check=False)
         lines = log.read_text().splitlines() if log.exists() else []
         counted = {name: int(count) for name, count in map(str.split, lines)}
         return fault_cases.Run(done.returncode, done.stdout, done.stderr, fault_cases.content(folder), counted)
@@ -125,6 +128,17 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
             called = names("--undefined-only", tool.TOOL)
             self.assertIn("pread", called)
             self.assertEqual([name for name in sorted(called - met) if not HARMLESS.fullmatch(name)], [])
+
+    def test_translate_a_log(self):
+        """What goes through is whole, or the exit code says that it is not."""
+        (self.root / "crash.txt").write_text("kbd n+0x1310\nfffff880`05201310\n" * 3000)
+        shutil.copyfile(self.fixture("all_defects_x64"), self.root / "d.sys")
+        self.assertEqual(tool.run("fix", self.root / "d.sys", "-o", self.root / "n.sys", "--map", self.root / "d.json",
+                                  alone=True).returncode, 0)
+        self.input = self.root / "crash.txt"
+        with unittest.mock.patch.object(self, "COUNTS_BLOCKS", False):  # the C library keeps what it read ahead
+            self.try_all(lambda folder: shutil.copyfile(self.root / "d.json", folder / "map.json"), "translate",
+                         "map.json", "--base", "fffff880`05200000")
 
     def test_several_threads(self):
         """The same when threads share the work; also when some or all of them cannot be had."""

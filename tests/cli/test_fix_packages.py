@@ -157,9 +157,17 @@ class Folders(Repairs):
         self.assertEqual(code, 1)
         self.assertEqual([finding["code"] for finding in report[-1]["findings"]], ["HVCI9055"])
         self.assertIn('Line 9 of', report[-1]["findings"][0]["message"])
+        for path, inf in ((self.zip(), "drv.zip!drv.inf"), (self.cab(), "drv.cab!drv.inf")):
+            code, report = tool.report("check", path)
+            self.assertEqual(code, 1)
+            self.assertEqual((report[-1]["path"], [finding["code"] for finding in report[-1]["findings"]]),
+                             (path, ["HVCI9055"]))
+            self.assertIn(inf + '" says', report[-1]["findings"][0]["message"])
         self.write("drv/deeper/LOST.SYS", content(CLEAN))
-        report = tool.report("check", self.path("drv"))[1]
-        self.assertNotIn("HVCI9055", [finding["code"] for image in report for finding in image["findings"]])
+        self.sources["deeper/LOST.SYS"] = content(CLEAN)
+        for path in (self.path("drv"), self.zip(), self.cab()):
+            report = tool.report("check", path)[1]
+            self.assertNotIn("HVCI9055", [finding["code"] for image in report for finding in image["findings"]])
 
     def test_any_number_of_jobs(self):
         sources = {f"{number % 7}/{number}.sys": content((CLEAN, DEFECTIVE, NOTED)[number % 3]) for number in range(40)}
@@ -264,10 +272,13 @@ class Archives(Repairs):
         self.fix(path, out="out.zip")
         self.assertEqual(images.read(path), images.read(self.path("out.zip")))
 
-    def test_in_place_of_itself(self):
+    def test_not_over_itself(self):
+        """By whatever name: nothing leads back from a new package."""
         path = self.zip()
-        self.fix(path, out="drv.zip")
-        self.assertEqual({member[0]: member[-1] for member in members(path)[0]}, self.expected())
+        os.link(path, self.path("again.zip"))
+        for name in ("drv.zip", "again.zip"):
+            self.assert_refused(path, "is the package itself", 4, out=name)
+        self.assert_refused(self.cab(), "is the package itself", 4, out="drv.cab")
 
     def test_data_descriptors(self):
         """An archive that was written to a pipe."""
@@ -373,7 +384,9 @@ class Catalogs(Repairs):
         sources = {"x.sys": content(NOTED), "x.cat": catalog(authenticode(content(NOTED)))}
         self.assertIn("left", self.fix(self.plant(sources)))
         self.assertEqual(self.tree(self.path("out")), sources | {"nothing": None})
-        self.fix(self.path("drv"), "--drop-signature", out="out2")
+        self.assertIn("left", self.fix(self.path("drv"), "--drop-signature", out="out1"))
+        self.assertEqual(self.tree(self.path("out1")), sources | {"nothing": None})
+        self.fix(self.path("drv"), "--drop-signature", "--only", "HVCI2102", out="out2")
         self.assertEqual(self.tree(self.path("out2")), {"x.sys": self.repaired(content(NOTED)), "nothing": None})
 
     def test_inf_is_listed_too(self):

@@ -228,10 +228,10 @@ class Hostile(Packages):
     def test_depth(self):
         x = content(CLEAN)
         data = zipped({"x.sys": x})
-        for depth in range(6):
+        for depth in range(10):
             data = zipped({"n.zip": data, "x.sys": x})
-        self.assert_found("deep.zip", data, [("!n.zip!n.zip!n.zip!n.zip", ["HVCI9052"])]
-                          + [("!n.zip" * depth + "!x.sys", []) for depth in (3, 2, 1, 0)])
+        self.assert_found("deep.zip", data, [("!n.zip" * 8, ["HVCI9052"])]
+                          + [("!n.zip" * depth + "!x.sys", []) for depth in reversed(range(8))])
 
     @tool.not_on_windows("It takes long, and nothing of it depends on the system.")
     def test_bomb(self):

@@ -82,6 +82,23 @@ class SameBytes(Case):
             self.assertEqual(hashlib.sha256((DIST / name).read_bytes()).hexdigest(), value)
 
 
+class Blanks(Case):
+    def test_installed_below_names_with_blanks(self):
+        root = self.folder / "a b"
+        run("make", "--no-print-directory", "-s", f"BUILD={BUILD}", f"DESTDIR={root}", "PREFIX=/c d", "install", cwd=SOURCE,
+            env=PLAIN)
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["a b"])
+        self.assertIn(b"1 clean", run(root / "c d" / "bin" / "hvcifix", "check", FIXTURES / "clean_x64.sys"))
+        for name in ("man/man1/hvcifix.1", "cmake/HvciFix/HvciFixConfigVersion.cmake", "hvcifix/msbuild/HvciFix.targets"):
+            self.assertTrue((root / "c d" / "share" / name).stat().st_size, name)
+
+    def test_build_folder_with_a_blank(self):
+        done = subprocess.run(["make", f"BUILD={self.folder}/a b", "all"], cwd=SOURCE, env=PLAIN, capture_output=True,
+                              check=False, timeout=60)
+        self.assertEqual((done.returncode, list(self.folder.iterdir())), (2, []))
+        self.assertIn(b"a folder with a blank in its name", done.stderr)
+
+
 class Linux(Case):
     def setUp(self):
         super().setUp()

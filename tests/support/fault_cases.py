@@ -21,7 +21,7 @@ from test_signatures import authenticode_digest  # noqa: E402
 USES_MEMORY = os.access("/dev/shm", os.W_OK)
 TEMPORARY = re.compile(r"\A\.hvcifix-\d+-\d+\.tmp\Z")
 UNDO = ".hvcifix-undo"
-CODE = re.compile(rb'HVCI90(06|07|08|32)|"result": "unreadable"')
+CODE = re.compile(rb'HVCI90(06|07|08|32)|"result": "unreadable"|too little memory')
 BEFORE_THE_RUN = (b"HVCI9008: |HVCI9010: (The response file cannot be read. |--output names an image)|"
                   b"HVCI9040: The policy file \\S+ cannot be read: ")
 
@@ -266,6 +266,25 @@ class FaultCases:
 
     def test_report_file(self):
         self.try_all(self.one_driver, "check", "driver.sys", "--format", "json", "--output", "report")
+
+    def test_doctor(self):
+        """A page that could not see all is no page."""
+        def asks(folder):
+            shutil.copyfile(self.fixture("executable_pool_x64"), folder / "driver.sys")
+
+        self.try_all(self.catalogs, "doctor", "driver.sys")
+        self.try_all(asks, "doctor", "--format", "json", "driver.sys")
+        self.try_all(self.package, "doctor", "drv")
+
+    def test_translate(self):
+        def with_map(folder):
+            shutil.copyfile(self.map, folder / "map.json")
+
+        shutil.copyfile(self.fixture("all_defects_x64"), self.root / "d.sys")
+        self.map = self.root / "d.json"
+        self.assertEqual(tool.run("fix", self.root / "d.sys", "-o", self.root / "n.sys", "--map", self.map, alone=True)
+                         .returncode, 0)
+        self.try_all(with_map, "translate", "map.json", "0x1310", "n+0x2D010")
 
     def test_texts(self):
         self.try_all(lambda folder: None, "rules")

@@ -1,5 +1,6 @@
 /* check_infs.c - check_infs.h.
- * Takes: a folder.  Gives: notes of HVCI9055.  Must not: complain of what cannot be read: the images say so.
+ * Takes: a folder, or an archive.  Gives: notes of HVCI9055.  Must not: complain of what cannot be read: the
+ * images say so.
  */
 #include "cli/check_infs.h"
 
@@ -20,29 +21,42 @@ static bool note_missing(const char *path, const struct inf_facts *facts, const 
     return true;
 }
 
-bool check_infs(const char *folder, struct outcome *outcome)
+static bool check_parcel(const struct parcel *parcel, struct outcome *outcome)
 {
     struct arena *arena = &outcome->arena;
-    struct parcel parcel;
     struct package_names names;
     struct finding error;
-    outcome->path = folder;
-    outcome->is_package = true;
-    if (!parcel_read_folder(folder, arena, &parcel, &error) || !package_names_collect(&parcel, arena, &names))
+    if (!package_names_collect(parcel, arena, &names))
         return false;
-    for (size_t i = 0; i < parcel.count; i++) {
-        const struct parcel_entry *entry = &parcel.entries[i];
+    for (size_t i = 0; i < parcel->count; i++) {
+        const struct parcel_entry *entry = &parcel->entries[i];
         struct span bytes;
         struct inf inf;
         struct inf_facts facts;
         const char *problem;
         if (entry->is_folder || !path_has_suffix(entry->name, ".inf") || entry->nbytes > INF_MOST_NBYTES ||
-            !parcel_file(&parcel, i, arena, &bytes, &error) || !inf_read(bytes, arena, &inf, &problem) ||
+            !parcel_file(parcel, i, arena, &bytes, &error) || !inf_read(bytes, arena, &inf, &problem) ||
             !inf_facts(&inf, arena, &facts) || !facts.is_driver)
             continue;
         if (!note_missing(entry->path, &facts, &names, outcome))
             return false;
     }
+    outcome->is_package = true;
     outcome->status = STATUS_FINDINGS;
     return outcome->problems.count != 0 && !arena->exhausted;
+}
+
+bool check_infs(const char *folder, struct outcome *outcome)
+{
+    struct parcel parcel;
+    struct finding error;
+    outcome->path = folder;
+    return parcel_read_folder(folder, &outcome->arena, &parcel, &error) && check_parcel(&parcel, outcome);
+}
+
+bool check_infs_of_archive(struct outcome *outcome)
+{
+    struct parcel parcel;
+    return parcel_read_infs(outcome->path, outcome->file.bytes, &outcome->arena, &parcel) &&
+           check_parcel(&parcel, outcome);
 }

@@ -58,6 +58,14 @@ static bool is_possible(struct package_fix *fix, const char *path)
     if (!fix->out)
         return true;
     enum folder_at there = folder_look_at(fix->out, arena);
+    bool is_archive = fix->parcel.kind == PARCEL_ZIP || fix->parcel.kind == PARCEL_CAB;
+    if (is_archive && file_is_same(path, fix->out)) {
+        error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
+                             "\"%s\" is the package itself, and a new one over it could not be undone.",
+                             fix->out);
+        error.cure = "Name another file, and keep the old package.";
+        return end_with(fix, &error, EXIT_WRITE);
+    }
     if (fix->parcel.kind == PARCEL_FOLDER && folder_holds(path, fix->out, arena)) {
         error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" lies in the package itself.",
                              fix->out);
@@ -246,6 +254,7 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
     struct finding error;
     fix.pipeline.in_memory = true;
     fix.pipeline.only_kernel = true;
+    fix.pipeline.spares_signed = true;
     fix.pipeline.catalogs = &fix.catalogs;
     fix.pipeline.output_path = NULL;
     begin(&fix, item->path);

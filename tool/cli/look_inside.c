@@ -3,6 +3,7 @@
  * them. Must not: unpack to disk, or repair. */
 #include "cli/look_inside.h"
 
+#include "cli/check_infs.h"
 #include "cli/image_reports.h"
 #include "cli/interrupt.h"
 #include "cli/run_package.h"
@@ -28,7 +29,7 @@ struct package_work {
     const char *path;
     struct ordered *ordered;
     size_t number; /* of the package's item */
-    atomic_size_t image_count, rejected_count;
+    atomic_size_t image_count, rejected_count, problem_count;
 };
 
 static void judge_inside(void *context, enum package_step step, const struct package_item *item,
@@ -47,6 +48,8 @@ static void judge_inside(void *context, enum package_step step, const struct pac
     else
         pipeline_end_with(outcome, step == PACKAGE_PROBLEM ? item->path : work->path, &item->problem,
                           item->problem.level == LEVEL_NOTE ? EXIT_CLEAN : EXIT_INPUT);
+    if (step != PACKAGE_IMAGE)
+        atomic_fetch_add(&work->problem_count, 1);
     if (outcome->was_stopped)
         return;
     image_run_note(run, outcome);
@@ -128,5 +131,8 @@ bool look_inside(const struct image_run *run, const struct work_item *item, size
             enforce_settle(&run->enforce, outcome);
         return true;
     }
-    return !holds_only;
+    /* What could not be read to its end is not said to lack anything. */
+    return !holds_only || (run->options->verb == VERB_CHECK && !outcome->was_stopped &&
+                           atomic_load(&work.image_count) != 0 && atomic_load(&work.problem_count) == 0 &&
+                           check_infs_of_archive(outcome));
 }

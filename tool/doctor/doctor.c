@@ -103,14 +103,15 @@ static bool look_beside(struct doctor *doctor)
     struct finding error;
     const char *const suffixes[] = {".inf", ".cat"};
     for (size_t k = 0; k < 2; k++) {
-        /* A folder that cannot be listed says nothing of the driver. */
+        /* What cannot be read may be what signs the driver: a page without it would be a wrong one. */
         if (!file_siblings(doctor->path, suffixes[k], &doctor->arena, &found, &error))
-            return !doctor->arena.exhausted || end_without_memory(doctor);
+            return end_with(doctor, &error);
         for (size_t i = 0; i < found.count; i++) {
             struct file_content file;
+            if (k == 0 && !file_read(found.paths[i], &doctor->arena, &file, &error))
+                return end_with(doctor, &error);
             if (k == 1 ? !add_catalog(doctor, last_part(found.paths[i]))
-                       : file_read(found.paths[i], &doctor->arena, &file, &error) &&
-                             !add_inf(doctor, found.paths[i], found.paths[i], file.bytes))
+                       : !add_inf(doctor, found.paths[i], found.paths[i], file.bytes))
                 return false;
             if (k == 0 && doctor->inf_count != 0 &&
                 !is_about(&doctor->infs[doctor->inf_count - 1].facts, last_part(doctor->path)))
@@ -145,13 +146,11 @@ static bool read_texts(struct doctor *doctor, const struct parcel *parcel, struc
     return true;
 }
 
-/* Every image of a package. */
-static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
-                           const struct doctor_options *options)
+/* Every image of a package, by the repair that its command will make: without --nx, or with. */
+static bool examine_images(struct doctor *doctor, const struct parcel *parcel,
+                           const struct catalog_index *catalogs, const struct doctor_options *options,
+                           bool has_nx)
 {
-    struct catalog_index catalogs = {.arena = &doctor->arena};
-    if (!read_texts(doctor, parcel, &catalogs))
-        return false;
     for (size_t i = 0; i < parcel->count && !is_stopped(doctor, options); i++) {
         const struct parcel_entry *entry = &parcel->entries[i];
         struct arena arena;
@@ -162,8 +161,11 @@ static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
         if (entry->is_folder)
             continue;
         arena_init(&arena, NULL);
-        struct doctor_case one = {
-            .path = entry->path, .container_path = parcel->path, .catalogs = &catalogs, .options = options};
+        struct doctor_case one = {.path = entry->path,
+                                  .container_path = parcel->path,
+                                  .catalogs = catalogs,
+                                  .has_nx = has_nx,
+                                  .options = options};
         if (!parcel_file(parcel, i, &arena, &bytes, &error))
             goes_on = end_with(doctor,
                                &(struct finding){.code = error.code,
@@ -183,6 +185,28 @@ static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
             return false;
     }
     return true;
+}
+
+static bool nx_helps_any(const struct doctor *doctor)
+{
+    for (size_t i = 0; i < doctor->image_count; i++)
+        if (doctor->images[i].nx_helps)
+            return true;
+    return false;
+}
+
+static bool examine_parcel(struct doctor *doctor, const struct parcel *parcel,
+                           const struct doctor_options *options)
+{
+    struct catalog_index catalogs = {.arena = &doctor->arena};
+    if (!read_texts(doctor, parcel, &catalogs) || !examine_images(doctor, parcel, &catalogs, options, false))
+        return false;
+    if (!nx_helps_any(doctor) || doctor->was_stopped)
+        return true;
+    /* One command repairs all: with --nx for one image it has --nx for the others. */
+    doctor->image_count = 0;
+    doctor->exit_code = EXIT_CLEAN;
+    return examine_images(doctor, parcel, &catalogs, options, true);
 }
 
 static bool examine(struct doctor *doctor, const struct doctor_options *options)
@@ -222,12 +246,17 @@ static bool examine(struct doctor *doctor, const struct doctor_options *options)
     if (!package)
         return doctor_add_image(doctor, &one);
     package_close(package);
+    doctor->kind = one.is_kernel ? DOCTOR_DRIVER : DOCTOR_PROGRAM;
+    if (one.is_kernel) /* it is what is repaired, in place; what it carries is judged */
+        return doctor_add_image(doctor, &one) &&
+               (doctor_look_inside(doctor, doctor->path, file.bytes, options) || end_without_memory(doctor));
     if (!parcel_read_carried(doctor->path, file.bytes, &image, arena, &parcel, &error))
         return end_with(doctor, &error);
-    if (parcel.count == 0)
+    if (parcel.count == 0) {
+        doctor->kind = DOCTOR_DRIVER;
         return doctor_add_image(doctor, &one);
-    doctor->kind = one.is_kernel ? DOCTOR_DRIVER : DOCTOR_PROGRAM;
-    return (!one.is_kernel || doctor_add_image(doctor, &one)) && examine_parcel(doctor, &parcel, options);
+    }
+    return examine_parcel(doctor, &parcel, options);
 }
 
 void doctor_examine(const char *path, const struct doctor_options *options, struct doctor *doctor)

@@ -39,7 +39,7 @@ struct doctor_image {
     const char *catalog; /* that lists it, or NULL */
     enum doctor_state state;
     bool needs_nx;                 /* calls that ask for executable memory are left: fix --nx */
-    bool nx_helps;                 /* and a dry run of fix --nx leaves no error */
+    bool nx_helps;                 /* and a dry run of fix --nx leaves no error, or fewer */
     bool is_assumed;               /* a part of the repair rests on stated assumptions */
     struct doctor_texts findings;  /* of the image as it is */
     struct doctor_texts changes;   /* what, of a repair */

@@ -10,6 +10,7 @@ struct doctor_case {
     const char *container_path;           /* NULL: a file of its own, whose catalogs lie beside it */
     const struct catalog_index *catalogs; /* of its package, or NULL */
     struct span bytes;
+    bool has_nx; /* the repair is one with --nx, for this image or another of its package */
     const struct doctor_options *options;
 };
 

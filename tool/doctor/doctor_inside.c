@@ -34,10 +34,15 @@ static bool add_packed(struct doctor *doctor, const char *path, const struct pac
             return false;
         *text = (struct doctor_text){
             NULL,
-            arena_printf(arena,
-                         "It is packed inside \"%s\", and nothing is repaired there. Unpack the package as "
-                         "far as that file, and run doctor on that file alone.",
-                         path),
+            arena_printf(
+                arena,
+                strcmp(path, doctor->path) == 0
+                    ? "It is packed inside \"%s\", and nothing is repaired there. \"hvcifix fix "
+                      "--extract\" writes it to a folder, repaired; who builds the driver can put it "
+                      "back."
+                    : "It is packed inside \"%s\", and nothing is repaired there. Unpack the package "
+                      "as far as that file, and run doctor on that file alone.",
+                path),
             LEVEL_ERROR};
         image.state = DOCTOR_PACKED;
         image.needs_nx = image.nx_helps = false; /* of the package's repair */

@@ -26,7 +26,7 @@ void doctor_step_command(struct step_maker *maker, struct doctor_step *step, enu
             continue;
         }
         const char *word = va_arg(words, const char *);
-        is_taken = is_taken && shell_takes(shell, word);
+        is_taken = is_taken && shell_takes(shell, word, text.arena);
         shell_add(&text, shell, word);
     }
     va_end(words);
@@ -123,8 +123,8 @@ static void repair(struct step_maker *maker)
     struct text after = {.arena = &doctor->arena};
     if (has_rest)
         text_addz(&after,
-                  "--partial writes the package although what is said above stays in it as it is; both "
-                  "commands end with an exit code that is not 0. ");
+                  "--partial writes the package although what is said above stays in it, or a part of that; "
+                  "both commands end with an exit code that is not 0. ");
     if (has_nx)
         text_addz(&after, "--nx changes what the driver does: memory that it asked for as executable is no "
                           "longer. A driver that runs code from there stops working; test for that. ");

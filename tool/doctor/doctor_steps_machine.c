@@ -9,7 +9,9 @@ void doctor_step_trust(struct step_maker *maker)
     struct doctor_step *step = doctor_step_begin(
         maker, "Prepare the test machine",
         "A machine that you control and can lose; never one of somebody else. Secure Boot has to be off "
-        "for test-signing mode. Restart afterwards.");
+        "for test-signing mode. Where BitLocker is on, turning either off or on makes it ask for the "
+        "recovery "
+        "key at the next start: have the key at hand, or suspend BitLocker first. Restart afterwards.");
     doctor_step_command(maker, step, DOCTOR_ON_WINDOWS_ADMIN, "certutil -addstore Root test.cer");
     doctor_step_command(maker, step, DOCTOR_ON_WINDOWS_ADMIN, "certutil -addstore TrustedPublisher test.cer");
     doctor_step_command(maker, step, DOCTOR_ON_WINDOWS_ADMIN, "bcdedit /set testsigning on");

@@ -30,7 +30,8 @@ void doctor_step_catalog(struct step_maker *maker)
         maker, "Make the catalog anew",
         "A catalog lists the hashes of the files of a driver package, so the old one is stale. inf2cat "
         "(Windows Driver Kit) reads the INF and writes the catalogs that it names. It demands a DriverVer "
-        "that is not in the future; give the new package a later one than the old.");
+        "that is not in the future. Windows prefers the package with the later one: \"fix --driver-ver "
+        "MM/DD/YYYY,VERSION\" sets it in the new package.");
     bool is_folder = doctor->kind == DOCTOR_FOLDER;
     const char *folder = is_folder ? maker->repaired : "FOLDER";
     doctor_step_command(maker, step, DOCTOR_ON_WINDOWS,

@@ -6,14 +6,11 @@
 
 #include <string.h>
 
-bool shell_takes(enum shell shell, const char *word)
+bool shell_takes(enum shell shell, const char *word, struct arena *arena)
 {
-    struct arena arena;
-    arena_init(&arena, NULL);
-    struct text shown = {.arena = &arena};
+    struct text shown = {.arena = arena};
     safe_add(&shown, word);
-    bool is_plain = !arena.exhausted && strcmp(shown.chars ? shown.chars : "", word) == 0;
-    arena_free(&arena);
+    bool is_plain = !arena->exhausted && strcmp(shown.chars ? shown.chars : "", word) == 0;
     return is_plain && (shell == SHELL_POSIX || !strpbrk(word, "\"%$`!"));
 }
 

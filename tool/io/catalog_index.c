@@ -80,12 +80,15 @@ static void mark_value(const struct catalog_index *index, const uint8_t *value, 
         lists[index->digests[at].catalog] = true;
 }
 
-const char *catalog_index_find(const struct catalog_index *index, const struct image *image)
+bool catalog_index_find(const struct catalog_index *index, const struct image *image, const char **name)
 {
     struct authenticode_digests digests;
     uint8_t sha1[DIGEST_SHA256_NBYTES] = {0};
-    if (index->name_count == 0 || !authenticode_digest(image, &digests))
-        return NULL;
+    *name = NULL;
+    if (index->name_count == 0)
+        return true;
+    if (!authenticode_digest(image, &digests))
+        return false;
     memcpy(sha1, digests.sha1, sizeof digests.sha1);
     size_t a = first_of(index, sha1), b = first_of(index, digests.sha256);
     uint32_t found = UINT32_MAX;
@@ -93,7 +96,9 @@ const char *catalog_index_find(const struct catalog_index *index, const struct i
         found = index->digests[a].catalog;
     if (has_value(index, b, digests.sha256) && index->digests[b].catalog < found)
         found = index->digests[b].catalog;
-    return found != UINT32_MAX ? index->names[found] : NULL;
+    if (found != UINT32_MAX)
+        *name = index->names[found];
+    return true;
 }
 
 bool catalog_index_mark(const struct catalog_index *index, struct span file, struct arena *arena, bool *lists)

@@ -29,7 +29,7 @@ bool catalog_index_add(struct catalog_index *index, const char *name, struct spa
 void catalog_index_sort(struct catalog_index *index);
 
 /* The name of the first catalog that lists the image by its Authenticode digest, or NULL. */
-const char *catalog_index_find(const struct catalog_index *index, const struct image *image);
+bool catalog_index_find(const struct catalog_index *index, const struct image *image, const char **name);
 
 /* Sets lists[i] for each catalog i that lists an image, or another file by the digest of all its bytes. False
  * when a digest cannot be computed. */

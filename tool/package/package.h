@@ -10,7 +10,7 @@
 #include "image/image.h"
 
 enum {
-    PACKAGE_DEEPEST = 4,                       /* containers inside each other, the outermost counted */
+    PACKAGE_DEEPEST = 8,                       /* containers inside each other, the outermost counted */
     PACKAGE_MOST_MEMBERS = 100000,             /* in all containers together */
     PACKAGE_MEMBER_NBYTES = 512 * 1024 * 1024, /* of one image or container inside */
     PACKAGE_FREE_NBYTES = 64 * 1024 * 1024,    /* may come out of any package */

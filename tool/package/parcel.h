@@ -42,6 +42,10 @@ bool parcel_read_folder(const char *path, struct arena *arena, struct parcel *pa
 bool parcel_read_archive(const char *path, struct span archive, struct arena *arena, struct parcel *parcel,
                          struct finding *error);
 
+/* What the INF files of an archive are judged by: all names, and of the INF files alone the bytes. Of an
+ * archive that was read to its end before: nothing else bounds what is unpacked. */
+bool parcel_read_infs(const char *path, struct span archive, struct arena *arena, struct parcel *parcel);
+
 /* The images inside an archive or a program, however deep, as files of their own: "!" becomes "!/". `image`
  * is NULL for an archive. */
 bool parcel_read_carried(const char *path, struct span file, const struct image *image, struct arena *arena,

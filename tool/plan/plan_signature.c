@@ -64,11 +64,11 @@ bool plan_signature(struct plan_context *context)
             context->plan->change_count = 0;
             context->plan->remark = image->is_signed
                                         ? "It is signed and its findings are only notes, so it was left "
-                                          "alone (--drop-signature rewrites it)."
+                                          "alone (fix --drop-signature IMAGE rewrites it)."
                                         : arena_printf(context->arena,
                                                        "The catalog %s lists its hash and its findings are "
                                                        "only notes, so it was left alone "
-                                                       "(--drop-signature rewrites it).",
+                                                       "(fix --drop-signature IMAGE rewrites it).",
                                                        catalog);
             return true;
         }

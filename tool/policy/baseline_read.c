@@ -165,7 +165,7 @@ static bool parse(struct reader *reader, struct span text)
     const char *end = NULL;
     cJSON *log = cJSON_ParseWithLengthOpts((const char *)text.bytes, text.nbytes, &end, false);
     if (!log)
-        return fail(reader, "it is no JSON.");
+        return fail(reader, "it is no JSON, or there is too little memory to read it.");
     const char *text_end = (const char *)text.bytes + text.nbytes;
     while (end < text_end && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t'))
         end++;

@@ -93,6 +93,18 @@ static bool is_well(const struct doctor_image *image)
     return image->state == DOCTOR_CLEAN || image->state == DOCTOR_LEFT;
 }
 
+/* Is there an error in a driver that memory integrity judges? A warning is a call that may be refused. */
+static bool is_refused_for_sure(const struct doctor *doctor)
+{
+    for (size_t i = 0; i < doctor->image_count; i++) {
+        const struct doctor_image *image = &doctor->images[i];
+        for (size_t k = 0; image->is_kernel && !image->is_outside && k < image->findings.count; k++)
+            if (image->findings.items[k].level == LEVEL_ERROR)
+                return true;
+    }
+    return false;
+}
+
 static bool is_curable(const struct doctor_image *image)
 {
     return image->state == DOCTOR_FIXABLE;
@@ -107,13 +119,14 @@ bool doctor_needs_signature(const struct doctor *doctor)
 
 const char *doctor_summary(const struct doctor *doctor)
 {
-    size_t kernel_count = 0, well_count = 0, curable_count = 0, outside_count = 0;
+    size_t kernel_count = 0, well_count = 0, curable_count = 0, outside_count = 0, outside_bad_count = 0;
     for (size_t i = 0; i < doctor->image_count; i++) {
         const struct doctor_image *image = &doctor->images[i];
         kernel_count += image->is_kernel;
         well_count += image->is_kernel && is_well(image);
         curable_count += image->is_kernel && is_curable(image);
         outside_count += image->is_kernel && image->is_outside;
+        outside_bad_count += image->is_kernel && image->is_outside && !is_well(image);
     }
     if (doctor_count(doctor, DOCTOR_UNREADABLE) == doctor->image_count)
         return "It cannot be judged: Windows may refuse it, or read it differently from what is read here. "
@@ -121,6 +134,8 @@ const char *doctor_summary(const struct doctor *doctor)
                "file from its maker again.";
     if (kernel_count == 0)
         return "There is no kernel driver here, and memory integrity judges no others.";
+    if (well_count == kernel_count && doctor_count(doctor, DOCTOR_UNREADABLE) != 0)
+        return "There is nothing to repair in what could be read. Some of it could not: see below.";
     if (well_count == kernel_count)
         return outside_count == kernel_count ? "There is nothing to repair. Memory integrity does not exist "
                                                "on the machines of this driver."
@@ -131,6 +146,15 @@ const char *doctor_summary(const struct doctor *doctor)
         return "It fails Driver Verifier's checks, but memory integrity does not exist on 32-bit Windows, "
                "and 64-bit "
                "Windows does not load it. A repair is of use for a policy or a certification alone.";
+    if (well_count + outside_bad_count == kernel_count)
+        return "Memory integrity bears the drivers of 64-bit Windows as they are. What is wrong is in those "
+               "of "
+               "machines that have no memory integrity; a repair is of use for a policy or a certification "
+               "alone.";
+    if (well_count + curable_count == kernel_count && !is_refused_for_sure(doctor))
+        return "Memory integrity may refuse what its code asks for when it runs. It can be repaired; below "
+               "is "
+               "what changes.";
     if (well_count + curable_count == kernel_count)
         return "Memory integrity does not bear it as it is. It can be repaired; below is what changes.";
     if (doctor_count(doctor, DOCTOR_PACKED) != 0)

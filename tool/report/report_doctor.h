@@ -10,6 +10,9 @@
 void report_text_doctor(struct text *text, const struct doctor *doctor, const struct doctor_steps *steps,
                         enum code_integrity integrity, const struct report_style *style);
 
+/* What stands in the way of a page, as JSON: {"doctor": {"path": ..., "problem": {...}}}. */
+void report_json_doctor_problem(struct text *text, const struct doctor *doctor);
+
 /* {"doctor": {...}} as docs/report.schema.json says. */
 void report_json_doctor(struct text *text, const struct doctor *doctor, const struct doctor_steps *steps,
                         enum code_integrity integrity);

@@ -70,6 +70,24 @@ static void add_steps(struct json_writer *json, const struct doctor_steps *steps
     json_end_array(json);
 }
 
+void report_json_doctor_problem(struct text *text, const struct doctor *doctor)
+{
+    size_t start_nbytes = text->nbytes;
+    struct json_writer json;
+    json_begin_root(&json, text);
+    json_begin_object(&json, "doctor");
+    json_text(&json, "path", doctor->path);
+    json_begin_object(&json, "problem");
+    json_text(&json, "code", arena_printf(text->arena, "HVCI%04u", (unsigned)doctor->problem.code));
+    json_text(&json, "message", doctor->problem.message);
+    json_text(&json, "cure", doctor->problem.cure);
+    json_end_object(&json);
+    json_end_object(&json);
+    json_end_object(&json);
+    text_addz(text, "\n");
+    text_cut_if_exhausted(text, start_nbytes);
+}
+
 void report_json_doctor(struct text *text, const struct doctor *doctor, const struct doctor_steps *steps,
                         enum code_integrity integrity)
 {

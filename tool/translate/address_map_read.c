@@ -280,7 +280,7 @@ static bool parse(struct reader *reader, struct span file)
         return fail(reader, "it is nested too deeply, or holds too many values");
     cJSON *root = cJSON_ParseWithLengthOpts((const char *)file.bytes, file.nbytes, &end, false);
     if (!root)
-        return fail(reader, "it is no JSON");
+        return fail(reader, "it is no JSON, or there is too little memory to read it");
     bool is_read = read_sides(reader, root) && read_pieces(reader, root) && read_copies(reader, root) &&
                    read_stubs(reader, root) && read_names(reader, root);
     cJSON_Delete(root);

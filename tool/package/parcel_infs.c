@@ -1,0 +1,63 @@
+/* parcel_infs.c - parcel_read_infs() of parcel.h.
+ * Takes: an archive's bytes.  Gives: names, and INF files.  Must not: keep anything else of it. */
+#include "io/path_list.h"
+#include "package/archive.h"
+#include "package/inf.h"
+#include "package/parcel.h"
+
+/* The bytes of the member that is next; none when it is larger than an INF may be. False when it cannot be
+ * read, or memory ran out. */
+static bool read_inf(struct archive_reader *reader, struct arena *arena, struct span *content)
+{
+    uint8_t *bytes = NULL;
+    size_t nbytes = 0, capacity = 0;
+    enum archive_result result;
+    struct span block;
+    while ((result = archive_block(reader, &block)) == ARCHIVE_GAVE) {
+        if (nbytes + block.nbytes > INF_MOST_NBYTES)
+            return true;
+        uint8_t *grown = arena_grow(arena, bytes, nbytes, &capacity, nbytes + block.nbytes + 1, 1);
+        if (!grown)
+            return false;
+        bytes = grown;
+        if (block.nbytes != 0)
+            memcpy(bytes + nbytes, block.bytes, block.nbytes);
+        nbytes += block.nbytes;
+    }
+    *content = (struct span){bytes, nbytes};
+    return result == ARCHIVE_ENDED;
+}
+
+static bool skip(struct archive_reader *reader)
+{
+    enum archive_result result = ARCHIVE_ENDED;
+    struct span block;
+    if (archive_unpacks_to_skip(reader))
+        while ((result = archive_block(reader, &block)) == ARCHIVE_GAVE)
+            ;
+    return result == ARCHIVE_ENDED;
+}
+
+bool parcel_read_infs(const char *path, struct span archive, struct arena *arena, struct parcel *parcel)
+{
+    struct archive_reader *reader = archive_open(archive);
+    struct archive_file file;
+    enum archive_result result = ARCHIVE_NO_MEMORY;
+    *parcel = (struct parcel){.kind = parcel_kind_of(archive), .path = path};
+    while (reader && (result = archive_next(reader, arena, &file)) == ARCHIVE_GAVE) {
+        struct parcel_entry entry = {.name = file.name, .is_folder = !file.is_file};
+        struct parcel_entry *entries = arena_grow(arena, parcel->entries, parcel->count, &parcel->capacity,
+                                                  parcel->count + 1, sizeof *entries);
+        bool is_inf = file.is_file && !file.is_encrypted && path_has_suffix(file.name, ".inf");
+        if (!entries || !(is_inf ? read_inf(reader, arena, &entry.bytes) : skip(reader)))
+            break;
+        if (is_inf)
+            entry.path = arena_printf(arena, "%s!%s", path, file.name);
+        entry.nbytes = entry.bytes.nbytes;
+        parcel->entries = entries;
+        entries[parcel->count++] = entry;
+    }
+    if (reader)
+        archive_close(reader);
+    return result == ARCHIVE_ENDED && !arena->exhausted;
+}
