@@ -3,19 +3,11 @@
  * Must not: touch the image, or let a repair go on whose side file could not be left. */
 #include "pipeline_parts.h"
 
+#include "io/path_list.h"
 #include "undo/undo.h"
 #include "version.h"
 
 #include <inttypes.h>
-
-static const char *last_part(const char *path)
-{
-    const char *last = path;
-    for (; *path; path++)
-        if (*path == '/' || *path == '\\')
-            last = path + 1;
-    return last;
-}
 
 static bool add_fact(struct arena *arena, struct undo_facts *facts, size_t *capacity, const char *what,
                      const char *why)
@@ -68,8 +60,8 @@ static bool describe(struct outcome *outcome, struct undo_description *descripti
     struct arena *arena = &outcome->arena;
     const struct plan *plan = &outcome->plan;
     size_t cured_capacity = 0, change_capacity = 0;
-    *description =
-        (struct undo_description){.tool_version = HVCIFIX_VERSION, .image_name = last_part(outcome->path)};
+    *description = (struct undo_description){.tool_version = HVCIFIX_VERSION,
+                                             .image_name = path_last_part(outcome->path)};
     for (size_t i = 0; i < outcome->findings.count; i++) {
         const struct finding *finding = &outcome->findings.items[i];
         if (is_cured(plan, finding) &&

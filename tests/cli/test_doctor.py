@@ -16,7 +16,8 @@ import zipfile
 
 import jsonschema
 
-from support import images, matrix, tool
+from support import images, packages, tool
+from support.packages import content as fixture
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 INF = """[Version]
@@ -34,10 +35,6 @@ mydrv.sys=1
 [Strings]
 P="Me"
 """
-
-
-def fixture(name):
-    return images.read(next(f for f in matrix.read() if f.file_name == name).path)
 
 
 class Doctor(unittest.TestCase):
@@ -87,20 +84,17 @@ class Doctor(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
+    MEMBERS = {"mydrv.sys": "wx_text_x64", "mydrv.inf": INF.encode(), "mydrv.cat": b"old", "readme.txt": b"text"}
+
+    def members(self):
+        return {name: fixture(data) if isinstance(data, str) else data for name, data in self.MEMBERS.items()}
+
     def package(self, folder):
-        self.put(folder + "/mydrv.sys", fixture("wx_text_x64"))
-        self.put(folder + "/mydrv.inf", INF.encode())
-        self.put(folder + "/mydrv.cat", b"old")
-        self.put(folder + "/readme.txt", b"text")
+        for name, data in self.members().items():
+            self.put(f"{folder}/{name}", data)
 
     def zipped(self):
-        self.package("inside")
-        path = os.path.join(self.folder, "p.zip")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in ("mydrv.sys", "mydrv.inf", "mydrv.cat", "readme.txt"):
-                archive.write(os.path.join(self.folder, "inside", name), name)
-        shutil.rmtree(os.path.join(self.folder, "inside"))
-        return path
+        return os.path.join(self.folder, self.put("p.zip", packages.zipped(self.members())))
 
     def steps(self, page):
         return [step["title"] for step in page["steps"]]
@@ -214,14 +208,7 @@ class Doctor(unittest.TestCase):
                 self.sh(self.here(page, "hvcifix check")[0])
 
     def test_installer(self):
-        with open(self.zipped(), "rb") as file:
-            packed = file.read()
-        os.remove(os.path.join(self.folder, "p.zip"))
-        program = fixture("clean_x64")
-        user = next(f for f in matrix.read() if f.file_name.startswith("user")) if any(
-            f.file_name.startswith("user") for f in matrix.read()) else None
-        program = images.read(user.path) if user else program
-        _, page = self.doctor(self.put("setup.exe", program + packed), 1)
+        _, page = self.doctor(self.put("setup.exe", packages.installer(self.members())), 1)
         inside = [image for image in page["images"] if image["path"].endswith("mydrv.sys")]
         self.assertEqual([image["state"] for image in inside], ["fixable"])
         if page["kind"] == "program":
@@ -229,11 +216,10 @@ class Doctor(unittest.TestCase):
 
     def test_packed_inside(self):
         """What lies in a file of the package is judged, and nobody is told that all is well, or to repair it there."""
-        packed = images.read(self.zipped())
+        packed = packages.zipped(self.members())
         self.put("both/p.zip", packed)
         self.put("both/clean.sys", fixture("clean_x64"))
-        program = images.read(next(f for f in matrix.read() if f.file_name.startswith("user")).path)
-        self.put("setup/setup.exe", program + packed)
+        self.put("setup/setup.exe", packages.installer(self.members()))
         self.put("bad/p.zip", packed[:-30])
         for name, inside in (("both", "both/p.zip!mydrv.sys"), ("setup", "setup/setup.exe!overlay!mydrv.sys")):
             text, page = self.doctor(name, 1)

@@ -15,25 +15,13 @@ import zipfile
 
 import pefile
 
-from support import images, matrix, tool
+from support import images, tool
+from support.packages import content, installer, zipped
 
 CLEAN, DEFECTIVE, NOTED = "clean_x64", "wx_page_x64", "init_rwx_x64"
 INSTALLER = "install-interception.exe"
 WAIVER = '[waiver "w"]\nimage = %s\ncode = HVCI2003\nreason = Known.\nowner = me\nexpires = 9999-12-31\n'
 CAB_FLAGS = 30  # offset of the flags of a cabinet's header
-
-
-def content(file_name):
-    return images.read(next(fixture.path for fixture in matrix.read() if fixture.file_name == file_name))
-
-
-def zipped(members, method=zipfile.ZIP_DEFLATED):
-    """An archive of {name: content}."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", method) as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data, method)
-    return stream.getvalue()
 
 
 def changed(data, *pokes):
@@ -119,7 +107,7 @@ class Inside(Packages):
     def test_nested(self):
         clean, defective = content(CLEAN), content(DEFECTIVE)
         cab = images.read(self.cab("inner.cab", {"x.sys": defective, "y.sys": clean}, "-z"))
-        setup = clean + bytes(100) + zipped({"in/z.sys": defective})
+        setup = installer({"in/z.sys": defective}, clean, gap_nbytes=100)
         path = self.file("p.zip", zipped({"a.cab": cab, "setup.exe": setup, "last.sys": clean}))
         self.assert_holds(path, {"!a.cab!x.sys": defective, "!a.cab!y.sys": clean,
                                  "!setup.exe!overlay!in/z.sys": defective, "!setup.exe": setup, "!last.sys": clean}, 1)
@@ -289,7 +277,7 @@ class Enforce(Packages):
 
     def test_program(self):
         """What a program carries rejects the program."""
-        path = self.file("setup.exe", content(CLEAN) + zipped({"x.sys": content(DEFECTIVE)}))
+        path = self.file("setup.exe", installer({"x.sys": content(DEFECTIVE)}, content(CLEAN)))
         code, found, _ = self.enforce(path)
         self.assertEqual((code, found), (1, [("!overlay!x.sys", "rejected"), ("", "rejected")]))
         self.assertTrue(os.path.exists(path + ".rejected"))

@@ -1,13 +1,20 @@
 /* fuzz_package.c - what any archive holds and any program carries.
  * Claims: items lie inside a bounded depth and have paths below the package's; their bytes are there; what is
- * opened ends; two walks give the same. */
+ * opened ends, in work linear in what it holds; two walks give the same. */
 #include "fuzz.h"
 #include "package/package.h"
 
-enum { MOST_ITEMS = 200000 };
+enum { MOST_ITEMS = 200000, ITEM_NBYTES = 512 };
+
+/* In the bytes of the file and of all that comes out of it, an item counted as a small file at least. The
+ * memory is bounded by the tool's own limits. */
+static const struct work_limit walking = {.steps_per_byte = 4000,
+                                          .steps_constant = 4000000,
+                                          .memory_per_byte = 1 << 10,
+                                          .memory_constant = 1 << 24};
 
 struct walked {
-    size_t count;
+    size_t count, nbytes;
     uint64_t digest; /* of steps, paths and bytes */
 };
 
@@ -47,6 +54,7 @@ static struct walked walk(struct span file)
     struct walked walked = {0};
     struct arena opened;
     arena_init(&opened, NULL);
+    struct work work = work_begin(&opened);
     struct package *package = open_package(file, &opened);
     while (package) {
         struct arena arena;
@@ -63,12 +71,14 @@ static struct walked walk(struct span file)
         } else {
             claim_item(step, &item);
             walked.count++;
+            walked.nbytes += item.bytes.nbytes;
             mix(&walked, &step, sizeof step);
             mix(&walked, item.path, strlen(item.path));
             mix(&walked, item.bytes.bytes, item.bytes.nbytes);
         }
         arena_free(&arena);
     }
+    work_end(&work, &opened, file.nbytes + walked.nbytes + ITEM_NBYTES * walked.count, &walking, "a walk");
     arena_free(&opened);
     return walked;
 }

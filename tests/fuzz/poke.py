@@ -8,6 +8,7 @@ A .poke file holds one image a line; "#" begins a comment:
     x64_full        the seed's name (seeds.py); "nothing" is an empty file
     b0=10000000     from file offset 0xB0 on, the bytes 10 00 00 00 stand instead of the seed's
     2c4=ff*12       the same byte 0x12 times
+    0=~[Version]%0d%0a    the bytes of a text; %XX is one byte, and stands for blanks, "#" and "%" too
     end=1a00        the image ends at file offset 0x1A00 (beyond the seed's end: zero bytes)
 
     poke.py expand SEEDS FOLDER FILE.poke...    writes FOLDER/FILE-LINE.sys for every line
@@ -25,12 +26,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 import seeds as made_seeds
 
 LONGEST_LINE = 800
 MOST_COLLECTED_NBYTES = 24000  # of one target; there are a dozen in the repository
 JOIN_NBYTES = 3  # differences with fewer equal bytes between them become one
+TEXT_CHARS = "!\"$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 SANITIZERS = {"ASAN_OPTIONS": "exitcode=99:symbolize=0", "UBSAN_OPTIONS": "exitcode=99"}
 
 
@@ -40,6 +43,8 @@ def read_seeds(folder):
 
 
 def bytes_of(text):
+    if text.startswith("~"):
+        return urllib.parse.unquote_to_bytes(text[1:])
     value, _, count = text.partition("*")
     return bytes.fromhex(value) * (int(count, 16) if count else 1)
 
@@ -94,9 +99,12 @@ def differences(seed, data):
 
 
 def word(offset, value):
-    """One poke; a row of one byte is written short."""
+    """One poke; a row of one byte is written short, and what is mostly text as text."""
     if len(value) > 4 and value == value[:1] * len(value):
         return f"{offset:x}={value[:1].hex()}*{len(value):x}"
+    text = "~" + urllib.parse.quote_from_bytes(value, safe=TEXT_CHARS)
+    if len(value) > 8 and len(text) < 2 * len(value):
+        return f"{offset:x}={text}"
     return f"{offset:x}={value.hex()}"
 
 
@@ -110,7 +118,7 @@ def line_for(name, seed, data):
 
 def make(data, seeds):
     """The shortest line; made seeds are preferred even when they make it twice as long."""
-    durable = made_seeds.made()
+    durable = {"nothing", *made_seeds.made()}
     lines = [line_for(name, seed, data) for name, seed in seeds.items()]
     return min(lines, key=lambda line: len(line) / (2 if line.split()[0] in durable else 1))
 

@@ -31,21 +31,11 @@ static const char *kind_of(const char *path)
     return kind;
 }
 
-/* The folder of a path, and its last part. */
-static const char *last_part(const char *path)
-{
-    const char *last = path;
-    for (; *path; path++)
-        if (*path == '/' || *path == '\\')
-            last = path + 1;
-    return last;
-}
-
 /* Files that are not there yet are the same when their names are, in the same folder. Names that differ in
  * case only are taken for the same: on many systems they are. */
 static bool will_be_same(const char *a, const char *b)
 {
-    const char *a_name = last_part(a), *b_name = last_part(b);
+    const char *a_name = path_last_part(a), *b_name = path_last_part(b);
     if (!text_same_word(a_name, b_name))
         return false;
     struct arena arena;

@@ -23,15 +23,6 @@ static bool end_without_memory(struct doctor *doctor)
     return false;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *last = path;
-    for (; *path; path++)
-        if (*path == '/' || *path == '\\')
-            last = path + 1;
-    return last;
-}
-
 static bool add_catalog(struct doctor *doctor, const char *name)
 {
     const char **names = arena_grow(&doctor->arena, doctor->catalogs, doctor->catalog_count,
@@ -53,7 +44,7 @@ static bool add_inf(struct doctor *doctor, const char *path, const char *name, s
         return end_without_memory(doctor);
     doctor->infs = infs;
     struct doctor_inf *one = &infs[doctor->inf_count];
-    *one = (struct doctor_inf){.name = last_part(name), .path = path};
+    *one = (struct doctor_inf){.name = path_last_part(name), .path = path};
     /* What is no INF, or cannot be read as one, is a file like any other. */
     if (inf_read(bytes, &doctor->arena, &inf, &problem) && inf_facts(&inf, &doctor->arena, &one->facts) &&
         one->facts.is_driver)
@@ -91,7 +82,7 @@ static bool is_about(const struct inf_facts *facts, const char *driver)
         if (text_same_word(facts->sources[i].name, driver))
             return true;
     for (size_t i = 0; i < facts->service_count; i++)
-        if (text_same_word(last_part(facts->services[i]), driver))
+        if (text_same_word(path_last_part(facts->services[i]), driver))
             return true;
     return facts->source_count + facts->service_count == 0;
 }
@@ -110,11 +101,11 @@ static bool look_beside(struct doctor *doctor)
             struct file_content file;
             if (k == 0 && !file_read(found.paths[i], &doctor->arena, &file, &error))
                 return end_with(doctor, &error);
-            if (k == 1 ? !add_catalog(doctor, last_part(found.paths[i]))
+            if (k == 1 ? !add_catalog(doctor, path_last_part(found.paths[i]))
                        : !add_inf(doctor, found.paths[i], found.paths[i], file.bytes))
                 return false;
             if (k == 0 && doctor->inf_count != 0 &&
-                !is_about(&doctor->infs[doctor->inf_count - 1].facts, last_part(doctor->path)))
+                !is_about(&doctor->infs[doctor->inf_count - 1].facts, path_last_part(doctor->path)))
                 doctor->inf_count--;
         }
     }

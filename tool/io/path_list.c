@@ -58,6 +58,15 @@ bool path_has_suffix(const char *path, const char *suffix)
     return true;
 }
 
+const char *path_last_part(const char *path)
+{
+    const char *last = path;
+    for (; *path; path++)
+        if (*path == '/' || *path == '\\')
+            last = path + 1;
+    return last;
+}
+
 bool path_is_image_name(const char *path)
 {
     static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};

@@ -53,8 +53,7 @@ enum inf_platform {
 
 /* A file that [SourceDisksFiles] or one of its platforms' forms says is in the package. */
 struct inf_source {
-    const char *name;   /* of the file, without folders */
-    const char *folder; /* below the INF's own, "/" between names; "" for the same */
+    const char *name; /* of the file, without folders */
     unsigned line;
     bool is_packed; /* in a cabinet that [SourceDisksNames] names */
 };

@@ -3,6 +3,8 @@
 #include "package/inf.h"
 
 #include "base/text.h"
+#include "io/path_list.h"
+#include "package/word_order.h"
 
 #include <stdlib.h>
 
@@ -47,12 +49,7 @@ static bool add_name(struct arena *arena, struct names *names, const char *name)
 
 static int by_name(const void *a, const void *b)
 {
-    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-    while (*x && text_lower(*x) == text_lower(*y)) {
-        x++;
-        y++;
-    }
-    return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
+    return word_order(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* The same, and of names that differ in case only always the same one first. */
@@ -73,31 +70,10 @@ static void sort_names(struct names *names)
     names->count = kept;
 }
 
-/* "a\b" and "\a\b\" as "a/b". */
-static const char *folder_of(struct arena *arena, const char *first, const char *second)
-{
-    struct text text = {.arena = arena};
-    const char *parts[] = {first, second};
-    text_addz(&text, "");
-    for (size_t i = 0; i < 2; i++)
-        for (const char *at = parts[i]; *at;) {
-            size_t nbytes = strcspn(at, "\\/");
-            bool is_here = nbytes == 1 && *at == '.';
-            if (nbytes != 0 && !is_here) {
-                if (text.nbytes != 0)
-                    text_addz(&text, "/");
-                text_add(&text, at, nbytes);
-            }
-            at += nbytes;
-            at += *at != 0;
-        }
-    return arena->exhausted ? NULL : text.chars;
-}
-
-/* A disk of [SourceDisksNames]: DISKID = description[,[tag-or-cab-file][,[unused][,[path][,flags]]]]. */
+/* A disk of [SourceDisksNames]: DISKID = description[,[tag-or-cab-file][,[unused][,[path][,flags]]]]. The
+ * path is not asked for: put together for each file, a long one would be far more text than the INF has. */
 struct disk {
     const char *id, *decoration; /* of the section, from its dot on */
-    const char *folder;
     bool is_cabinet;
 };
 
@@ -128,7 +104,6 @@ static bool find_disks(const struct inf *inf, struct arena *arena, struct disks 
         items[disks->count++] =
             (struct disk){.id = entry->key,
                           .decoration = decoration_of(entry->section),
-                          .folder = value_at(entry, 3),
                           .is_cabinet = nbytes > 4 && text_same_word(cabinet + nbytes - 4, ".cab")};
     }
     return true;
@@ -170,11 +145,8 @@ static bool find_sources(const struct inf *inf, struct arena *arena, struct inf_
             return false;
         facts->sources = sources;
         const struct disk *disk = find_disk(&disks, value_at(entry, 0), decoration_of(entry->section));
-        const char *folder = folder_of(arena, disk ? disk->folder : "", value_at(entry, 1));
-        if (!folder)
-            return false;
         sources[facts->source_count++] = (struct inf_source){
-            .name = entry->key, .folder = folder, .line = entry->line, .is_packed = disk && disk->is_cabinet};
+            .name = entry->key, .line = entry->line, .is_packed = disk && disk->is_cabinet};
     }
     return true;
 }
@@ -210,16 +182,6 @@ static void read_version(const struct inf_entry *entry, struct arena *arena, str
             entry->value_count > 1 ? arena_printf(arena, "%s,%s", value, value_at(entry, 1)) : value;
 }
 
-/* ServiceBinary = %12%\x.sys */
-static const char *file_name_of(const char *path)
-{
-    const char *name = path;
-    for (; *path; path++)
-        if (*path == '\\' || *path == '/')
-            name = path + 1;
-    return name;
-}
-
 bool inf_facts(const struct inf *inf, struct arena *arena, struct inf_facts *facts)
 {
     struct names catalogs = {0}, services = {0};
@@ -235,7 +197,7 @@ bool inf_facts(const struct inf *inf, struct arena *arena, struct inf_facts *fac
             !add_name(arena, &catalogs, value_at(entry, 0)))
             return false;
         if (text_same_word(entry->key, "ServiceBinary") &&
-            !add_name(arena, &services, file_name_of(value_at(entry, 0))))
+            !add_name(arena, &services, path_last_part(value_at(entry, 0)) /* %12%\\x.sys */))
             return false;
         if (is_decorated(entry->section, "Manufacturer")) {
             for (size_t k = 1; k < entry->value_count; k++)

@@ -3,18 +3,13 @@
 #include "package/inf_tokens.h"
 
 #include "base/text.h"
+#include "package/word_order.h"
 
 #include <stdlib.h>
 
 static int by_key(const void *a, const void *b)
 {
-    const char *x = (*(const struct inf_entry *const *)a)->key,
-               *y = (*(const struct inf_entry *const *)b)->key;
-    while (*x && text_lower(*x) == text_lower(*y)) {
-        x++;
-        y++;
-    }
-    return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
+    return word_order((*(const struct inf_entry *const *)a)->key, (*(const struct inf_entry *const *)b)->key);
 }
 
 static int by_key_and_place(const void *a, const void *b)

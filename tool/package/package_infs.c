@@ -2,18 +2,13 @@
  * Takes: names.  Gives: answers.  Must not: look at files. */
 #include "package/package_infs.h"
 
-#include "base/text.h"
+#include "package/word_order.h"
 
 #include <stdlib.h>
 
 static int by_name(const void *a, const void *b)
 {
-    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-    while (*x && text_lower(*x) == text_lower(*y)) {
-        x++;
-        y++;
-    }
-    return (unsigned char)text_lower(*x) - (unsigned char)text_lower(*y);
+    return word_order(*(const char *const *)a, *(const char *const *)b);
 }
 
 bool package_names_collect(const struct parcel *parcel, struct arena *arena, struct package_names *names)

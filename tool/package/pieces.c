@@ -5,7 +5,12 @@
 #include "base/utf16.h"
 #include "package/archive.h"
 
-enum { LEVEL_COUNT = 3 /* type, name, language */, MOST_ENTRIES = 65536, RT_RCDATA = 10 };
+enum {
+    LEVEL_COUNT = 3 /* type, name, language */,
+    MOST_ENTRIES = 65536,
+    MOST_NAME_UNITS = 255, /* all entries may have the same name, however long: the rest is not shown */
+    RT_RCDATA = 10
+};
 
 /* Archives behind a program begin there, or behind what its unpacker keeps of its own. */
 enum { OVERLAY_SEARCH_NBYTES = 1024 * 1024 };
@@ -15,7 +20,7 @@ struct walk {
     struct arena *arena;
     struct piece_list *list;
     struct span tree;
-    size_t entry_count; /* looked at so far */
+    size_t entry_count, most_entry_count; /* looked at so far, and at most */
 };
 
 bool piece_is_image(struct span bytes)
@@ -50,6 +55,8 @@ static const char *entry_name(struct walk *walk, uint32_t name)
     if (!span_u16(walk->tree, offset, &unit_count) ||
         !range_fits(walk->tree.nbytes, offset + 2, 2 * (uint64_t)unit_count))
         return "?";
+    if (unit_count > MOST_NAME_UNITS)
+        unit_count = MOST_NAME_UNITS;
     uint16_t *units = arena_array(walk->arena, (size_t)unit_count + 1, sizeof *units);
     size_t nbytes;
     for (uint16_t i = 0; units && i < unit_count; i++)
@@ -112,7 +119,7 @@ static bool walk_tree(struct walk *walk)
             level--;
             continue;
         }
-        if (++walk->entry_count > MOST_ENTRIES) {
+        if (++walk->entry_count > walk->most_entry_count) {
             walk->list->is_cut = true;
             return true;
         }
@@ -184,5 +191,9 @@ bool pieces_find(const struct image *image, struct arena *arena, struct piece_li
     const struct directory *directory = image_directory(image, DIR_RESOURCE);
     if (directory)
         walk.tree = image_run_at_rva(image, directory->rva);
+    /* Tables that lie over each other would make a small tree endless, in each of the images that it leads
+     * to. */
+    size_t room_count = walk.tree.nbytes / RESOURCE_ENTRY_NBYTES;
+    walk.most_entry_count = room_count < MOST_ENTRIES ? room_count : MOST_ENTRIES;
     return walk_tree(&walk) && look_behind(&walk) && !arena->exhausted;
 }

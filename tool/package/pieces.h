@@ -22,7 +22,8 @@ struct piece_list {
 /* Do the bytes begin like an image (MZ)? */
 bool piece_is_image(struct span bytes);
 
-/* False when memory ran out. Work: linear in the tree, of which at most 65,536 entries are looked at. */
+/* False when memory ran out. Work: linear in the tree, of which at most 65,536 entries are looked at, and
+ * never more than would fit beside each other. */
 bool pieces_find(const struct image *image, struct arena *arena, struct piece_list *list);
 
 #endif
