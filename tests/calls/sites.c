@@ -412,6 +412,21 @@ static NOINLINE void rounds(LONG n)
     }
 }
 
+/* The block of a __finally changes a variable of the function that it belongs to. */
+static __attribute__((naked)) NOINLINE void finally(void)
+{
+#ifdef __x86_64__
+    __asm__("pushq %rbp\n\tmovq %rsp, %rbp\n\tsubq $48, %rsp\n\tmovl $1, -8(%rbp)\n\t"
+            "movq %rbp, %rdx\n\tcall 1f\n\tmovl -8(%rbp), %ecx\n\tmovl $64, %edx\n\tmovl $0x39303037, %r8d\n\t" // truth: '7009' depends|unknown
+            "call ExAllocatePoolWithTag\n\tleave\n\tret\n1:\tmovl $0, -8(%rdx)\n\tret");
+#else
+    __asm__("pushl %ebp\n\tmovl %esp, %ebp\n\tsubl $8, %esp\n\tmovl $1, -4(%ebp)\n\t"
+            "call 1f\n\tjmp 2f\n1:\tmovl $0, -4(%ebp)\n\tret\n2:\t"
+            "pushl $0x39303037\n\tpushl $64\n\tpushl -4(%ebp)\n\t"
+            "call _ExAllocatePoolWithTag@12\n\tleave\n\tret");
+#endif
+}
+
 void NTAPI unload(PDRIVER_OBJECT driver)
 {
     (void)driver;
@@ -463,5 +478,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     aligned_pointer();
     counted(choice);
     rounds(choice);
+    finally();
     return STATUS_SUCCESS;
 }

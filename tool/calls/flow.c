@@ -171,6 +171,8 @@ static bool follow(struct follower *follower)
 {
     const struct function_code *code = follower->code;
     struct flow_step step = {.flow = follower->flow, .function_rva = code->begin_rva};
+    const struct operation *last = &code->operations[code->operation_count - 1];
+    step.end_rva = last->rva + last->nbytes;
     struct flow_state state;
     follower->blocks = arena_array(&follower->scratch, code->block_count, sizeof *follower->blocks);
     if (!follower->blocks)

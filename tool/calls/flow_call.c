@@ -43,6 +43,19 @@ static value_number call_target(const struct flow_step *step, const struct opera
                                  : flow_read(step, &operation->operands[0], state, flow_pointer_nbytes(step));
 }
 
+/* The block of a __finally is called as a function, and works in our frame: on x86 it lies inside our code
+ * and shares the frame pointer, on x64 it gets it as its second argument. */
+static bool shares_frame(const struct flow_step *step, const struct operation *operation,
+                         const struct flow_state *state)
+{
+    if (!operation->has_target)
+        return false;
+    if (!step->flow->image->is_64)
+        return operation->target_rva > step->function_rva && operation->target_rva < step->end_rva;
+    return state->registers[REGISTER_DX] == state->registers[REGISTER_BP] &&
+           value_single(step->flow->values, state->registers[REGISTER_DX], ATOM_STACK_ADDRESS);
+}
+
 bool flow_call(struct flow_step *step, const struct operation *operation, struct flow_state *state)
 {
     struct value_table *values = step->flow->values;
@@ -56,6 +69,9 @@ bool flow_call(struct flow_step *step, const struct operation *operation, struct
     const uint8_t *given = is_64 ? given_64 : given_32;
     for (size_t i = 0; i < (is_64 ? sizeof given_64 : sizeof given_32); i++)
         flow_hand_out(step, state, state->registers[given[i]]);
+    const struct atom *frame = value_single(values, state->registers[REGISTER_BP], ATOM_STACK_ADDRESS);
+    if (frame && shares_frame(step, operation, state))
+        state_hand_out(state, frame->id, INT32_MIN / 2);
     state_others_wrote(state, values);
 
     uint32_t base;

@@ -9,9 +9,9 @@
 
 struct flow_step {
     struct flow *flow;
-    uint32_t function_rva;
-    bool records;  /* write down what is called and stored */
-    bool is_thunk; /* for flow_tail_call() */
+    uint32_t function_rva, end_rva; /* the end: behind the last of its operations */
+    bool records;                   /* write down what is called and stored */
+    bool is_thunk;                  /* for flow_tail_call() */
 };
 
 /* False when memory ran out. */
