@@ -129,6 +129,9 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
             self.assertIn("pread", called)
             self.assertEqual([name for name in sorted(called - met) if not HARMLESS.fullmatch(name)], [])
 
+    def test_doctor_of_a_package(self):
+        self.try_all(self.package, "doctor", "drv")
+
     def test_translate_a_log(self):
         """What goes through is whole, or the exit code says that it is not."""
         (self.root / "crash.txt").write_text("kbd n+0x1310\nfffff880`05201310\n" * 3000)

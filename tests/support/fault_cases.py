@@ -274,7 +274,6 @@ class FaultCases:
 
         self.try_all(self.catalogs, "doctor", "driver.sys")
         self.try_all(asks, "doctor", "--format", "json", "driver.sys")
-        self.try_all(self.package, "doctor", "drv")
 
     def test_translate(self):
         def with_map(folder):

@@ -21,6 +21,8 @@ static void report(const struct cli_options *options, const struct report_style 
 {
     struct doctor_steps steps;
     enum code_integrity integrity = code_integrity_here();
+    if (doctor->arena.exhausted)
+        return;
     if (doctor->has_problem && options->format == FORMAT_JSON) {
         report_json_doctor_problem(text, doctor);
         return;

@@ -8,17 +8,19 @@
 #include "io/path_list.h"
 #include "package/package.h"
 
-static bool end_with(struct doctor *doctor, const struct finding *problem)
+static bool end_without_memory(struct doctor *doctor)
 {
-    doctor->has_problem = true;
-    doctor->problem = *problem;
+    doctor->arena.exhausted = true;
     doctor->exit_code = EXIT_INPUT;
     return false;
 }
 
-static bool end_without_memory(struct doctor *doctor)
+static bool end_with(struct doctor *doctor, const struct finding *problem)
 {
-    doctor->arena.exhausted = true;
+    if (!problem->message) /* there was no memory for the words */
+        return end_without_memory(doctor);
+    doctor->has_problem = true;
+    doctor->problem = *problem;
     doctor->exit_code = EXIT_INPUT;
     return false;
 }
@@ -158,11 +160,13 @@ static bool examine_images(struct doctor *doctor, const struct parcel *parcel,
                                   .has_nx = has_nx,
                                   .options = options};
         if (!parcel_file(parcel, i, &arena, &bytes, &error))
-            goes_on = end_with(doctor,
-                               &(struct finding){.code = error.code,
-                                                 .level = LEVEL_ERROR,
-                                                 .message = arena_printf(&doctor->arena, "%s", error.message),
-                                                 .cure = error.cure});
+            goes_on = end_with(
+                doctor,
+                &(struct finding){.code = error.code,
+                                  .level = LEVEL_ERROR,
+                                  .message = error.message ? arena_printf(&doctor->arena, "%s", error.message)
+                                                           : NULL,
+                                  .cure = error.cure});
         else if ((bytes.nbytes >= 2 && load_u16(bytes.bytes) == 0x5A4D) || path_is_image_name(entry->name)) {
             one.bytes = bytes;
             goes_on = doctor_image_examine(&one, &doctor->arena, &image) ? doctor_add_image(doctor, &image)
