@@ -86,7 +86,7 @@ static bool add(struct reader *reader, uint32_t rva, struct span word)
     struct arena *arena = reader->image->arena;
     word = name_undecorated(reader->image, word);
     /* ".text" is a section, ".text+1A30" a place of the map that hvcifix writes: no names of functions. */
-    if (word.bytes[0] == '.' || word.nbytes > FUNCTION_NAME_MOST_NBYTES)
+    if (word.bytes[0] == '.' || word.nbytes > FUNCTION_NAME_MOST_NBYTES || memchr(word.bytes, 0, word.nbytes))
         return true;
     struct given_name *items =
         arena_grow(arena, names->items, names->count, &reader->capacity, names->count + 1, sizeof *items);
