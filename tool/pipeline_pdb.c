@@ -1,10 +1,7 @@
-/* pipeline_pdb.c - see pipeline_pdb.h. The order of writing: the PDB that is replaced is kept aside, the new
- * PDB is put in its place, then the image. Ended in between, image and PDB differ in their GUID, which no
- * debugger overlooks, and the next run finds the PDB that was kept. */
+/* pipeline_pdb.c - see pipeline_pdb.h: which PDB it is, the new GUID, and the new PDB in memory. */
 #include "pipeline_parts.h"
 
 #include "io/digest.h"
-#include "verify/verify_pdb.h"
 
 /* Does a layout put anything where a symbol could name it elsewhere? */
 static bool moves_something(const struct layout *layout)
@@ -39,7 +36,8 @@ bool pipeline_pdb_find(struct outcome *outcome, const struct pipeline_options *o
     struct outcome_pdb *pdb = &outcome->pdb;
     const char *why = NULL;
     pdb->has_codeview = codeview_read(&outcome->image, &outcome->arena, &pdb->codeview, &why);
-    if (options->pdb_wish == PDB_NONE || options->pdb_wish == PDB_KEEP_ID || options->in_memory)
+    if (options->pdb_wish == PDB_NONE || options->pdb_wish == PDB_KEEP_ID ||
+        (options->in_memory && !options->pdb_given))
         return true;
     if (options->pdb_wish == PDB_NAMED && (!pdb->has_codeview || why)) {
         struct finding error =
@@ -48,8 +46,12 @@ bool pipeline_pdb_find(struct outcome *outcome, const struct pipeline_options *o
         error.cure = "Link with /DEBUG, so that the image names its PDB; or repair without one (--no-pdb).";
         return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
     }
-    if (pdb->has_codeview && !why)
+    if (options->pdb_given && pdb->has_codeview && !why)
+        pipeline_pdb_take_given(outcome, options->pdb_given);
+    else if (pdb->has_codeview && !why)
         pipeline_pdb_search(outcome, options->pdb_path);
+    if (pdb->has_error)
+        return outcome_end_with_problem(outcome, &pdb->error, STATUS_ERROR, EXIT_INPUT);
     if (why)
         pdb->why_not = arena_printf(&outcome->arena, "It cannot be matched: %s.", why);
     if (options->pdb_wish == PDB_NAMED && !pdb->is_usable) {
@@ -137,15 +139,15 @@ bool pipeline_pdb_renew(struct outcome *outcome, const struct pipeline_options *
     struct pdb_move move = {0};
     struct image image;
     struct finding error;
-    bool moves = moves_something(outcome->plan.layout);
+    pdb->moves = moves_something(outcome->plan.layout);
     pdb->renews = false;
-    if (moves && options->pdb_wish == PDB_KEEP_ID && pdb->has_codeview)
+    if (pdb->moves && options->pdb_wish == PDB_KEEP_ID && pdb->has_codeview)
         return cannot_follow(
             outcome,
             "The repair moves parts of the image, so its PDB cannot stay valid as it is, which "
             "--keep-pdb-id asks for.",
             "Leave the option out: then the PDB is written anew (--pdb names it).");
-    if (!moves || !pdb->is_usable)
+    if (!pdb->moves || !pdb->is_usable)
         return true;
     struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
     if (!make_guid(outcome, move.guid))
@@ -162,136 +164,6 @@ bool pipeline_pdb_renew(struct outcome *outcome, const struct pipeline_options *
         return true;
     }
     pdb->renews = true;
-    return put_guid(outcome, move.guid) && pipeline_pdb_name(outcome, options);
-}
-
-/* Asks the verifier about the PDB that was read back. */
-struct pdb_acceptance {
-    struct outcome *outcome;
-    struct span new_image;
-    const char *reason;
-};
-
-static bool accept_pdb(void *context, struct span written)
-{
-    struct pdb_acceptance *acceptance = context;
-    struct outcome *outcome = acceptance->outcome;
-    struct verify_pdb_pair pair = {outcome->pdb.file.bytes, written, outcome->file.bytes,
-                                   acceptance->new_image, &outcome->verdict};
-    return verify_pdb(&pair, &outcome->arena, &acceptance->reason);
-}
-
-static bool keep_old(struct outcome *outcome)
-{
-    struct outcome_pdb *pdb = &outcome->pdb;
-    struct finding error;
-    struct file_replacement kept = {.path = pdb->kept_path, .bytes = pdb->file.bytes, .mode = pdb->file.mode};
-    /* What was kept for the repair before this one is the linker's; its PDB is not. */
-    if (!pdb->replaces || (pdb_is_rewritten(&pdb->pdb) && !file_is_absent(pdb->kept_path)))
-        return true;
-    if (file_replace(&kept, &outcome->arena, &error) != FILE_WRITTEN)
-        return fail(outcome, &error);
-    pdb->wrote_kept = true;
-    return true;
-}
-
-bool pipeline_pdb_write(struct outcome *outcome, const struct pipeline_options *options,
-                        struct span new_image)
-{
-    struct outcome_pdb *pdb = &outcome->pdb;
-    struct pdb_acceptance acceptance = {outcome, new_image, NULL};
-    struct finding error;
-    if (!pdb->renews)
-        return true;
-    bool is_accepted = options->dry_run && accept_pdb(&acceptance, pdb->new_file);
-    if (options->dry_run && is_accepted)
-        return true;
-    if (!options->dry_run) {
-        struct file_replacement replacement = {.path = pdb->new_path,
-                                               .bytes = pdb->new_file,
-                                               .mode = pdb->file.mode,
-                                               .expected = pdb->replaces ? &pdb->file.state : NULL,
-                                               .accept = accept_pdb,
-                                               .context = &acceptance,
-                                               .stop = options->stop};
-        if (!keep_old(outcome))
-            return false;
-        switch (file_replace(&replacement, &outcome->arena, &error)) {
-        case FILE_WRITTEN:
-            pdb->wrote = true;
-            return true;
-        case FILE_WRITE_FAILED:
-            pipeline_pdb_take_back(outcome);
-            return fail(outcome, &error);
-        case FILE_NOT_ACCEPTED:
-            pipeline_pdb_take_back(outcome);
-            break;
-        }
-    }
-    if (outcome_is_stopped(outcome, options) || outcome->arena.exhausted)
-        return false;
-    error = finding_make(&outcome->arena, HVCI9030_REPAIR_REFUTED, LEVEL_ERROR,
-                         "The new PDB was not accepted by the verifier, so nothing was written: %s",
-                         acceptance.reason ? acceptance.reason : "it could not be read.");
-    error.cure = "This is a defect of hvcifix. Please report it; --no-pdb repairs the image without its PDB.";
-    return fail(outcome, &error);
-}
-
-void pipeline_pdb_take_back(struct outcome *outcome)
-{
-    struct outcome_pdb *pdb = &outcome->pdb;
-    struct finding error;
-    if (pdb->wrote && pdb->replaces) {
-        struct file_replacement old = {
-            .path = pdb->new_path, .bytes = pdb->file.bytes, .mode = pdb->file.mode};
-        if (file_replace(&old, &outcome->arena, &error) != FILE_WRITTEN) {
-            finding_add(&outcome->problems, &error); /* what was kept stays there */
-            return;
-        }
-    } else if (pdb->wrote && !file_remove(pdb->new_path, &outcome->arena, &error)) {
-        finding_add(&outcome->problems, &error);
-    }
-    if (pdb->wrote_kept)
-        (void)file_remove(pdb->kept_path, &outcome->arena, &error);
-    pdb->wrote = pdb->wrote_kept = false;
-}
-
-static const char *remark_of(struct outcome *outcome, const struct pipeline_options *options)
-{
-    const struct outcome_pdb *pdb = &outcome->pdb;
-    struct arena *arena = &outcome->arena;
-    if (!pdb->has_codeview || !moves_something(outcome->plan.layout))
-        return NULL;
-    if (pdb->renews && pdb->wrote_kept)
-        return arena_printf(arena, "The PDB follows the new layout: \"%s\"; what it was is kept as \"%s\".",
-                            pdb->new_path, pdb->kept_path);
-    if (pdb->renews)
-        return arena_printf(arena, "The PDB %s the new layout: \"%s\"; debuggers look for the name \"%s\".",
-                            options->dry_run ? "would follow" : "follows", pdb->new_path,
-                            pdb->codeview.file_name);
-    if (options->pdb_wish == PDB_NONE)
-        return NULL;
-    if (pdb->why_not)
-        return arena_printf(
-            arena,
-            "The PDB \"%s\" was left as it is, and with it a debugger shows wrong names for what "
-            "moved. %s",
-            pdb->path ? pdb->path : pdb->codeview.file_name, pdb->why_not);
-    return arena_printf(
-        arena,
-        "The PDB that the image names (\"%s\") is not beside it; with it a debugger shows wrong "
-        "names for what moved. --pdb takes it along.",
-        pdb->codeview.file_name);
-}
-
-void pipeline_pdb_end(struct outcome *outcome, const struct pipeline_options *options)
-{
-    struct outcome_pdb *pdb = &outcome->pdb;
-    struct finding error;
-    if (pdb->wrote_kept && options->enforces && file_remove(pdb->kept_path, &outcome->arena, &error))
-        pdb->wrote_kept = false; /* a build makes it again */
-    const char *remark = remark_of(outcome, options);
-    if (remark)
-        outcome->remark =
-            outcome->remark ? arena_printf(&outcome->arena, "%s %s", outcome->remark, remark) : remark;
+    pdb->new_path = pdb->path;
+    return put_guid(outcome, move.guid) && (options->in_memory || pipeline_pdb_name(outcome, options));
 }

@@ -2,6 +2,7 @@
  * docs/DEBUGGING.md. */
 #include "pipeline.h"
 
+#include "io/folder.h"
 #include "io/path_list.h"
 
 /* Length of the folder in front of a file's name, with its separator. */
@@ -32,20 +33,17 @@ static bool is_pdb_name(const char *name)
     return strlen(name) > strlen(".pdb") && path_has_suffix(name, ".pdb");
 }
 
-/* True when the file is the PDB of the image. Otherwise why_not may be set: the first reason stays. */
-static bool try_file(struct outcome *outcome, const char *path)
+/* Is what outcome->pdb.file holds the PDB of the image? `why`: it cannot be, a sentence, or NULL. Otherwise
+ * why_not may be set: the first reason stays. */
+static bool try_content(struct outcome *outcome, const char *path, const char *why, struct finding *error)
 {
     struct outcome_pdb *pdb = &outcome->pdb;
     struct arena *arena = &outcome->arena;
-    struct finding error = {0};
-    const char *why = NULL;
-    if (file_is_absent(path))
-        return false;
-    if (!file_read(path, arena, &pdb->file, &error) || !pdb_open(pdb->file.bytes, arena, &pdb->pdb, &error))
-        why = arena_printf(arena, "%s", error.message);
-    else if (!pdb_matches(&pdb->pdb, &pdb->codeview))
+    if (!why && !pdb_open(pdb->file.bytes, arena, &pdb->pdb, error))
+        why = arena_printf(arena, "%s", error->message);
+    else if (!why && !pdb_matches(&pdb->pdb, &pdb->codeview))
         why = "It belongs to another image: GUID or age differ.";
-    else if (!pdb_has_sections_of(&pdb->pdb, &outcome->image))
+    else if (!why && !pdb_has_sections_of(&pdb->pdb, &outcome->image))
         why = "Its section headers are not those of the image.";
     if (!why) {
         pdb->path = path;
@@ -55,13 +53,42 @@ static bool try_file(struct outcome *outcome, const char *path)
     if (!pdb->why_not) {
         pdb->path = path;
         pdb->why_not = why;
-        pdb->error = error.code != 0 ? error
-                                     : finding_make(arena, HVCI9081_PDB_OTHER_IMAGE, LEVEL_ERROR,
-                                                    "\"%s\" is not the PDB of this image. %s", path, why);
-        if (error.code == 0)
+        pdb->error = error->code != 0 ? *error
+                                      : finding_make(arena, HVCI9081_PDB_OTHER_IMAGE, LEVEL_ERROR,
+                                                     "\"%s\" is not the PDB of this image. %s", path, why);
+        if (error->code == 0)
             pdb->error.cure = "Name the PDB of this very link, or repair without it (--no-pdb).";
     }
     return false;
+}
+
+/* A file that is there and that the system does not let us read ends the repair: it may be the PDB, and the
+ * image must not leave it behind without being asked to. */
+static bool try_file(struct outcome *outcome, const char *path)
+{
+    struct outcome_pdb *pdb = &outcome->pdb;
+    struct finding error = {0};
+    if (pdb->has_error)
+        return false;
+    if (file_read(path, &outcome->arena, &pdb->file, &error))
+        return try_content(outcome, path, NULL, &error);
+    if (file_is_absent(path))
+        return false;
+    enum folder_at at = folder_look_at(path, &outcome->arena);
+    if (at == FOLDER_AT_EMPTY || at == FOLDER_AT_FULL)
+        return false; /* a symbol store has folders of this name */
+    pdb->has_error = true;
+    pdb->error = error;
+    pdb->error.cure =
+        "Close the program that holds it (a debugger, say), or repair without the PDB (--no-pdb).";
+    return false;
+}
+
+void pipeline_pdb_take_given(struct outcome *outcome, const struct pdb_given *given)
+{
+    struct finding error = {0};
+    outcome->pdb.file = (struct file_content){.bytes = given->bytes};
+    (void)try_content(outcome, given->path, given->why_not, &error);
 }
 
 void pipeline_pdb_search(struct outcome *outcome, const char *named_path)
@@ -84,16 +111,44 @@ void pipeline_pdb_search(struct outcome *outcome, const char *named_path)
     }
 }
 
-/* Is it there, and something else than a PDB? Then it is not overwritten: nobody named it. */
-static bool is_foreign(struct arena *arena, const char *path)
+/* Something stands where the new PDB would be, and nobody named it. */
+static bool refuse_place(struct outcome *outcome, const char *what)
+{
+    struct outcome_pdb *pdb = &outcome->pdb;
+    pdb->has_error = true;
+    pdb->error = finding_make(&outcome->arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
+                              "The new PDB would be \"%s\", which is there and %s.", pdb->new_path, what);
+    pdb->error.cure =
+        "Move that file away, write the image to another folder, or repair without a PDB (--no-pdb).";
+    return false;
+}
+
+/* What has the name now. Only a PDB is replaced, and none is lost. */
+static bool look_at_place(struct outcome *outcome)
 {
     static const char magic[] = "Microsoft C/C++ ";
-    struct file_content content;
+    struct outcome_pdb *pdb = &outcome->pdb;
+    struct arena *arena = &outcome->arena;
+    struct pdb before;
     struct finding error;
-    if (file_is_absent(path))
-        return false;
-    return !file_read(path, arena, &content, &error) || content.bytes.nbytes < sizeof magic - 1 ||
-           memcmp(content.bytes.bytes, magic, sizeof magic - 1) != 0;
+    bool is_same_path = strcmp(pdb->new_path, pdb->path) == 0;
+    pdb->before = pdb->file;
+    pdb->has_before = is_same_path || file_read(pdb->new_path, arena, &pdb->before, &error);
+    if (!pdb->has_before && !file_is_absent(pdb->new_path))
+        return refuse_place(outcome, "is no PDB that can be read");
+    pdb->replaces = is_same_path || (pdb->has_before && file_is_same(pdb->new_path, pdb->path));
+    pdb->was_kept = !file_is_absent(pdb->kept_path) && file_is_same(pdb->kept_path, pdb->path);
+    pdb->before_is_rewritten = false;
+    if (!pdb->has_before)
+        return true;
+    struct span bytes = pdb->before.bytes;
+    if (bytes.nbytes < sizeof magic - 1 || memcmp(bytes.bytes, magic, sizeof magic - 1) != 0)
+        return refuse_place(outcome, "is no PDB that can be read");
+    pdb->before_is_rewritten = pdb_open(bytes, arena, &before, &error) && pdb_is_rewritten(&before);
+    /* The name for what is kept is taken by the PDB of this image. */
+    if (pdb->was_kept && !pdb->before_is_rewritten)
+        return refuse_place(outcome, "is the PDB of another link");
+    return !arena->exhausted;
 }
 
 bool pipeline_pdb_name(struct outcome *outcome, const struct pipeline_options *options)
@@ -111,17 +166,6 @@ bool pipeline_pdb_name(struct outcome *outcome, const struct pipeline_options *o
     while (!in_place && chosen < 2 && file_is_same(choices[chosen], pdb->path))
         chosen++;
     pdb->new_path = choices[chosen];
-    pdb->replaces = !file_is_absent(pdb->new_path) && file_is_same(pdb->new_path, pdb->path);
     pdb->kept_path = arena_printf(arena, "%s" PDB_KEPT_SUFFIX, pdb->new_path);
-    if (arena->exhausted)
-        return false;
-    if (!is_foreign(arena, pdb->new_path))
-        return !arena->exhausted;
-    pdb->has_error = true;
-    pdb->error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
-                              "The new PDB would be \"%s\", which is there and is no PDB that can be read.",
-                              pdb->new_path);
-    pdb->error.cure =
-        "Move that file away, write the image to another folder, or repair without a PDB (--no-pdb).";
-    return false;
+    return !arena->exhausted && look_at_place(outcome);
 }

@@ -65,16 +65,18 @@ static bool accept_repair(const struct acceptance *acceptance, struct span writt
             if (change_is_for(&outcome->plan.changes[i], &outcome->remaining.items[k]))
                 return false;
     /* What was not written down was not judged. */
-    return !outcome->arena.exhausted && pipeline_pdb_write(outcome, acceptance->options, written);
+    return !outcome->arena.exhausted && pipeline_pdb_prove(outcome, acceptance->options, written);
 }
 
-/* What may replace the image: it is accepted, and what leads back from it is on the disk. */
+/* What may replace the image: it is accepted, what leads back from it is on the disk, and then its PDB is: so
+ * `restore` undoes what a run leaves that is ended from here on. */
 static bool accept_written(void *context, struct span written)
 {
     const struct acceptance *acceptance = context;
     const struct pipeline_options *options = acceptance->options;
     return (acceptance->is_accepted || accept_repair(acceptance, written)) &&
-           (!options->leaves_undo || pipeline_leave_undo(acceptance->outcome, options, written));
+           (!options->leaves_undo || pipeline_leave_undo(acceptance->outcome, options, written)) &&
+           pipeline_pdb_write(acceptance->outcome, options);
 }
 
 /* Is what is written put in the place of what was read? */

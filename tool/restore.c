@@ -102,7 +102,15 @@ static bool is_original(void *context, struct span written)
 static bool clear_up(struct restore_outcome *outcome, struct span original)
 {
     struct finding error;
-    restore_pdb(outcome, original);
+    if (!restore_pdb(outcome, original, &error)) {
+        if (outcome->arena.exhausted)
+            return end(outcome, outcome->result, EXIT_INPUT);
+        error.cure =
+            "The image is the original; its PDB is not. Close the program that holds it (a debugger, "
+            "say) and restore again: the undo file is still there.";
+        finding_add(&outcome->problems, &error);
+        return end(outcome, outcome->result, error.code == HVCI9007_CANNOT_WRITE ? EXIT_WRITE : EXIT_INPUT);
+    }
     outcome->undo_removed = file_remove(outcome->undo_path, &outcome->arena, &error);
     if (outcome->undo_removed)
         return true;

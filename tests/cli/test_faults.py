@@ -14,7 +14,7 @@ import subprocess
 import unittest
 import unittest.mock
 
-from support import fault_cases, tool
+from support import fault_cases, pdb, tool
 
 VARIANTS = ("plain", "checked")
 NOT_ON_WINDOWS = "tests/wine/test_windows_faults.py makes the same calls fail"
@@ -117,6 +117,34 @@ class Faults(fault_cases.FaultCases, unittest.TestCase):
                          names=[name for name in self.ANSWERS if name != "memory"])
 
     if VARIANT == "plain":
+        def test_image_and_pdb(self):
+            """Both are replaced, or neither; on the way back the undo file stays until both are back."""
+            built = pdb.build("iat_in_text_x64")
+            own = built.with_suffix(".pdb").name
+
+            def prepare(folder):
+                shutil.copyfile(built, folder / "driver.sys")
+                shutil.copyfile(built.with_suffix(".pdb"), folder / own)
+
+            def prepare_restore(folder):
+                prepare(folder)
+                self.assertEqual(tool.run("fix", "--in-place", folder / "driver.sys").returncode, 0)
+
+            names = ("open", "read", "write", "fsync", "stat", "rename", "linkat", "unlink")
+            answers = {name: ANSWERS[name][:2] for name in names}
+            with unittest.mock.patch.object(self, "ANSWERS", answers):
+                old = (built.read_bytes(), built.with_suffix(".pdb").read_bytes())
+                failed = 0
+                for run in self.try_all(prepare, "fix", "--in-place", "driver.sys").values():
+                    is_old = run.files["driver.sys"] == old[0]
+                    self.assertEqual(run.files[own] == old[1], is_old)
+                    failed += is_old
+                self.assertGreater(failed, 10)
+                for run in self.try_all(prepare_restore, "restore", "driver.sys").values():
+                    if run.files.get(own) != old[1]:
+                        self.assertIn("driver.sys" + fault_cases.UNDO, run.files)
+                        self.assertIn(run.returncode, (3, 4))
+
         def test_no_call_is_left_out(self):
             """A call that the tool makes is made to fail here, or is known to be harmless."""
             def names(*options):

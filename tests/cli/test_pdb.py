@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import zipfile
 
 import jsonschema
 
@@ -315,6 +316,147 @@ class Places(Pdbs):
         done = tool.run("fix", "--dry-run", "-o", self.out / image.name, image)
         self.assertEqual((done.returncode, os.listdir(self.out)), (0, []))
         self.assertIn(b"would follow", done.stdout)
+
+
+class Kept(Pdbs):
+    """No PDB is lost under a new one."""
+
+    def test_of_something_else(self):
+        image = self.take("all_defects_x64")
+        other = pdb.build("low_align_x64").with_suffix(".pdb").read_bytes()
+        there = self.out / "all_defects_x64.pdb"
+        there.write_bytes(other)
+        report, new = self.fix(image)
+        self.assertEqual(pathlib.Path(f"{there}.hvcifix-old").read_bytes(), other)
+        self.assertIn("what had that name is kept as", report["remark"])
+        # One of a repair is made again whenever it is wanted.
+        os.remove(f"{there}.hvcifix-old")
+        self.fix(image)
+        self.assertEqual(sorted(os.listdir(self.out)), [there.name, new.name])
+
+    def test_of_another_link_where_the_own_one_is_kept(self):
+        """A repair was ended; then another link's PDB took the name. There is no place for that one."""
+        image = self.take("all_defects_x64")
+        own = image.with_suffix(".pdb")
+        other = pdb.build("low_align_x64").with_suffix(".pdb").read_bytes()
+        kept = pathlib.Path(f"{own}.hvcifix-old")
+        os.replace(own, kept)
+        own.write_bytes(other)
+        before = image.read_bytes()
+        done = tool.run("fix", "--in-place", image)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn(b"is the PDB of another link", b" ".join(done.stdout.split()))
+        self.assertEqual((image.read_bytes(), own.read_bytes(), kept.exists()), (before, other, True))
+
+    def test_folders_called_like_one(self):
+        """A symbol store has them."""
+        image = self.take("all_defects_x64")
+        image.with_suffix(".pdb").unlink()
+        image.with_suffix(".pdb").mkdir()
+        self.assertIn("is not beside it", self.fix(image)[0]["remark"])
+
+
+class Packages(Pdbs):
+    """In a package the folder does not matter: what belongs together has the same GUID."""
+
+    LOW, IAT = "low_align_x64", "iat_in_text_x64"
+
+    def members(self):
+        low, iat, still = pdb.build(self.LOW), pdb.build(self.IAT), pdb.build(HEADERS_ONLY)
+        return {"amd64/low.sys": low.read_bytes(), "amd64/copy.sys": low.read_bytes(),
+                "amd64/low.pdb": low.with_suffix(".pdb").read_bytes(),
+                "amd64/iat.sys": iat.read_bytes(), "symbols/iat.pdb": iat.with_suffix(".pdb").read_bytes(),
+                "still.sys": still.read_bytes(), "still.pdb": still.with_suffix(".pdb").read_bytes(),
+                "other.pdb": pdb.build("all_defects_x64").with_suffix(".pdb").read_bytes(), "readme.txt": b"text"}
+
+    def pack(self, members, is_zip):
+        path = self.folder / ("drv.zip" if is_zip else "drv")
+        if is_zip:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, data in members.items():
+                    archive.writestr(name, data)
+        for name, data in () if is_zip else members.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(data)
+        return path
+
+    def repack(self, members, *options, is_zip=False, code=0):
+        """{name: bytes} of the new package, and {name: remark}."""
+        path = self.pack(members, is_zip)
+        out = self.out / path.name
+        done, reports = tool.report("fix", path, "-o", out, *options)
+        self.assertEqual(done, code, reports)
+        if is_zip:
+            with zipfile.ZipFile(out) as archive:
+                new = {name: archive.read(name) for name in archive.namelist()}
+        else:
+            new = {each.relative_to(out).as_posix(): each.read_bytes() for each in out.rglob("*") if each.is_file()}
+        self.assertEqual(set(new), set(members))
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(out) if out.is_dir() else out.unlink()
+        return new, {pathlib.PurePath(each["path"].replace("!", "/")).name: each.get("remark") or "" for each in reports}
+
+    def alone(self, name):
+        """What `fix` makes of the pair by itself."""
+        image = self.take(name)
+        _, new = self.fix(image, out=self.folder / "alone.sys")
+        with_it = [image.with_suffix(".pdb"), new.with_suffix(".pdb"), image, new]
+        content = new.read_bytes(), new.with_suffix(".pdb").read_bytes()
+        for path in with_it:
+            path.unlink()
+        return content
+
+    def test_they_follow(self):
+        members = self.members()
+        low, iat = self.alone(self.LOW), self.alone(self.IAT)
+        for is_zip in (False, True):
+            with self.subTest(is_zip=is_zip):
+                new, remarks = self.repack(members, is_zip=is_zip)
+                self.assertEqual((new["amd64/low.sys"], new["amd64/low.pdb"]), low)
+                self.assertEqual(new["amd64/copy.sys"], low[0])
+                self.assertEqual((new["amd64/iat.sys"], new["symbols/iat.pdb"]), iat)
+                for name in ("still.pdb", "other.pdb", "readme.txt"):
+                    self.assertEqual(new[name], members[name], name)
+                self.assertIn("The PDB in the new package follows the new layout", remarks["iat.sys"])
+                self.assertIn("4 of 4 images were repaired, and 2 PDBs with their images", remarks["drv.zip" if is_zip else "drv"])
+
+    def test_one_that_cannot(self):
+        low = pdb.build(self.LOW)
+        image, own = low.read_bytes(), low.with_suffix(".pdb").read_bytes()
+        other = pdb.build(self.IAT).with_suffix(".pdb").read_bytes()
+        twin = bytearray(image)
+        twin[0x50] ^= 1  # in the program for DOS
+        for members, words in (({"low.sys": image}, "is not in the package"),
+                               ({"low.sys": image, "low.pdb": other}, "belongs to another image"),
+                               ({"low.sys": image, "low.pdb": own[:-1]}, "longer or shorter"),
+                               ({"low.sys": image, "a/twin.sys": twin, "low.pdb": own}, "not the same bytes")):
+            with self.subTest(words):
+                new, remarks = self.repack(members)
+                self.assertIn(words, remarks["low.sys"])
+                self.assertEqual(new.get("low.pdb"), members.get("low.pdb"))
+                (self.folder / "new.sys").write_bytes(new["low.sys"])
+                self.assertNotEqual(new["low.sys"], image)
+                self.assertEqual(pdb.identity(self.folder / "new.sys"), pdb.identity(low))
+
+    def test_two_of_one_image(self):
+        """The one beside the image follows."""
+        low = pdb.build(self.LOW)
+        own = low.with_suffix(".pdb").read_bytes()
+        new, remarks = self.repack({"a/far.pdb": own, "b/low.sys": low.read_bytes(), "b/low.pdb": own})
+        self.assertEqual(new["a/far.pdb"], own)
+        self.assertNotEqual(new["b/low.pdb"], own)
+        self.assertIn("it fits the old image alone", remarks["low.sys"])
+
+    def test_when_they_are_not_asked_for(self):
+        members = {name: data for name, data in self.members().items() if "low" in name}
+        new, remarks = self.repack(members, "--no-pdb")
+        self.assertEqual((new["amd64/low.pdb"], remarks["low.sys"]), (members["amd64/low.pdb"], ""))
+        path = self.pack(members, False)
+        done = tool.run("fix", path, "-o", self.out / "x", "--keep-pdb-id")
+        self.assertEqual((done.returncode, os.listdir(self.out)), (1, []))
+        self.assertIn(b"HVCI9082", done.stdout)
+        done = tool.run("fix", path, "--dry-run")
+        self.assertIn(b"would follow", b" ".join(done.stdout.split()))
 
 
 class Verified(Pdbs):

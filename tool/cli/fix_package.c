@@ -119,7 +119,7 @@ static void begin(struct package_fix *fix, const char *path)
 }
 
 struct tally {
-    size_t file_count, image_count, fixed_count, bad_count;
+    size_t file_count, image_count, fixed_count, pdb_count, bad_count;
     enum exit_code exit_code; /* of those in the way */
 };
 
@@ -133,6 +133,7 @@ static struct tally count_files(struct package_fix *fix)
         tally.file_count += !fix->parcel.entries[i].is_folder;
         tally.image_count += file->is_image;
         tally.fixed_count += file->is_fixed;
+        tally.pdb_count += file->is_followed;
         tally.bad_count += file->stands_in_the_way;
         if (file->stands_in_the_way)
             tally.exit_code = exit_code_worse(tally.exit_code, file->exit_code);
@@ -188,10 +189,11 @@ static void conclude(struct package_fix *fix, const struct tally *tally, struct 
     outcome->wrote = was_written;
     outcome->status = tally->fixed_count != 0 ? STATUS_FIXED : STATUS_CLEAN;
     outcome->exit_code = tally->exit_code;
-    outcome->remark = arena_printf(arena, "%zu of %zu images %s repaired%s%s.", tally->fixed_count,
-                                   tally->image_count, was_written ? "were" : "can be",
-                                   was_written ? written_words[fix->parcel.kind] : "; nothing was written",
-                                   was_written ? fix_package_form_words(fix, archive) : "");
+    outcome->remark =
+        arena_printf(arena, "%zu of %zu images %s repaired%s%s%s.", tally->fixed_count, tally->image_count,
+                     was_written ? "were" : "can be", fix_package_pdb_words(arena, tally->pdb_count),
+                     was_written ? written_words[fix->parcel.kind] : "; nothing was written",
+                     was_written ? fix_package_form_words(fix, archive) : "");
     if (was_written && tally->fixed_count != 0)
         outcome->next_step =
             fix->catalogs.name_count != 0
@@ -260,7 +262,7 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
     begin(&fix, item->path);
     fix_package_choose_form(&fix, file);
     bool is_ready = is_possible(&fix, item->path) && read_parcel(&fix, item->path, kind) && fix.changes &&
-                    fix.files && fix_package_read_texts(&fix);
+                    fix.files && fix_package_read_texts(&fix) && fix_package_find_pdbs(&fix);
     if (is_ready && !outcome->arena.exhausted) {
         if (fix_package_begin_output(&fix, &error)) {
             fix_package_run_files(&fix);

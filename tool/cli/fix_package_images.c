@@ -84,7 +84,8 @@ bool fix_package_judge_inside(const struct image_run *run, struct outcome *outco
 }
 
 /* The bytes that the file is to hold; the outcome has its story. */
-static struct span treat(struct package_fix *fix, size_t number, struct span bytes, struct outcome *outcome)
+static struct span treat(struct package_fix *fix, size_t number, struct span bytes,
+                         const struct pipeline_options *pipeline, struct outcome *outcome)
 {
     const struct parcel_entry *entry = &fix->parcel.entries[number];
     struct package_file *file = &fix->files[number];
@@ -92,7 +93,7 @@ static struct span treat(struct package_fix *fix, size_t number, struct span byt
     if (!is_archive && !package_is_image(bytes) && !path_is_image_name(entry->name))
         return bytes;
     if (!is_archive)
-        pipeline_run_content(entry->path, fix->parcel.path, bytes, &fix->pipeline, outcome);
+        pipeline_run_content(entry->path, fix->parcel.path, bytes, pipeline, outcome);
     if (outcome->was_stopped)
         return bytes;
     /* No image at all: a program for another system, or a text that is called like one. */
@@ -124,9 +125,8 @@ static struct span treat(struct package_fix *fix, size_t number, struct span byt
     return (struct span){outcome->output.bytes, outcome->output.nbytes};
 }
 
-/* Writes down that the file is changed, and what depends on it. */
-static bool note_change(struct package_fix *fix, size_t number, struct span before, struct span after,
-                        struct outcome *outcome)
+bool fix_package_note_change(struct package_fix *fix, size_t number, struct span before, struct span after,
+                             struct outcome *outcome)
 {
     struct parcel_change *change = &fix->changes[number];
     size_t catalog_count = fix->catalogs.name_count;
@@ -145,6 +145,33 @@ static bool note_change(struct package_fix *fix, size_t number, struct span befo
     return catalog_index_mark(&fix->catalogs, before, &outcome->arena, lists);
 }
 
+/* One file; *error is set where it could not be read, kept or written. A PDB comes with its image. */
+static void run_entry(struct package_fix *fix, size_t number, struct pipeline_options *pipeline,
+                      struct outcome *outcome, struct finding *error)
+{
+    struct pdb_given given;
+    struct span bytes, after;
+    if (fix->parcel.entries[number].is_folder || (fix->pdbs.of && fix->pdbs.is_owned[number]) ||
+        !parcel_file(&fix->parcel, number, &outcome->arena, &bytes, error))
+        return;
+    bool is_text = fix->changes[number].fate == PARCEL_REPLACE; /* an INF, decided before */
+    bool has_pdb = fix_package_read_pdb(fix, number, &outcome->arena, &given, error);
+    if (error->level != LEVEL_OFF)
+        return;
+    pipeline->pdb_given = has_pdb ? &given : NULL;
+    after = is_text ? fix->changes[number].bytes : treat(fix, number, bytes, pipeline, outcome);
+    if (outcome->was_stopped)
+        return;
+    if ((is_text || fix->files[number].is_fixed) &&
+        !fix_package_note_change(fix, number, bytes, after, outcome)) {
+        *error = finding_make(&outcome->arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR,
+                              "There was not enough memory for this file.");
+        return;
+    }
+    if ((!fix->temporary || fix_package_stage(fix, number, after, &outcome->arena, error)) && has_pdb)
+        (void)fix_package_put_pdb(fix, number, &given, outcome, error);
+}
+
 static void run_file(void *context, size_t number, struct ordered *ordered, struct arena_stock *stock)
 {
     struct package_fix *fix = context;
@@ -153,22 +180,12 @@ static void run_file(void *context, size_t number, struct ordered *ordered, stru
     struct pipeline_options pipeline = fix->pipeline;
     struct image_report none = {0};
     struct outcome outcome;
-    struct span bytes, after;
     struct finding error = {.level = LEVEL_OFF};
     pipeline.stock = stock;
     pipeline_begin(&pipeline, &outcome);
     outcome.path = entry->path;
     outcome.container_path = fix->parcel.path;
-    if (!entry->is_folder && parcel_file(&fix->parcel, number, &outcome.arena, &bytes, &error)) {
-        bool is_text = fix->changes[number].fate == PARCEL_REPLACE; /* an INF, decided before */
-        after = is_text ? fix->changes[number].bytes : treat(fix, number, bytes, &outcome);
-        if (!outcome.was_stopped && (is_text || file->is_fixed) &&
-            !note_change(fix, number, bytes, after, &outcome))
-            error = finding_make(&outcome.arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR,
-                                 "There was not enough memory for this file.");
-        if (error.level == LEVEL_OFF && !outcome.was_stopped && fix->temporary)
-            (void)fix_package_stage(fix, number, after, &outcome.arena, &error);
-    }
+    run_entry(fix, number, &pipeline, &outcome, &error);
     if (error.level == LEVEL_ERROR && !outcome.was_stopped) {
         bool is_writing = error.code == HVCI9007_CANNOT_WRITE;
         free((char *)(uintptr_t)file->written.chars);

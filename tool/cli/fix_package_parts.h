@@ -8,6 +8,7 @@
 #include "io/catalog_index.h"
 #include "package/inf.h"
 #include "package/parcel_change.h"
+#include "package/parcel_pdbs.h"
 
 #include <stdatomic.h>
 
@@ -17,6 +18,7 @@ struct package_file {
     struct image_report written, not_written; /* its report, should the package be written or not; malloc() */
     bool stands_in_the_way;                   /* it needed a repair, and has none */
     bool is_image, is_fixed;
+    bool is_followed; /* a PDB that follows the repair of its image */
     enum exit_code exit_code;
     bool *lists; /* malloc(): for each catalog, whether it lists the file as it was; NULL: the file is
                     unchanged */
@@ -29,6 +31,7 @@ struct package_fix {
     struct parcel parcel;
     struct parcel_change *changes; /* of each entry */
     struct package_file *files;
+    struct parcel_pdbs pdbs;
     struct catalog_index catalogs;
     size_t *catalog_entries; /* of the parcel, for each catalog */
     unsigned platforms;      /* of all INF files */
@@ -46,6 +49,24 @@ const char *fix_package_form_words(const struct package_fix *fix, struct span ar
 
 /* INF files and catalogs, before the images. False: the outcome has ended. */
 bool fix_package_read_texts(struct package_fix *fix);
+
+/* Whose PDB is which. False when memory ran out. */
+bool fix_package_find_pdbs(struct package_fix *fix);
+
+/* What is said of so many PDBs that follow: behind "images were repaired". */
+const char *fix_package_pdb_words(struct arena *arena, size_t pdb_count);
+
+/* The PDB of image `number`, read into the arena: true when it has one. An error is the image's. / When the
+ * image is done: the PDB whose owner it is goes into the new package, as it is to be there; `given` is what
+ * the first gave. False with *error set. */
+bool fix_package_read_pdb(const struct package_fix *fix, size_t number, struct arena *arena,
+                          struct pdb_given *given, struct finding *error);
+bool fix_package_put_pdb(struct package_fix *fix, size_t number, const struct pdb_given *given,
+                         struct outcome *outcome, struct finding *error);
+
+/* Writes down that a file is changed, and what depends on it. False when memory ran out. */
+bool fix_package_note_change(struct package_fix *fix, size_t number, struct span before, struct span after,
+                             struct outcome *outcome);
 
 /* All files: judged, repaired, and where a folder is written, put there. */
 void fix_package_run_files(struct package_fix *fix);

@@ -60,7 +60,7 @@ void report_text_restore(struct text *text, const struct restore_outcome *outcom
         layout_labelled(text, "PDB",
                         arena_printf(text->arena,
                                      "%s is that of the original; it was not put back, because its place is "
-                                     "taken or cannot be written. Rename it yourself.",
+                                     "taken. Rename it yourself.",
                                      outcome->kept_pdb_path));
     if (outcome->undo_removed)
         layout_labelled(text, "removed", outcome->undo_path);
