@@ -92,10 +92,12 @@ class Written(Cabinets):
         self.assertNotIn("LZX", self.fix(self.made([(cabinets.LZX, files)]), out="out.cab"))
         self.assertEqual(images.read(self.path("made.cab")), images.read(self.path("out.cab")))
 
-    def test_in_place_of_itself(self):
-        self.write("old.cab", images.read(self.cab()))
-        self.fix(self.path("drv.cab"), out="drv.cab")
-        self.assert_rewritten("old.cab", "drv.cab")
+    def test_over_another_file_and_never_over_itself(self):
+        path = self.cab()
+        self.assert_refused(path, "is the package itself", 4, out="drv.cab")
+        self.write("there.cab", b"older")
+        self.fix(path, out="there.cab")
+        self.assert_rewritten("drv.cab", "there.cab")
 
     def test_all_or_nothing(self):
         path = self.cab(self.sources | {"r.sys": content(REFUSED)})
@@ -160,7 +162,8 @@ class Folders(Cabinets):
         path = self.path("signed.cab")
         self.assertGreater(len(images.read(path)), len(images.read(self.path("made.cab"))) + 500)
         self.assert_folder(path, "Authenticode signature, which a new one would not have")
-        self.assert_refused(path, "no folder that could be filled", 4, out="signed.cab")
+        self.write("there.cab", b"older")
+        self.assert_refused(path, "no folder that could be filled", 4, out="there.cab")
         said = self.fix(path, "--drop-signature", out="out.cab")
         self.assertIn("the old cabinet's Authenticode signature is gone", words(said))
         self.assert_rewritten("made.cab", "out.cab")
@@ -172,7 +175,8 @@ class Folders(Cabinets):
         path = self.cab()
         with unittest.mock.patch.dict(os.environ, {"LD_LIBRARY_PATH": self.path("libraries")}):
             self.assert_folder(path, "libgcab-1.0.so.0, which packs cabinets, cannot be loaded")
-            said = self.fix(path, out="drv.cab", exit_code=4)
+            self.write("there.cab", b"older")
+            said = self.fix(path, out="there.cab", exit_code=4)
         self.assertIn("has to be a folder, because libgcab-1.0.so.0", words(said))
 
     @tool.not_on_windows("Windows packs these as they are")
