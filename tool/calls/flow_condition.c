@@ -54,7 +54,7 @@ static uint16_t compared_with(const struct operation *operation)
     const struct operand *second = &operation->operands[1];
     bool is_register =
         operation->operand_count >= 2 && second->kind == OPERAND_REGISTER && second->reg < MACHINE_REGISTERS;
-    return is_register ? (uint16_t)(1u << second->reg) : 0;
+    return (uint16_t)(is_register ? 1u << second->reg : 0u);
 }
 
 void flow_note_equal(const struct flow_step *step, const struct operation *block, size_t count,
