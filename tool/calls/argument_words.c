@@ -106,9 +106,10 @@ static const char *atom_words(struct call_search *search, const struct atom *ato
 const char *argument_words(struct call_search *search, value_number value)
 {
     const char *words = "";
-    uint32_t count = search->values.values[value].atom_count;
+    struct atom atoms[VALUE_MOST_ATOMS];
+    uint32_t count = value_in_order(&search->values, value, atoms);
     for (uint32_t i = 0; i < count; i++) {
-        struct atom atom = *value_atom(&search->values, value, i);
+        struct atom atom = atoms[i];
         bool is_whole = (atom.and_mask & UINT32_MAX) == UINT32_MAX || atom.kind == ATOM_CONSTANT;
         const char *one = is_whole ? atom_words(search, &atom)
                           : atom.or_mask

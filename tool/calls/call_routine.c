@@ -7,8 +7,9 @@
 
 bool search_take_steps(struct call_search *search, uint64_t count)
 {
-    bool is_enough = search->steps_left >= count;
-    search->steps_left = is_enough ? search->steps_left - count : 0;
+    bool is_enough = search->steps.left >= count;
+    search->steps.left = is_enough ? search->steps.left - count : 0;
+    search->steps.is_spent |= !is_enough;
     return is_enough;
 }
 

@@ -4,7 +4,6 @@
 #include "calls/calls_internal.h"
 #include "calls/integrity.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { STEPS_AT_LEAST = 1 << 20, STEPS_PER_REFERENCE = 64 };
@@ -46,7 +45,7 @@ static bool read_users(struct call_search *search, uint32_t rva, uint32_t nbytes
 
 bool search_read_users(struct call_search *search, uint32_t rva, uint32_t nbytes)
 {
-    return read_users(search, rva, nbytes, false);
+    return read_users(search, rva, nbytes, true);
 }
 
 static bool leads_to_api(struct call_search *search, value_number value, uint32_t function_rva)
@@ -106,6 +105,11 @@ static bool find_api(struct call_search *search, const struct call_record *call,
         return true;
     }
     struct leaves leaves;
+    import = search_called_import(search, call);
+    if (import) { /* also when no step is left */
+        *api = import->name ? kernel_api_find(import->name) : NULL;
+        return true;
+    }
     if (!value_may_be_function(&search->values, call->target))
         return true;
     if (!search_leaves(search, call->target, call->function_rva, &leaves))
@@ -224,32 +228,6 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
     return into != NULL;
 }
 
-static int compare_sites(const void *left, const void *right)
-{
-    const struct call_site *a = left, *b = right;
-    if (a->rva != b->rva)
-        return a->rva < b->rva ? -1 : 1;
-    return a->function_rva < b->function_rva ? -1 : a->function_rva > b->function_rva;
-}
-
-/* Code that two functions share is read with each of them: the weaker verdict stands. */
-static void order_sites(struct call_site_list *sites)
-{
-    size_t kept = 0;
-    if (sites->count > 1)
-        qsort(sites->items, sites->count, sizeof *sites->items, compare_sites);
-    for (size_t i = 0; i < sites->count; i++) {
-        if (kept == 0 || sites->items[kept - 1].rva != sites->items[i].rva)
-            sites->items[kept++] = sites->items[i];
-        else if (sites->items[i].verdict != sites->items[kept - 1].verdict) {
-            struct call_site *site = &sites->items[kept - 1];
-            site->verdict = SITE_DEPENDS;
-            site->reason = "two functions share this code";
-        }
-    }
-    sites->count = kept;
-}
-
 bool search_begin(struct call_search *search, const struct image *image, const struct refset *refs,
                   const struct code_map *map, const struct given_names *given, struct arena *arena)
 {
@@ -261,16 +239,17 @@ bool search_begin(struct call_search *search, const struct image *image, const s
         return false;
     search->names.given = given;
     search_kmdf(search);
-    search->steps_left = STEPS_AT_LEAST + (uint64_t)STEPS_PER_REFERENCE * refs->ref_count;
+    search->steps.left = STEPS_AT_LEAST + (uint64_t)STEPS_PER_REFERENCE * refs->ref_count;
     return true;
 }
 
-/* Judging may read more functions, and find more calls in them. */
-static bool judge_from(struct call_search *search, size_t *judged)
+/* Judging may read more functions, and find more calls in them. `kept`: sites that stand, ascending, and come
+ * first in the list. */
+static bool judge_from(struct call_search *search, size_t *judged, size_t kept)
 {
     for (; *judged < search->records.call_count; ++*judged) {
         struct call_record call = search->records.calls[*judged];
-        if (!judge_call(search, &call))
+        if (!sites_hold(search->sites, kept, call.site_rva) && !judge_call(search, &call))
             return false;
     }
     return true;
@@ -282,12 +261,17 @@ bool search_sites(struct call_search *search, struct call_site_list *sites)
     if (!read_all_of_interest(search))
         return false;
     size_t judged = 0;
-    if (!judge_from(search, &judged) || !integrity_find(search) || !judge_from(search, &judged))
+    if (!judge_from(search, &judged, 0))
         return false;
-    order_sites(sites);
+    sites_order(sites);
+    /* What is read for other findings adds sites, and leaves those that are there as they are. */
+    size_t kept = sites->count;
+    if (!integrity_find(search) || !judge_from(search, &judged, kept))
+        return false;
+    sites_order(sites);
     if (!search_unfollowed(search))
         return false;
-    order_sites(sites);
+    sites_order(sites);
     return !search->arena->exhausted;
 }
 

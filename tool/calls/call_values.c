@@ -156,12 +156,14 @@ static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t fun
 bool walk_value(struct walk *walk, value_number value, uint32_t function_rva, enum leaf_origin origin,
                 uint32_t origin_rva)
 {
-    uint32_t count = walk->search->values.values[value].atom_count;
+    struct atom atoms[VALUE_MOST_ATOMS];
+    uint32_t count = value_in_order(&walk->search->values, value, atoms);
     size_t outer_first = walk->first;
-    if (!walk_take_step(walk))
+    uint64_t number; /* is all there is to know: it takes no step */
+    if (!value_is_constant(&walk->search->values, value, &number) && !walk_take_step(walk))
         return true;
     for (uint32_t i = 0; i < count; i++) {
-        struct atom atom = *value_atom(&walk->search->values, value, i);
+        struct atom atom = atoms[i];
         size_t first = walk->leaves->count;
         walk->first = first;
         bool is_changed = atom.or_mask != 0 || (atom.and_mask & UINT32_MAX) != UINT32_MAX;
@@ -184,7 +186,14 @@ bool walk_value(struct walk *walk, value_number value, uint32_t function_rva, en
 static bool find_leaves(struct walk *walk, value_number value, uint32_t function_rva)
 {
     *walk->leaves = (struct leaves){.count = 0};
-    return walk_value(walk, value, function_rva, ORIGIN_HERE, 0) && !walk->search->arena->exhausted;
+    struct step_budget *steps = &walk->search->steps;
+    bool was_spent = steps->is_spent;
+    steps->is_spent = false;
+    bool is_done = walk_value(walk, value, function_rva, ORIGIN_HERE, 0);
+    walk->leaves->is_cut = steps->is_spent;
+    walk->leaves->is_full |= steps->is_spent;
+    steps->is_spent |= was_spent;
+    return is_done && !walk->search->arena->exhausted;
 }
 
 bool search_leaves(struct call_search *search, value_number value, uint32_t function_rva,

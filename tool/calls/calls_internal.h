@@ -31,6 +31,12 @@ struct kmdf_binding {
     uint32_t major, minor;
 };
 
+/* Looking for the origins of values ends here: it stays about linear. */
+struct step_budget {
+    uint64_t left;
+    bool is_spent; /* more were wanted */
+};
+
 struct call_search {
     const struct image *image;
     const struct refset *refs;
@@ -52,7 +58,7 @@ struct call_search {
     struct call_site_list *sites;
     uint32_t opt_in_rva; /* the variable that search_is_set_at_start() was asked for last, and its answer */
     bool is_opt_in;
-    uint64_t steps_left; /* looking for the origins of values ends here: it stays about linear */
+    struct step_budget steps;
 };
 
 /* Sorts the references. False when memory ran out. call_references.c */
@@ -131,6 +137,7 @@ struct leaves {
     struct leaf items[MOST_LEAVES];
     size_t count;
     bool is_full; /* there are more */
+    bool is_cut;  /* the budget of steps was spent: there may be more */
 };
 
 /* All that the value can be, in the function that begins at function_rva. False when memory ran out. */
@@ -153,11 +160,22 @@ bool search_begin(struct call_search *search, const struct image *image, const s
 /* Finds and judges the sites; more functions are read for it. False when memory ran out. */
 bool search_sites(struct call_search *search, struct call_site_list *sites);
 
-/* Reads all functions that refer to [rva, rva + nbytes). False when memory ran out. */
+/* Reads all functions that hold a call or jump which may lead into memory that a call gave. False when memory
+ * ran out. Work: linear in the code, and that of following them. value_leaders.c */
+bool search_read_leaders(struct call_search *search);
+
+/* Reads all functions that refer to [rva, rva + nbytes), those that do so through a thunk included. False
+ * when memory ran out. */
 bool search_read_users(struct call_search *search, uint32_t rva, uint32_t nbytes);
 
 /* Room for one more site; NULL when memory ran out. */
 struct call_site *search_add_site(struct call_search *search);
+
+/* Sorts by address; of two verdicts on one place the weaker stands. site_order.c */
+void sites_order(struct call_site_list *sites);
+
+/* Is a site at rva among the first `count`, which are in order? */
+bool sites_hold(const struct call_site_list *sites, size_t count, uint32_t rva);
 
 /* Adds what was not reached to the judged sites, which are in order. False when memory ran out.
  * unfollowed_sites.c */
@@ -173,10 +191,13 @@ const struct import *search_called_import(const struct call_search *search, cons
 /* The verdict on a site from all that its deciding argument can be. site_verdict.c */
 void site_decide(struct call_search *search, const struct leaves *leaves, struct call_site *site);
 
+/* The reason of a site when the budget of steps was spent. */
+extern const char site_stopped_words[];
+
 /* The name that MmGetSystemRoutineAddress was asked for by this call, or NULL. call_routine.c */
 const char *search_routine_name(struct call_search *search, const struct call_record *call);
 
-/* Takes steps off search->steps_left; false when there were too many. */
+/* Takes steps off the budget; false when there were too many. */
 bool search_take_steps(struct call_search *search, uint64_t count);
 
 #endif

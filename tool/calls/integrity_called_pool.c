@@ -72,58 +72,23 @@ static bool may_be_result(const struct call_search *search, value_number value)
     return false;
 }
 
-static bool may_be_allocation(struct call_search *search, value_number value, uint32_t function_rva,
-                              bool *may)
+static bool imports_allocator(const struct import_list *imports)
 {
-    struct leaves leaves;
-    *may = false;
-    if (!may_be_result(search, value))
-        return true;
-    if (!search_leaves(search, value, function_rva, &leaves))
-        return false;
-    for (size_t i = 0; i < leaves.count; i++)
-        *may |= is_allocation(&leaves.items[i]);
-    return true;
+    for (size_t i = 0; i < imports->count; i++)
+        if (imports->items[i].name && is_allocator(imports->items[i].name))
+            return true;
+    return false;
 }
 
-/* Functions that are handed such memory. */
-static bool read_callees(struct call_search *search, const struct call_record *call)
+/* Follows the functions that hand Windows a function. */
+static bool read_handers(struct call_search *search)
 {
-    bool may = false;
-    if (call->target_rva == 0 || search_import_thunk(search, call->target_rva))
-        return true;
-    for (int i = 0; i < 4 && !may; i++)
-        if (!may_be_allocation(search, search_argument(search, call, i, i), call->function_rva, &may))
-            return false;
-    if (may)
-        (void)search_function(search, call->target_rva);
-    return !search->arena->exhausted;
-}
-
-/* Follows the memory: to functions that get it, variables that hold it, callers that are given it. */
-static bool read_holders(struct call_search *search)
-{
-    size_t call = 0, store = 0, function = 0;
-    bool may;
-    while (call < search->records.call_count || store < search->records.store_count ||
-           function < search->function_count) {
-        for (; call < search->records.call_count; call++) {
-            const struct call_record copy = search->records.calls[call];
-            if (!read_callees(search, &copy))
+    for (size_t i = 0; i < search->imports.count; i++) {
+        const struct import *import = &search->imports.items[i];
+        for (size_t k = 0; import->name && k < sizeof callers / sizeof callers[0]; k++)
+            if (strcmp(import->name, callers[k].name) == 0 &&
+                !search_read_users(search, import->slot_rva, image_pointer_nbytes(search->image)))
                 return false;
-        }
-        for (; store < search->records.store_count; store++) {
-            const struct store_record copy = search->records.stores[store];
-            if (!may_be_allocation(search, copy.value, copy.function_rva, &may) ||
-                (may && !search_read_users(search, copy.rva, image_pointer_nbytes(search->image))))
-                return false;
-        }
-        for (; function < search->function_count; function++) {
-            const struct read_function copy = search->functions[function];
-            if (!may_be_allocation(search, copy.result, copy.begin_rva, &may) ||
-                (may && !search_read_users(search, copy.begin_rva, 1)))
-                return false;
-        }
     }
     return true;
 }
@@ -133,6 +98,36 @@ static void note_called(struct call_search *search, const struct leaf *allocatio
     for (size_t i = 0; i < search->sites->count; i++)
         if (search->sites->items[i].rva == allocation->origin_rva && !search->sites->items[i].called_rva)
             search->sites->items[i].called_rva = called_rva;
+}
+
+/* Does the function name the variable by itself? */
+static bool names_variable(const struct call_search *search, uint32_t function_rva, uint32_t variable_rva)
+{
+    size_t first, count;
+    search_refs_to(search, variable_rva, 1, &first, &count);
+    for (size_t i = first; i < first + count; i++) {
+        const struct ref *ref = &search->refs->refs[search->by_target[i].ref];
+        const struct function_begin *user =
+            ref->source == SOURCE_CODE ? function_list_holding(&search->list, search->map, ref->site_rva)
+                                       : NULL;
+        if (user && function_parts_owner(&search->list.parts, user->begin_rva) == function_rva)
+            return true;
+    }
+    return false;
+}
+
+/* A loop over a table: its first elements were seen alone before it was known to be one. They are no
+ * variables that code calls through. */
+static bool is_element(const struct call_search *search, const struct call_record *call, value_number target)
+{
+    bool is_one = value_has_unknown(&search->values, target);
+    for (uint32_t i = 0; is_one && i < search->values.values[target].atom_count; i++) {
+        const struct atom *atom = value_atom(&search->values, target, i);
+        is_one = atom->kind == ATOM_UNKNOWN ||
+                 (atom->kind == ATOM_GLOBAL &&
+                  !names_variable(search, call->function_rva, (uint32_t)atom->number));
+    }
+    return is_one;
 }
 
 /* `caller`: the function of Windows that is handed the address; NULL: it is called here. */
@@ -154,7 +149,7 @@ static bool judge(struct call_search *search, const struct call_record *call, va
         else if (!is_null) /* nobody calls address 0 */
             others++;
     }
-    if (!first)
+    if (!first || is_element(search, call, target))
         return true;
     bool is_proved = others == 0 && !leaves.is_full;
     for (size_t i = 0; i < leaves.count; i++)
@@ -186,13 +181,15 @@ static bool judge_call(struct call_search *search, const struct call_record *cal
 
 bool integrity_called_pool(struct call_search *search)
 {
-    uint64_t steps_left = search->steps_left;
-    search->steps_left = STEPS; /* its own: it takes nothing from the verdicts */
-    bool is_done = read_holders(search);
+    struct step_budget steps = search->steps;
+    if (!imports_allocator(&search->imports))
+        return true;
+    search->steps = (struct step_budget){.left = STEPS}; /* its own: it takes nothing from the verdicts */
+    bool is_done = search_read_leaders(search) && read_handers(search);
     for (size_t i = 0; is_done && i < search->records.call_count; i++) {
         const struct call_record call = search->records.calls[i];
         is_done = judge_call(search, &call);
     }
-    search->steps_left = steps_left;
+    search->steps = steps;
     return is_done;
 }

@@ -52,6 +52,8 @@ const char *kernel_api_not_judged(size_t number, const char **reason)
         {"MmAllocatePagesForMdl, MmAllocatePagesForMdlEx, MmAllocateNodePagesForMdlEx",
          "they map nothing; the mapping is MmMapLockedPagesSpecifyCache, also where "
          "MmGetSystemAddressForMdlSafe is inlined"},
+        {"ZwProtectVirtualMemory, NtProtectVirtualMemory",
+         "they change pages of user mode alone, and are not in Microsoft's list"},
         {"MmProtectDriverSection", "it takes rights away and gives none"},
     };
     if (number >= sizeof rows / sizeof rows[0])

@@ -110,6 +110,8 @@ static bool is_among(const char *list, const char *word)
     return false;
 }
 
+const char site_stopped_words[] = "the analysis stopped at its bound before all ways to here were followed";
+
 /* The verdict on one call from all that its deciding argument can be. */
 void site_decide(struct call_search *search, const struct leaves *leaves, struct call_site *site)
 {
@@ -161,8 +163,9 @@ void site_decide(struct call_search *search, const struct leaves *leaves, struct
         site->reason = arena_printf(search->arena, "the value comes%s", origin_words(search, of_unknown));
     } else {
         site->verdict = SITE_UNKNOWN;
-        site->reason = of_unknown ? arena_printf(search->arena, "%s%s", unknown_words(of_unknown->reason),
-                                                 origin_words(search, of_unknown))
-                                  : "there are too many ways to here";
+        site->reason = leaves->is_cut ? site_stopped_words
+                       : of_unknown   ? arena_printf(search->arena, "%s%s", unknown_words(of_unknown->reason),
+                                                     origin_words(search, of_unknown))
+                                      : "there are too many ways to here";
     }
 }

@@ -4,19 +4,6 @@
  * missing in the list is one that the code map does not hold, never one that was given up. */
 #include "calls/calls_internal.h"
 
-static bool has_site(const struct call_site_list *sites, size_t count, uint32_t rva)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (sites->items[middle].rva < rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && sites->items[low].rva == rva;
-}
-
 /* `judged` sites, ascending, come first in the list. */
 static bool note_users(struct call_search *search, const struct kernel_api *api, uint32_t rva,
                        uint32_t nbytes, size_t judged, bool through_thunks)
@@ -39,7 +26,7 @@ static bool note_users(struct call_search *search, const struct kernel_api *api,
         /* In code that was followed an address that is read is seen where it is called. */
         bool is_too_large = function && function->is_too_large;
         bool is_call = ref->access == ACCESS_CALL || ref->access == ACCESS_JUMP;
-        if ((!is_call && !is_too_large) || has_site(search->sites, judged, site_rva))
+        if ((!is_call && !is_too_large) || sites_hold(search->sites, judged, site_rva))
             continue;
         struct call_site *site = search_add_site(search);
         if (!site)
@@ -49,8 +36,9 @@ static bool note_users(struct call_search *search, const struct kernel_api *api,
             .function_rva = function ? function->begin_rva : site_rva,
             .api = api,
             .verdict = SITE_UNKNOWN,
-            .reason = is_too_large ? "the function is too large to be followed"
-                                   : "no way from the beginning of a function to here was found"};
+            .reason = is_too_large             ? "the function is too large to be followed"
+                      : search->steps.is_spent ? site_stopped_words
+                                               : "no way from the beginning of a function to here was found"};
         site->function_name = function_name_of(&search->names, site->function_rva, site->rva, search->arena);
         site->own_name = function_own_name(&search->names, site->function_rva);
     }

@@ -95,6 +95,10 @@ bool value_has_unknown(const struct value_table *table, value_number value);
  * call? */
 bool value_may_be_function(const struct value_table *table, value_number value);
 
+/* Copies the atoms, in an order that depends on nothing but what they are: constants by number, others by
+ * origin, unknown ones last. Their count, 1 to VALUE_MOST_ATOMS. value_order.c */
+uint32_t value_in_order(const struct value_table *table, value_number value, struct atom *atoms);
+
 /* Each atom masked: (v & and_mask) | or_mask. */
 value_number value_mask(struct value_table *table, value_number value, uint64_t and_mask, uint64_t or_mask);
 

@@ -73,10 +73,10 @@ bool walk_callers(struct walk *walk, const struct atom *atom, uint32_t function_
                 return false;
         }
         caller_count++;
-        if (!is_seen)
+        if (!is_seen && !search->steps.is_spent)
             walk_add_unknown(walk, UNKNOWN_UNREACHED, ORIGIN_UNKNOWN_CALLER, function_rva);
     }
-    if (count == 0 || caller_count == 0 || is_run_into(search, function_rva))
+    if (count == 0 || (caller_count == 0 && !search->steps.is_spent) || is_run_into(search, function_rva))
         walk_add_unknown(walk, UNKNOWN_MEMORY, ORIGIN_UNKNOWN_CALLER, function_rva);
     walk->arguments.count--;
     return true;

@@ -126,7 +126,7 @@ bool walk_variable(struct walk *walk, uint32_t rva, uint32_t nbytes)
             else if (!walk_value(walk, store.value, store.function_rva, ORIGIN_GLOBAL, rva))
                 return false;
         }
-        if (!is_seen)
+        if (!is_seen && !search->steps.is_spent)
             walk_add_unknown(walk, UNKNOWN_UNREACHED, ORIGIN_UNKNOWN_GLOBAL, rva);
     }
     if (walk->minds_wholes)
