@@ -142,9 +142,34 @@ static void test_depths_that_differ_begin_a_stack_of_their_own(void **state)
     arena_free(&fixture.arena);
 }
 
+static void test_order_does_not_depend_on_what_was_asked_first(void **state)
+{
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        struct fixture fixture;
+        begin(&fixture);
+        struct value_table *table = &fixture.table;
+        struct atom atoms[VALUE_MOST_ATOMS];
+        if (first == 0)
+            (void)value_of_atom(table, ATOM_RESULT, 0, 0x1000);
+        (void)value_constant(table, first ? 512 : 1);
+        value_number all =
+            value_join(table, value_unknown(table, UNKNOWN_MEMORY),
+                       value_join(table, value_constant(table, 512), value_constant(table, 1)));
+        all = value_join(table, value_of_atom(table, ATOM_RESULT, 0, 0x1000), all);
+        assert_int_equal(value_in_order(table, all, atoms), 4);
+        assert_int_equal(atoms[0].or_mask, 1);
+        assert_int_equal(atoms[1].or_mask, 512);
+        assert_int_equal(atoms[2].kind, ATOM_RESULT);
+        assert_int_equal(atoms[3].kind, ATOM_UNKNOWN);
+        arena_free(&fixture.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order_does_not_depend_on_what_was_asked_first),
         cmocka_unit_test(test_equal_sets_have_equal_numbers),
         cmocka_unit_test(test_arithmetic),
         cmocka_unit_test(test_known_bits_of_something_unknown),
