@@ -18,7 +18,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent))
 from test_kill import TEMPORARY, can_trace, take_endings  # noqa: E402
 
 VARIANTS = ("plain",)
-NOT_ON_WINDOWS = "strace counts Linux system calls; wine/test_windows_faults.py has the locked PDB"
+NOT_ON_WINDOWS = "strace counts Linux system calls; wine/test_windows_files.py has the PDB that is held"
 # What leaves a trace in a folder. Between two of them nothing changes there.
 CALLS = "openat,write,pwrite64,fsync,rename,renameat,linkat,unlink,fchmod"
 NAME = "iat_in_text_x64"

@@ -4,13 +4,15 @@ bystander.exe (tests/wine/bystander_windows.c) is the other program: a scanner, 
 """
 
 import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from support import tool, windows_case
+from support import pdb, tool, windows_case
 
 TEMPORARY = re.compile(r"\A\.hvcifix-\d+-\d+\.tmp\Z")
 HELD_MILLISECONDS = 1500
@@ -117,6 +119,39 @@ class Held(Files):
         self.assertGreaterEqual(seconds, PATIENCE_SECONDS - 1)
         self.assertEqual(self.target.read_bytes(), self.old)
         self.assert_only("x.sys")
+
+
+class HeldPdb(windows_case.WindowsCase):
+    """A debugger has the PDB open: the image is repaired together with it, or not at all."""
+
+    name = "iat_in_text_x64"
+
+    def setUp(self):
+        super().setUp()
+        built = pdb.build(self.name)
+        self.files = [shutil.copy(built.with_suffix(suffix), self.folder) for suffix in (".sys", ".pdb")]
+        self.old = [pathlib.Path(file).read_bytes() for file in self.files]
+
+    def test_for_a_moment(self):
+        self.beside(HELD_MILLISECONDS, "share", f"{self.name}.pdb")
+        done = self.exe("fix", "--in-place", f"{self.name}.sys")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        image, new_pdb = (pathlib.Path(file) for file in self.files)
+        self.assertEqual(pdb.identity(image)[0], pdb.Pdb(new_pdb).guid)
+        self.assertNotIn(self.old[0], (image.read_bytes(), new_pdb.read_bytes()))
+
+    def test_never_released(self):
+        for how, code, words in (("share", 4, b"HVCI9007"), ("alone", 3, b"HVCI9006")):
+            with self.subTest(how=how):
+                holder = self.beside(FOREVER, how, f"{self.name}.pdb")
+                done = self.exe("fix", "--in-place", f"{self.name}.sys")
+                self.assertEqual(done.returncode, code, done.stdout)
+                self.assertIn(words, done.stdout)
+                self.assertIn(f"{self.name}.pdb".encode(), done.stdout)
+                holder.kill()
+                holder.wait()
+                self.assertEqual([pathlib.Path(file).read_bytes() for file in self.files], self.old)
+                self.assertEqual(sorted(os.listdir(self.folder)), sorted(map(os.path.basename, self.files)))
 
 
 class Locked(Files):
