@@ -8,6 +8,7 @@
 enum {
     LEVEL_COUNT = 3 /* type, name, language */,
     MOST_ENTRIES = 65536,
+    MOST_SHARED_ENTRIES = 4096, /* of tables that lie over each other, as in trees that are none */
     MOST_NAME_UNITS = 255, /* all entries may have the same name, however long: the rest is not shown */
     RT_RCDATA = 10
 };
@@ -193,7 +194,7 @@ bool pieces_find(const struct image *image, struct arena *arena, struct piece_li
         walk.tree = image_run_at_rva(image, directory->rva);
     /* Tables that lie over each other would make a small tree endless, in each of the images that it leads
      * to. */
-    size_t room_count = walk.tree.nbytes / RESOURCE_ENTRY_NBYTES;
+    size_t room_count = walk.tree.nbytes / RESOURCE_ENTRY_NBYTES + MOST_SHARED_ENTRIES;
     walk.most_entry_count = room_count < MOST_ENTRIES ? room_count : MOST_ENTRIES;
     return walk_tree(&walk) && look_behind(&walk) && !arena->exhausted;
 }
