@@ -394,7 +394,7 @@ class Packages(Pdbs):
         self.assertEqual(set(new), set(members))
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(out) if out.is_dir() else out.unlink()
-        return new, {pathlib.PurePath(each["path"].replace("!", "/")).name: each.get("remark") or "" for each in reports}
+        return new, {pathlib.PureWindowsPath(each["path"].replace("!", "/")).name: each.get("remark") or "" for each in reports}
 
     def alone(self, name):
         """What `fix` makes of the pair by itself."""
