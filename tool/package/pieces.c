@@ -9,7 +9,7 @@ enum {
     LEVEL_COUNT = 3 /* type, name, language */,
     MOST_ENTRIES = 65536,
     MOST_SHARED_ENTRIES = 4096, /* of tables that lie over each other, as in trees that are none */
-    MOST_NAME_UNITS = 255, /* all entries may have the same name, however long: the rest is not shown */
+    MOST_NAME_UNITS = 255,      /* all entries may have the same name, however long: the rest is not shown */
     RT_RCDATA = 10
 };
 
