@@ -126,7 +126,6 @@ static bool refuse_place(struct outcome *outcome, const char *what)
 /* What has the name now. Only a PDB is replaced, and none is lost. */
 static bool look_at_place(struct outcome *outcome)
 {
-    static const char magic[] = "Microsoft C/C++ ";
     struct outcome_pdb *pdb = &outcome->pdb;
     struct arena *arena = &outcome->arena;
     struct pdb before;
@@ -141,10 +140,10 @@ static bool look_at_place(struct outcome *outcome)
     pdb->before_is_rewritten = false;
     if (!pdb->has_before)
         return true;
-    struct span bytes = pdb->before.bytes;
-    if (bytes.nbytes < sizeof magic - 1 || memcmp(bytes.bytes, magic, sizeof magic - 1) != 0)
+    if (!pdb_is(pdb->before.bytes))
         return refuse_place(outcome, "is no PDB that can be read");
-    pdb->before_is_rewritten = pdb_open(bytes, arena, &before, &error) && pdb_is_rewritten(&before);
+    pdb->before_is_rewritten =
+        pdb_open(pdb->before.bytes, arena, &before, &error) && pdb_is_rewritten(&before);
     /* The name for what is kept is taken by the PDB of this image. */
     if (pdb->was_kept && !pdb->before_is_rewritten)
         return refuse_place(outcome, "is the PDB of another link");

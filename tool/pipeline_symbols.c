@@ -96,15 +96,12 @@ static bool read_map(struct attempt *attempt, struct span file)
 /* True when the names were taken. */
 static bool try_file(struct attempt *attempt)
 {
-    static const char pdb_magic[] = "Microsoft C/C++ ";
     struct outcome *outcome = attempt->outcome;
     struct file_content content;
     struct finding error;
     if (!file_read(attempt->path, &outcome->arena, &content, &error))
         return fail(attempt, error.code, error.message);
-    bool is_pdb = path_has_suffix(attempt->path, ".pdb") ||
-                  (content.bytes.nbytes >= sizeof pdb_magic - 1 &&
-                   memcmp(content.bytes.bytes, pdb_magic, sizeof pdb_magic - 1) == 0);
+    bool is_pdb = path_has_suffix(attempt->path, ".pdb") || pdb_is(content.bytes);
     bool is_taken = is_pdb ? read_pdb(attempt, content.bytes) : read_map(attempt, content.bytes);
     if (!is_taken)
         outcome->names = (struct given_names){.items = NULL};

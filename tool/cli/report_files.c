@@ -5,13 +5,13 @@
 #include "base/pe_format.h"
 #include "base/text.h"
 #include "io/path_list.h"
+#include "pdb/pdb.h"
 #include "undo/undo.h"
 
 /* Whatever the command line says of it: a file that begins like one of these is not an old report or map.
  * NULL: it may be one. */
 static const char *kind_of(const char *path)
 {
-    static const char pdb_magic[] = "Microsoft C/C++ ";
     struct arena arena;
     arena_init(&arena, NULL);
     struct file_content file = {0};
@@ -23,8 +23,7 @@ static const char *kind_of(const char *path)
             kind = "an image";
         else if (undo_is(bytes))
             kind = "an undo file";
-        else if (bytes.nbytes >= sizeof pdb_magic - 1 &&
-                 memcmp(bytes.bytes, pdb_magic, sizeof pdb_magic - 1) == 0)
+        else if (pdb_is(bytes))
             kind = "a PDB";
     }
     arena_free(&arena);

@@ -191,6 +191,19 @@ enum archive_result archive_block(struct archive_reader *reader, struct span *bl
     return result_of(reader, got);
 }
 
+bool archive_content_add(struct archive_content *content, struct span block, struct arena *arena)
+{
+    uint8_t *grown = arena_grow(arena, content->bytes, content->nbytes, &content->capacity,
+                                content->nbytes + block.nbytes + 1, 1);
+    if (!grown)
+        return false;
+    content->bytes = grown;
+    if (block.nbytes != 0)
+        memcpy(grown + content->nbytes, block.bytes, block.nbytes);
+    content->nbytes += block.nbytes;
+    return true;
+}
+
 bool archive_unpacks_to_skip(const struct archive_reader *reader)
 {
     return reader->is_sequential;

@@ -43,6 +43,15 @@ enum archive_result archive_next(struct archive_reader *reader, struct arena *ar
 /* The next block of the member, borrowed until the next call. A block may be empty. */
 enum archive_result archive_block(struct archive_reader *reader, struct span *block);
 
+/* What was read of a member so far. Begins as zero. */
+struct archive_content {
+    uint8_t *bytes;
+    size_t nbytes, capacity;
+};
+
+/* Puts a block behind it. False when memory ran out. */
+bool archive_content_add(struct archive_content *content, struct span block, struct arena *arena);
+
 /* Must what is not wanted of a member be unpacked all the same to reach the next? Then archive_block() has to
  * be asked to the end, and what it gives counts. */
 bool archive_unpacks_to_skip(const struct archive_reader *reader);

@@ -70,8 +70,7 @@ bool parcel_read_folder(const char *path, struct arena *arena, struct parcel *pa
 static bool read_member(struct archive_reader *reader, uint64_t *nbytes_left, struct arena *arena,
                         struct span *content, const char **why)
 {
-    uint8_t *bytes = NULL;
-    size_t nbytes = 0, capacity = 0;
+    struct archive_content read = {.bytes = NULL};
     for (;;) {
         struct span block;
         enum archive_result result = archive_block(reader, &block);
@@ -89,15 +88,10 @@ static bool read_member(struct archive_reader *reader, uint64_t *nbytes_left, st
             return false;
         }
         *nbytes_left -= block.nbytes;
-        uint8_t *grown = arena_grow(arena, bytes, nbytes, &capacity, nbytes + block.nbytes + 1, 1);
-        if (!grown)
+        if (!archive_content_add(&read, block, arena))
             return false;
-        bytes = grown;
-        if (block.nbytes != 0)
-            memcpy(bytes + nbytes, block.bytes, block.nbytes);
-        nbytes += block.nbytes;
     }
-    *content = (struct span){bytes, nbytes};
+    *content = (struct span){read.bytes, read.nbytes};
     return true;
 }
 

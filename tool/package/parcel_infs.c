@@ -9,22 +9,16 @@
  * read, or memory ran out. */
 static bool read_inf(struct archive_reader *reader, struct arena *arena, struct span *content)
 {
-    uint8_t *bytes = NULL;
-    size_t nbytes = 0, capacity = 0;
+    struct archive_content read = {.bytes = NULL};
     enum archive_result result;
     struct span block;
     while ((result = archive_block(reader, &block)) == ARCHIVE_GAVE) {
-        if (nbytes + block.nbytes > INF_MOST_NBYTES)
+        if (read.nbytes + block.nbytes > INF_MOST_NBYTES)
             return true;
-        uint8_t *grown = arena_grow(arena, bytes, nbytes, &capacity, nbytes + block.nbytes + 1, 1);
-        if (!grown)
+        if (!archive_content_add(&read, block, arena))
             return false;
-        bytes = grown;
-        if (block.nbytes != 0)
-            memcpy(bytes + nbytes, block.bytes, block.nbytes);
-        nbytes += block.nbytes;
     }
-    *content = (struct span){bytes, nbytes};
+    *content = (struct span){read.bytes, read.nbytes};
     return result == ARCHIVE_ENDED;
 }
 

@@ -78,6 +78,12 @@ static bool read_omap(struct pdb *pdb, uint32_t stream, struct arena *arena)
     return true;
 }
 
+bool pdb_is(struct span file)
+{
+    static const char begin[] = "Microsoft C/C++ ";
+    return file.nbytes >= sizeof begin - 1 && memcmp(file.bytes, begin, sizeof begin - 1) == 0;
+}
+
 bool pdb_open(struct span file, struct arena *arena, struct pdb *pdb, struct finding *error)
 {
     *pdb = (struct pdb){.section_headers_stream = PDB_NO_STREAM};

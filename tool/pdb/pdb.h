@@ -48,6 +48,9 @@ struct pdb {
     struct omap from_source; /* from the layout that symbols mean to the image's; none: they are the same */
 };
 
+/* Does it begin as PDBs do, of whatever version? */
+bool pdb_is(struct span file);
+
 /* Reads it. The file must stay while *pdb is used. False with *error set: HVCI9080 (damaged, or a kind that
  * is not understood), HVCI9008. Work and memory: linear in the file's size. */
 bool pdb_open(struct span file, struct arena *arena, struct pdb *pdb, struct finding *error);
