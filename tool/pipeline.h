@@ -136,6 +136,7 @@ struct outcome {
     struct output output;
     struct nx_plan
         nx; /* with adds_nx, kernel images: what is led through stubs, placed once there are bytes */
+    struct nx_given_up nx_given_up;    /* what was tried before, and could not be proved */
     struct undo_left undo;             /* with leaves_undo */
     const struct undo_file *side_file; /* what `show` draws in the place of an image; else NULL */
     struct outcome_pdb pdb;

@@ -77,13 +77,48 @@ bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *op
                              .code = &outcome->code,
                              .sites = &outcome->asked.sites,
                              .wants_pool = wants(outcome, options, HVCI2000_EXECUTABLE_POOL),
-                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL)};
+                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL),
+                             .given_up = &outcome->nx_given_up};
     plan = arena_alloc(arena, sizeof *plan);
     if (!plan || !nx_plan_make(&input, arena, plan) || !note_left(outcome, plan))
         return outcome_end_out_of_memory(outcome);
     plan_options->nx = plan;
     if (plan->redirect_count != 0 && options->target < TARGET_8)
         return refuse_target(outcome);
+    return true;
+}
+
+/* Where the verifier stopped, in the old image; NO_RVA when the layout changes, and it is no instruction that
+ * leads to a stub. */
+static uint32_t old_rva_of_verdict(const struct outcome *outcome, const struct nx_plan *planned)
+{
+    if (!outcome->plan.layout)
+        return outcome->verdict.rva;
+    for (size_t i = 0; i < planned->site_count; i++)
+        if (layout_map_rva(outcome->plan.layout, planned->sites[i].rva) == outcome->verdict.rva)
+            return planned->sites[i].rva;
+    return NO_RVA;
+}
+
+bool pipeline_nx_give_up(struct outcome *outcome, const struct nx_plan *planned)
+{
+    struct nx_given_up *given_up = &outcome->nx_given_up;
+    const struct nx_redirect *redirect = NULL;
+    if (outcome->verdict.slot_rva == 0 || given_up->count == NX_MOST_GIVEN_UP)
+        return false;
+    for (size_t i = 0; i < outcome->nx.redirect_count; i++)
+        if (outcome->nx.redirects[i].slot_rva == outcome->verdict.slot_rva)
+            redirect = &outcome->nx.redirects[i];
+    if (!redirect)
+        return false; /* a stub of an earlier run */
+    given_up->items[given_up->count++] =
+        (struct nx_left){redirect->api, old_rva_of_verdict(outcome, planned),
+                         "it could not be proved that nothing but instructions that use the import slot "
+                         "would change, and that "
+                         "all of them would"};
+    outcome->has_plan = outcome->has_verdict = false;
+    outcome->output = (struct output){0};
+    outcome->nx = (struct nx_plan){0};
     return true;
 }
 
@@ -112,7 +147,8 @@ bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *op
                              .code = &code,
                              .sites = &sites,
                              .wants_pool = wants(outcome, options, HVCI2000_EXECUTABLE_POOL),
-                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL)};
+                             .wants_mdl = wants(outcome, options, HVCI2002_EXECUTABLE_MDL),
+                             .given_up = &outcome->nx_given_up};
     struct span bytes = {outcome->output.bytes, outcome->output.nbytes};
     if (planned->redirect_count == 0)
         return true;

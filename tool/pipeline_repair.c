@@ -152,7 +152,8 @@ static enum file_write_result write_plan(struct outcome *outcome, const struct p
     return file_replace(replacement, &outcome->arena, error);
 }
 
-bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options)
+/* *again: one import's stub could not be proved; without it the rest may be. */
+static bool repair(struct outcome *outcome, const struct pipeline_options *options, bool *again)
 {
     struct arena *arena = &outcome->arena;
     struct finding error;
@@ -214,7 +215,8 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         return outcome_end(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
     }
 
-    if (!pipeline_pdb_find(outcome, options))
+    bool is_first = outcome->nx_given_up.count == 0;
+    if (is_first && !pipeline_pdb_find(outcome, options))
         return false;
     struct tried_layouts tried = {.count = 0};
     struct plan first_plan = outcome->plan;
@@ -243,6 +245,9 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
             return false;
         if (!outcome_is_unproved(outcome) || arena->exhausted)
             return outcome_end_refuted(outcome);
+        *again = plan_options.nx && pipeline_nx_give_up(outcome, plan_options.nx);
+        if (*again)
+            return false;
         if (tried.count == 0)
             first_verdict = outcome->verdict;
         if (!plan_other_layout(outcome, &plan_options, &tried)) {
@@ -256,4 +261,18 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
     pipeline_pdb_end(outcome, options);
     bool errors_remain = finding_worst(&outcome->remaining) == LEVEL_ERROR;
     return outcome_end(outcome, STATUS_FIXED, errors_remain ? EXIT_FINDINGS : EXIT_CLEAN);
+}
+
+bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options)
+{
+    size_t note_count = outcome->image.notes.count;
+    const char *remark = outcome->remark;
+    bool again = true;
+    while (again) {
+        outcome->image.notes.count = note_count; /* what is left is said anew */
+        outcome->remark = remark;
+        again = false;
+        (void)repair(outcome, options, &again);
+    }
+    return false;
 }

@@ -82,6 +82,53 @@ class Nx(unittest.TestCase):
                     apis = {finding["call"]["api"] for finding in image["remaining_findings"] if "call" in finding}
                     self.assertEqual(apis, {"ExAllocatePoolWithTag"})
 
+    def change(self, name, machine, *edits):
+        """A copy of the fixture with other bytes: what they replace is in it once."""
+        with open(fixture(name, machine), "rb") as file:
+            data = file.read()
+        for old, new in edits:
+            old, new = bytes.fromhex(old), bytes.fromhex(new)
+            self.assertEqual((data.count(old), len(new)), (1, len(old)))
+            data = data.replace(old, new)
+        path = os.path.join(self.folder, "changed.sys")
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def test_what_is_not_shown_is_left(self):
+        """One import is used where the verifier is not certain of the instruction, or something may lead into it. The calls
+        are what they were, so the code map has them; that import alone is left, the other one gets its flag."""
+        lists, maps = "ExInitializeNPagedLookasideList", "MmMapLockedPagesSpecifyCache"
+        cases = (
+            # In front of the load: a jump over bytes that would begin an instruction with the load's first byte in it.
+            ("x64", lists, maps, (("48 C7 44 24 20 40 00 00 00 48 8D 1D", "EB 07 CC CC CC CC CC 48 B8 48 8D 1D"),)),
+            # Behind the function that maps: bytes that nothing leads to, and that may be a jump into the middle of its call.
+            ("x64", maps, lists, (("90 48 83 C4 38 C3 CC CC CC CC CC CC", "90 48 83 C4 38 C3 E9 F1 FF FF FF CC"),)),
+            # In front of the call: a jump over instructions that no driver has.
+            ("x86", maps, lists, (("0F BE 44 24 08 FF 74 24 0C 6A 00", "EB 03 EC EC EC FF 74 24 0C 6A 00"),)))
+        for machine, left, flagged, edits in cases:
+            with self.subTest(machine=machine, left=left):
+                old = self.change("executable_maps", machine, *edits)
+                _, image = self.fix(old, "--map", os.path.join(self.folder, "map.json"))
+                self.assertEqual((image["status"], image["written"]), ("fixed", True))
+                notes = [finding["message"] for finding in image["findings"] if finding["code"] == "HVCI9024"]
+                self.assertEqual([left in note and "could not be proved" in note for note in notes], [True])
+                with open(os.path.join(self.folder, "map.json"), encoding="utf-8") as file:
+                    self.assertEqual({stub["function"] for stub in json.load(file)["no_execute_stubs"]}, {flagged})
+                self.assertEqual({finding["call"]["api"] for finding in image["remaining_findings"]}, {left})
+                self.assertEqual(tool.run("verify", old, self.new).returncode, 0)
+
+    def test_nothing_is_left_to_do(self):
+        """Without the import that cannot be proved there is nothing to change: a copy, no refusal."""
+        old = self.change("executable_maps", "x86", ("0F BE 44 24 08 FF 74 24 0C 6A 00", "EB 03 EC EC EC FF 74 24 0C 6A 00"))
+        again = os.path.join(self.folder, "again.sys")
+        self.fix(old)
+        code, image = self.fix(self.new, new=again)
+        self.assertEqual((code, image["status"], image["changes"], image["written"]), (0, "findings", [], True))
+        self.assertIn("could not be proved", image["findings"][0]["message"])
+        with open(self.new, "rb") as first, open(again, "rb") as second:
+            self.assertEqual(first.read(), second.read())
+
     def test_only(self):
         for machine in MACHINES:
             for code, functions in (("HVCI2000", {"ExInitializeNPagedLookasideList"}),

@@ -198,6 +198,15 @@ static const struct call_site *executed_site(const struct nx_input *input, const
     return NULL;
 }
 
+/* What the proof failed for, or NULL. */
+static const struct nx_left *given_up_of(const struct nx_input *input, const struct nx_api *api)
+{
+    for (size_t i = 0; input->given_up && i < input->given_up->count; i++)
+        if (input->given_up->items[i].api == api)
+            return &input->given_up->items[i];
+    return NULL;
+}
+
 static bool try_import(struct nx_search *search, const struct import *import)
 {
     static const char hidden[] =
@@ -224,6 +233,9 @@ static bool try_import(struct nx_search *search, const struct import *import)
                      arena_printf(search->arena,
                                   "the call at RVA 0x%X runs the memory that is allocated here",
                                   executed->called_rva));
+    const struct nx_left *given_up = given_up_of(search->input, api);
+    if (given_up)
+        return leave(search, api, given_up->rva, given_up->reason);
     size_t first = plan->site_count;
     if (!collect_sites(search, import, (uint32_t)plan->redirect_count, &where_rva, &why))
         return false;

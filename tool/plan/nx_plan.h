@@ -17,7 +17,12 @@
 #define NX_CODE_SECTION ".hvnx"
 #define NX_RELOCATION_SECTION ".hvreloc"
 
-enum { NX_MOST_SECTIONS = 2, NX_STUB_STRIDE_NBYTES = 32, NX_RELOCATION_TRAILER_NBYTES = 8 };
+enum {
+    NX_MOST_SECTIONS = 2,
+    NX_STUB_STRIDE_NBYTES = 32,
+    NX_RELOCATION_TRAILER_NBYTES = 8,
+    NX_MOST_GIVEN_UP = 8
+};
 
 enum nx_site_kind { NX_SITE_CALL, NX_SITE_JUMP, NX_SITE_LOAD };
 
@@ -47,6 +52,12 @@ struct nx_left {
     const char *reason;
 };
 
+/* Imports whose stubs could not be proved; they are left. */
+struct nx_given_up {
+    struct nx_left items[NX_MOST_GIVEN_UP];
+    size_t count;
+};
+
 struct nx_plan {
     struct nx_redirect *redirects;
     size_t redirect_count;
@@ -68,7 +79,8 @@ struct nx_input {
     const struct refset *refs;
     const struct code_map *code;
     const struct call_site_list *sites;
-    bool wants_pool, wants_mdl; /* HVCI2000, HVCI2002 */
+    bool wants_pool, wants_mdl;         /* HVCI2000, HVCI2002 */
+    const struct nx_given_up *given_up; /* or NULL */
 };
 
 /* Decides which imports; *plan has no places yet. False when memory ran out. Work: linear in the inventory

@@ -73,7 +73,8 @@ const struct own_code own_codes[] = {
     {HVCI9024_CALLS_LEFT, "calls that --nx leaves",
      "All instructions that use an import are led through its stub, or none is: one of them is of a kind "
      "that cannot "
-     "be, or may be one that was not understood; or code loads the function's address in an image with "
+     "be, or may be one that was not understood, or the verifier is not certain of it; or code loads the "
+     "function's address in an image with "
      "control "
      "flow guard, which knows no stubs; or the memory is executed.",
      "The message names the place. Ask for no-execute memory at the source."},

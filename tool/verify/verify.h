@@ -40,9 +40,10 @@ struct verify_verdict {
     uint64_t file_offset; /* in the file named by in_old; UINT64_MAX when it has no place */
     uint32_t rva;         /* UINT32_MAX when it has none */
     bool in_old;
-    bool right_not_shown;     /* VERIFY_REFUTED, not because bytes differ wrongly, but because it could not be
-                               * shown that nothing needs a right that a section lost, or: */
-    bool meaning_not_shown;   /* with it: what a place means, or where something went, could not be shown */
+    bool right_not_shown;   /* VERIFY_REFUTED, not because bytes differ wrongly, but because it could not be
+                             * shown that nothing needs a right that a section lost, or: */
+    bool meaning_not_shown; /* with it: what a place means, or where something went, could not be shown */
+    uint32_t slot_rva;      /* with it: the import slot whose stub that is about, in the new image; 0: none */
     const char *still_broken; /* proved: rules of loaders that the new image breaks as the old one did, as
                                * part of a sentence; NULL: none */
     /* A new layout that was proved: what is where, ascending by old_rva; and code of which the new image

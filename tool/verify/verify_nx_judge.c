@@ -10,8 +10,16 @@
 
 enum { OPERAND_NBYTES = 4 };
 
+/* What is not shown is about one import; without its stub the others may still be proved. */
+static void about(struct verify_case *judged, const struct verify_nx_stub *stub)
+{
+    if (judged->verdict->result != VERIFY_REFUTED)
+        judged->verdict->slot_rva = stub->slot_rva;
+}
+
 /* Each site is an instruction of the old image beyond doubt: elsewhere its bytes would be data. */
-static bool judge_site(struct verify_moves *moves, const struct verify_nx_site *site)
+static bool judge_site(struct verify_moves *moves, const struct verify_nx *nx,
+                       const struct verify_nx_site *site)
 {
     struct verify_code *code = &moves->code;
     const struct verify_code_section *section = verify_code_at(code, site->rva);
@@ -30,12 +38,13 @@ static bool judge_site(struct verify_moves *moves, const struct verify_nx_site *
         is_certain = verify_bit(section->relocated, field_at) &&
                      verify_copy_instruction(moves, section, field_at, &found_at, &instruction);
     }
-    return (is_certain && found_at == at) ||
-           verify_nx_unproved(
-               moves->judged, site->rva,
-               "It is not certain that the instruction at RVA 0x%X, which leads to a stub now, is "
-               "one.",
-               (unsigned)site->rva);
+    if (is_certain && found_at == at)
+        return true;
+    about(moves->judged, &nx->stubs[site->stub]);
+    return verify_nx_unproved(moves->judged, site->rva,
+                              "It is not certain that the instruction at RVA 0x%X, which leads to a stub "
+                              "now, is one.",
+                              (unsigned)site->rva);
 }
 
 /* Does a branch at any byte position lead behind the first byte of a site? */
@@ -54,6 +63,7 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_nx *nx,
     if (!verify_uses_possible(&moves->code, &field).is_operand ||
         !verify_uses_resolved(&moves->code, &field).is_operand)
         return true;
+    about(moves->judged, &nx->stubs[site->stub]);
     return verify_nx_unproved(
         moves->judged, section->rva + (uint32_t)at,
         "The bytes at RVA 0x%X may be a branch into the middle of the instruction at RVA 0x%X, "
@@ -92,6 +102,7 @@ static const struct verify_nx_stub *stub_of_slot(const struct verify_nx *nx, uin
 
 static bool refuse_left(struct verify_case *judged, uint32_t rva, const struct verify_nx_stub *stub)
 {
+    about(judged, stub);
     return verify_nx_unproved(
         judged, rva,
         "The bytes at RVA 0x%X of the new image still refer to the import slot of %s, past its "
@@ -116,12 +127,13 @@ static bool judge_addresses(struct verify_case *judged, const struct verify_nx *
         const struct verify_nx_stub *stub = stub_of_slot(nx, rva);
         if (stub && relocation.rva != stub->slot_field_rva)
             return refuse_left(judged, relocation.rva, stub);
-        if (site && rva != site->rva)
-            return verify_nx_unproved(
-                judged, relocation.rva,
-                "The address at RVA 0x%X leads into the instruction at RVA 0x%X, which leads "
-                "to a stub now.",
-                (unsigned)relocation.rva, (unsigned)site->rva);
+        if (!site || rva == site->rva)
+            continue;
+        about(judged, &nx->stubs[site->stub]);
+        return verify_nx_unproved(judged, relocation.rva,
+                                  "The address at RVA 0x%X leads into the instruction at RVA 0x%X, which "
+                                  "leads to a stub now.",
+                                  (unsigned)relocation.rva, (unsigned)site->rva);
     }
     return !reader.problem || verify_refute(judged, verify_spot_foff(judged, reader.problem_foff),
                                             "In the new image %s.", reader.problem);
@@ -223,7 +235,7 @@ static bool judge_sites(struct verify_case *judged, const struct verify_nx *nx)
     if (!verify_gaps_mark(&moves->code, NULL, judged->arena))
         return false;
     for (size_t i = 0; i < nx->site_count; i++)
-        if (!judge_site(moves, &nx->sites[i]))
+        if (!judge_site(moves, nx, &nx->sites[i]))
             return false;
     bool holds = judge_branches(moves, nx) && judge_left(moves, nx);
     judged->verdict->step_count += tables->step_count + moves->code.step_count;
