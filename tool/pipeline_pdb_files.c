@@ -2,30 +2,8 @@
  * docs/DEBUGGING.md. */
 #include "pipeline.h"
 
+#include "base/path_name.h"
 #include "io/folder.h"
-#include "io/path_list.h"
-
-/* Length of the folder in front of a file's name, with its separator. */
-static size_t folder_length(const char *path)
-{
-    size_t length = 0;
-    for (size_t i = 0; path[i]; i++)
-        if (path[i] == '/' || path[i] == '\\')
-            length = i + 1;
-    return length;
-}
-
-static const char *beside(struct arena *arena, const char *path, const char *file_name)
-{
-    return arena_printf(arena, "%.*s%s", (int)folder_length(path), path, file_name);
-}
-
-/* The path with ".pdb" in the place of what follows the last dot of the name. */
-static const char *with_suffix(struct arena *arena, const char *path)
-{
-    const char *dot = strrchr(path + folder_length(path), '.');
-    return arena_printf(arena, "%.*s.pdb", dot ? (int)(dot - path) : (int)strlen(path), path);
-}
 
 /* Other names that an image states are not followed: it would be read and replaced. */
 static bool is_pdb_name(const char *name)
@@ -99,8 +77,8 @@ void pipeline_pdb_search(struct outcome *outcome, const char *named_path)
         (void)try_file(outcome, named_path);
         return;
     }
-    names[0] = beside(arena, outcome->path, outcome->pdb.codeview.file_name);
-    names[1] = with_suffix(arena, outcome->path);
+    names[0] = path_beside(arena, outcome->path, outcome->pdb.codeview.file_name);
+    names[1] = path_with_suffix(arena, outcome->path, ".pdb");
     for (size_t i = 0; i < 2; i++) {
         if (!is_pdb_name(names[i]) || (i == 1 && strcmp(names[0], names[1]) == 0))
             continue;
@@ -156,10 +134,10 @@ bool pipeline_pdb_name(struct outcome *outcome, const struct pipeline_options *o
     struct arena *arena = &outcome->arena;
     const char *image_path = options->output_path ? options->output_path : outcome->path;
     bool in_place = !options->output_path || file_is_same(options->output_path, outcome->path);
-    const char *as_stated = beside(arena, image_path, pdb->codeview.file_name);
-    const char *choices[3] = {is_pdb_name(pdb->codeview.file_name) ? as_stated
-                                                                   : with_suffix(arena, image_path),
-                              with_suffix(arena, image_path), arena_printf(arena, "%s.pdb", image_path)};
+    const char *as_stated = path_beside(arena, image_path, pdb->codeview.file_name);
+    const char *choices[3] = {
+        is_pdb_name(pdb->codeview.file_name) ? as_stated : path_with_suffix(arena, image_path, ".pdb"),
+        path_with_suffix(arena, image_path, ".pdb"), arena_printf(arena, "%s.pdb", image_path)};
     size_t chosen = 0;
     /* With its image in place, the old PDB serves nobody any more. Otherwise it is not touched. */
     while (!in_place && chosen < 2 && file_is_same(choices[chosen], pdb->path))

@@ -3,12 +3,11 @@
  * for a file that nobody named; take names on trust; change what is judged. */
 #include "pipeline_parts.h"
 
+#include "base/path_name.h"
 #include "io/folder.h"
-#include "io/path_list.h"
 #include "pdb/map_publics.h"
 #include "pdb/pdb_move.h"
 #include "pdb/pdb_symbols.h"
-#include "policy/fingerprint.h"
 
 #include <string.h>
 
@@ -120,13 +119,11 @@ static bool try_folder(struct outcome *outcome, const char *folder)
 {
     struct arena *arena = &outcome->arena;
     struct codeview codeview;
-    const char *name = fingerprint_file_name(outcome->path), *dot = strrchr(name, '.'), *paths[3] = {NULL};
+    const char *name = path_file_name(outcome->path), *dot = strrchr(name, '.'), *paths[3] = {NULL};
     int stem = (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name));
     struct attempt first = {.outcome = NULL};
-    /* What an image states is read, not trusted: it is a name in this folder or none. */
-    if (codeview_read(&outcome->image, arena, &codeview, NULL) &&
-        path_has_suffix(codeview.file_name, ".pdb") &&
-        strcspn(codeview.file_name, "/\\:") == strlen(codeview.file_name))
+    /* What an image states is read, not trusted: its file name leads to this folder or nowhere. */
+    if (codeview_read(&outcome->image, arena, &codeview, NULL) && path_has_suffix(codeview.file_name, ".pdb"))
         paths[0] = arena_printf(arena, "%s/%s", folder, codeview.file_name);
     paths[1] = arena_printf(arena, "%s/%.*s.pdb", folder, stem, name);
     paths[2] = arena_printf(arena, "%s/%.*s.map", folder, stem, name);

@@ -3,7 +3,7 @@
  * Must not: touch the image, or let a repair go on whose side file could not be left. */
 #include "pipeline_parts.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 #include "undo/undo.h"
 #include "version.h"
 

@@ -3,19 +3,10 @@
  * original then, and the undo file is still there. */
 #include "restore_pdb.h"
 
+#include "base/path_name.h"
 #include "io/folder.h"
-#include "io/path_list.h"
 #include "pdb/pdb.h"
 #include "pipeline_pdb.h"
-
-static size_t folder_length(const char *path)
-{
-    size_t length = 0;
-    for (size_t i = 0; path[i]; i++)
-        if (path[i] == '/' || path[i] == '\\')
-            length = i + 1;
-    return length;
-}
 
 /* What is at the path. */
 struct found {
@@ -76,11 +67,8 @@ bool restore_pdb(struct restore_outcome *outcome, struct span original, struct f
     if (!image_read(original, arena, &image, error) || !codeview_read(&image, arena, &codeview, NULL))
         return !arena->exhausted; /* the report says so */
     /* Where `fix` looks: under the name that the image states, and under the image's own. */
-    size_t folder_nbytes = folder_length(path);
-    const char *dot = strrchr(path + folder_nbytes, '.');
-    const char *names[] = {arena_printf(arena, "%.*s%s", (int)folder_nbytes, path, codeview.file_name),
-                           arena_printf(arena, "%.*s.pdb", dot ? (int)(dot - path) : (int)strlen(path), path),
-                           arena_printf(arena, "%s.pdb", path)};
+    const char *names[] = {path_beside(arena, path, codeview.file_name),
+                           path_with_suffix(arena, path, ".pdb"), arena_printf(arena, "%s.pdb", path)};
     for (size_t i = 0; !arena->exhausted && !is_named && i < sizeof names / sizeof names[0]; i++)
         if (path_has_suffix(names[i], ".pdb") && !put_back(outcome, &codeview, names[i], &is_named, error))
             return false;

@@ -4,7 +4,7 @@
  */
 #include "cli/check_infs.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 #include "package/package_infs.h"
 
 static bool note_missing(const char *path, const struct inf_facts *facts, const struct package_names *names,

@@ -3,10 +3,10 @@
  * package that is there; let the order of threads show. */
 #include "cli/fix_package_parts.h"
 
+#include "base/path_name.h"
 #include "cli/image_reports.h"
 #include "cli/interrupt.h"
 #include "cli/look_inside.h"
-#include "io/path_list.h"
 #include "package/package.h"
 
 #include <stdlib.h>

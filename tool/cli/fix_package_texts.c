@@ -3,7 +3,7 @@
  * Must not: change an INF but for DriverVer, and that on request only. */
 #include "cli/fix_package_parts.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 #include "package/package_infs.h"
 
 enum { CATALOGS_MOST_NBYTES = 32 * 1024 * 1024 };

@@ -3,7 +3,7 @@
  */
 #include "cli/fix_package_parts.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 #include "package/cab_rewrite.h"
 #include "package/catalog_request.h"
 #include "package/zip_rewrite.h"
@@ -225,10 +225,7 @@ bool fix_package_request_catalogs(struct package_fix *fix, struct finding *error
     struct arena *arena = &fix->outcome->arena;
     const char *name;
     const char *stem = stem_of(fix->out, !fix->writes_folder, arena);
-    const char *folder = stem;
-    for (const char *at = stem; *at; at++)
-        if (*at == '/' || *at == '\\')
-            folder = at + 1;
+    const char *folder = path_last_part(stem);
     for (size_t i = 0; i < fix->catalogs.name_count; i++) {
         size_t number = fix->catalog_entries[i];
         struct text text = {.arena = arena};
@@ -238,7 +235,7 @@ bool fix_package_request_catalogs(struct package_fix *fix, struct finding *error
         char *beside = arena_copy_text(arena, fix->parcel.entries[number].name,
                                        strlen(fix->parcel.entries[number].name));
         for (char *at = beside; at && *at; at++)
-            if (*at == '/' || *at == '\\')
+            if (path_is_separator(*at))
                 *at = '_';
         struct file_replacement replacement = {
             .path = arena_printf(arena, "%s.%s.cdf", stem, beside ? beside : ""),

@@ -3,11 +3,11 @@
  * run at a time. */
 #include "cli/judge_item.h"
 
+#include "base/path_name.h"
 #include "cli/check_infs.h"
 #include "cli/fix_package.h"
 #include "cli/image_reports.h"
 #include "cli/look_inside.h"
-#include "io/path_list.h"
 
 /* Only images are repaired and drawn; of an archive it is said that others look into it. */
 static void refuse_archive(const struct image_run *run, struct outcome *outcome)

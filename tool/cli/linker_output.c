@@ -3,6 +3,7 @@
  * link.exe, lld-link, ld and clang. */
 #include "cli/linker_output.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 #include "io/file.h"
 
@@ -170,15 +171,6 @@ static void search_unknown(struct search *search, const struct argument_list *wo
     }
 }
 
-static const char *file_name_of(const char *path)
-{
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || *at == '\\')
-            name = at + 1;
-    return name;
-}
-
 static void add_name(struct linker_output *output, struct arena *arena, const char *stem, size_t stem_nbytes,
                      const char *ending)
 {
@@ -193,7 +185,7 @@ static void add_default_names(const struct search *search, enum linker_kind kind
         add_name(output, search->arena, "a", 1, ".exe");
         add_name(output, search->arena, "a", 1, ".out");
     } else if (kind != LINKER_UNKNOWN && search->first_input) {
-        const char *name = file_name_of(search->first_input), *dot = strrchr(name, '.');
+        const char *name = path_last_part(search->first_input), *dot = strrchr(name, '.');
         size_t nbytes = dot ? (size_t)(dot - name) : strlen(name);
         add_name(output, search->arena, name, nbytes,
                  search->makes_dll      ? ".dll"
@@ -221,7 +213,7 @@ bool linker_output_find(const struct linker_words *words, struct linker_output *
         add_default_names(&search, words->kind, output);
     } else {
         /* A name without an ending may get one from the linker. */
-        bool has_ending = strchr(file_name_of(search.name), '.') != NULL;
+        bool has_ending = strchr(path_last_part(search.name), '.') != NULL;
         size_t count = has_ending ? 1 : sizeof endings / sizeof endings[0];
         for (size_t i = 0; i < count; i++)
             add_name(output, search.arena, search.name, strlen(search.name), endings[i]);

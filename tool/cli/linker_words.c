@@ -2,6 +2,7 @@
  * Takes: words and the files that they name.  Gives: words.  Must not: write. */
 #include "cli/linker_words.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 #include "cli/child.h"
 #include "cli/console.h"
@@ -14,15 +15,6 @@ enum {
     MOST_FILES_INSIDE = 32, /* one response file in another */
     MOST_FILES = 4096       /* in one command line */
 };
-
-static const char *base_name(const char *path)
-{
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || *at == '\\')
-            name = at + 1;
-    return name;
-}
 
 /* Is `name` this word, perhaps with a version or .exe behind it? */
 static bool is_tool(const char *name, const char *word)
@@ -50,7 +42,7 @@ static bool find_kind(const char *word, enum linker_kind *kind)
     static const char *const of_cl[] = {"cl", "clang-cl"};
     static const char *const of_gnu[] = {"gcc", "g++",    "cc",      "c++",    "clang",     "clang++",
                                          "ld",  "ld.lld", "ld.mold", "ld.bfd", "gcc-win32", "gcc-posix"};
-    const char *name = base_name(word);
+    const char *name = path_last_part(word);
     for (size_t i = 0; i < sizeof of_link / sizeof of_link[0]; i++)
         if (is_tool(name, of_link[i])) {
             *kind = LINKER_LINK;
@@ -148,7 +140,7 @@ bool linker_words_read(const struct argument_list *command, struct linker_words 
     *words = (struct linker_words){.arguments = {.arena = command->arena}};
     size_t first = find_linker(command, &words->kind);
     bool is_windows = !console_names_hold_quotes();
-    const char *linker = base_name(command->items[first - 1]);
+    const char *linker = path_last_part(command->items[first - 1]);
     bool is_lld =
         text_lower(linker[0]) == 'l' && text_lower(linker[1]) == 'l' && text_lower(linker[2]) == 'd';
     bool is_lld_gnu = strstr(linker, "ld.lld") != NULL;

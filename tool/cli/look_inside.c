@@ -3,11 +3,11 @@
  * them. Must not: unpack to disk, or repair. */
 #include "cli/look_inside.h"
 
+#include "base/path_name.h"
 #include "cli/check_infs.h"
 #include "cli/image_reports.h"
 #include "cli/interrupt.h"
 #include "cli/run_package.h"
-#include "io/path_list.h"
 
 bool outcome_is_passed_over(const struct outcome *outcome)
 {

@@ -2,9 +2,9 @@
  * Takes: paths.  Gives: reasons.  Must not: write, or print. */
 #include "cli/report_files.h"
 
+#include "base/path_name.h"
 #include "base/pe_format.h"
 #include "base/text.h"
-#include "io/path_list.h"
 #include "pdb/pdb.h"
 #include "undo/undo.h"
 

@@ -2,12 +2,12 @@
  * Takes: proved bytes.  Gives: the same, signed.  Must not: trust the signer. */
 #include "cli/sign_with.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 #include "cli/child.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "io/folder.h"
-#include "io/path_list.h"
 #include "io/signed_form.h"
 
 #include <string.h>

@@ -2,8 +2,8 @@
  * Takes: files and folders.  Gives: struct work_list.  Must not: open images or print. */
 #include "cli/work_list.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
-#include "policy/fingerprint.h"
 
 #include <stdlib.h>
 
@@ -96,7 +96,7 @@ static bool find_own_names(struct arena *arena, struct work_list *list)
         return false;
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].kind <= WORK_FOUND)
-            items[count++] = (struct named_item){fingerprint_file_name(list->items[i].path), i};
+            items[count++] = (struct named_item){path_file_name(list->items[i].path), i};
     if (count > 1)
         qsort(items, count, sizeof *items, by_name);
     for (size_t i = 0; i < count; i++)

@@ -3,9 +3,9 @@
  */
 #include "doctor/doctor.h"
 
+#include "base/path_name.h"
 #include "doctor/doctor_inside.h"
 #include "io/catalog_index.h"
-#include "io/path_list.h"
 #include "package/package.h"
 
 static bool end_without_memory(struct doctor *doctor)

@@ -3,6 +3,7 @@
  * the pipeline has not. */
 #include "doctor/doctor_image.h"
 
+#include "base/path_name.h"
 #include "base/pe_format.h"
 #include "io/catalog.h"
 #include "io/catalog_index.h"
@@ -174,9 +175,7 @@ bool doctor_image_examine(const struct doctor_case *one, struct arena *arena, st
     struct pipeline_options pipeline = treatment(one, &none);
     struct outcome outcome;
     *image = (struct doctor_image){.path = copy(arena, one->path), .name = image->path};
-    for (const char *at = image->name = image->path; *at; at++)
-        if (*at == '/' || *at == '\\' || *at == '!')
-            image->name = at + 1;
+    image->name = path_file_name(image->path);
     run(one, &pipeline, &outcome);
     bool is_done = had_memory(&outcome), is_signature_known = true;
     struct finding error;

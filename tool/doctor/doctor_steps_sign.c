@@ -3,6 +3,8 @@
  * Commands of Microsoft's tools are those of their documentation: inf2cat, signtool. */
 #include "doctor/doctor_steps_parts.h"
 
+#include "base/path_name.h"
+
 /* The names of inf2cat for the systems that an INF is about. */
 static const char *catalog_systems(const struct doctor *doctor)
 {
@@ -100,12 +102,8 @@ void doctor_step_sign(struct step_maker *maker)
                         signed_path);
     if (!catalog)
         doctor_step_command(maker, step, DOCTOR_HERE, "hvcifix check @", signed_path);
-    const char *file = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || *at == '\\')
-            file = at + 1;
     doctor_step_command(maker, step, DOCTOR_ON_WINDOWS, "signtool sign /v /s My /n @ /fd sha256 @",
-                        "Driver test", file);
+                        "Driver test", path_last_part(path));
     const char *more = catalog && doctor->inf_count > 1 ? "Sign the other catalogs in the same way. "
                        : !catalog && maker->repaired_count > 1
                            ? "Sign the other repaired drivers in the same way. "

@@ -2,6 +2,7 @@
  * Takes: paths.  Gives: sorted lists of regular files.  Must not: follow links to folders. */
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
+#include "base/path_name.h"
 #include "io/file.h"
 #include "io/path_list.h"
 

@@ -1,5 +1,6 @@
 /* list_windows.c - the listing half of file.h on Windows.
  * Takes: paths in UTF-8.  Gives: sorted lists of files.  Must not: follow links to folders. */
+#include "base/path_name.h"
 #include "io/path_list.h"
 #include "io/wide.h"
 

@@ -27,11 +27,6 @@ void path_list_sort(struct path_list *list)
         qsort(list->paths, list->count, sizeof *list->paths, by_name);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool path_is_temporary(const char *name)
 {
     static const char digits[] = "0123456789", begin[] = ".hvcifix-";
@@ -44,34 +39,4 @@ bool path_is_temporary(const char *name)
     name += process_count + 1;
     size_t number_count = strspn(name, digits);
     return number_count != 0 && strcmp(name + number_count, ".tmp") == 0;
-}
-
-bool path_has_suffix(const char *path, const char *suffix)
-{
-    size_t path_nbytes = strlen(path), suffix_nbytes = strlen(suffix);
-    if (path_nbytes < suffix_nbytes)
-        return false;
-    const char *end = path + path_nbytes - suffix_nbytes;
-    for (size_t i = 0; i < suffix_nbytes; i++)
-        if (lower(end[i]) != lower(suffix[i]))
-            return false;
-    return true;
-}
-
-const char *path_last_part(const char *path)
-{
-    const char *last = path;
-    for (; *path; path++)
-        if (*path == '/' || *path == '\\')
-            last = path + 1;
-    return last;
-}
-
-bool path_is_image_name(const char *path)
-{
-    static const char *const suffixes[] = {".sys", ".dll", ".exe", ".efi"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (path_has_suffix(path, suffixes[i]))
-            return true;
-    return false;
 }

@@ -15,13 +15,4 @@ void path_list_sort(struct path_list *list);
  * killed? */
 bool path_is_temporary(const char *name);
 
-/* Does `path` end with `suffix` (ASCII), letters compared without case? */
-bool path_has_suffix(const char *path, const char *suffix);
-
-/* What stands behind the last separator of either system, as on each of them. */
-const char *path_last_part(const char *path);
-
-/* Is that a name under which linkers write images (.sys, .dll, .exe, .efi)? */
-bool path_is_image_name(const char *path);
-
 #endif

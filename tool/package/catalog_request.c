@@ -2,7 +2,7 @@
  * Takes: names.  Gives: text.  Must not: name a file that is not in the new package. */
 #include "package/catalog_request.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 
 static size_t folder_nbytes_of(const char *name)
 {

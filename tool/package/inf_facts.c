@@ -2,8 +2,8 @@
  * Takes: entries.  Gives: struct inf_facts.  Must not: look for the files that it names. */
 #include "package/inf.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
-#include "io/path_list.h"
 #include "package/word_order.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Must not: believe what an archive says of sizes; keep what is not looked at. */
 #include "package/package_parts.h"
 
-#include "io/path_list.h"
+#include "base/path_name.h"
 
 /* So much memory is asked for because an archive says so; more only for what has come. */
 enum { STATED_MOST_NBYTES = 4 * 1024 * 1024 };

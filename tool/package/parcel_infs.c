@@ -1,6 +1,6 @@
 /* parcel_infs.c - parcel_read_infs() of parcel.h.
  * Takes: an archive's bytes.  Gives: names, and INF files.  Must not: keep anything else of it. */
-#include "io/path_list.h"
+#include "base/path_name.h"
 #include "package/archive.h"
 #include "package/inf.h"
 #include "package/parcel.h"

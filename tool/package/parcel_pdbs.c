@@ -2,9 +2,9 @@
  * Takes: a parcel.  Gives: pairs.  Must not: keep the contents of more than one file. */
 #include "package/parcel_pdbs.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 #include "io/digest.h"
-#include "io/path_list.h"
 #include "package/package.h"
 #include "pdb/pdb.h"
 
@@ -95,25 +95,12 @@ static bool look_at_pdb(struct finding_pdbs *finding, size_t entry)
     return has_memory;
 }
 
-/* Length of the folder in front of a file's name, with its separator. */
-static size_t folder_length(const char *name)
-{
-    size_t length = 0;
-    for (size_t i = 0; name[i]; i++)
-        if (name[i] == '/' || name[i] == '\\')
-            length = i + 1;
-    return length;
-}
-
 /* The PDB in the image's folder that has the name that the image states, or else the image's own. */
 static const struct known *find_by_name(const struct finding_pdbs *finding, const char *image_name,
                                         const char *stated, struct arena *scratch)
 {
-    size_t folder_nbytes = folder_length(image_name);
-    const char *dot = strrchr(image_name + folder_nbytes, '.');
-    int stem_nbytes = dot ? (int)(dot - image_name) : (int)strlen(image_name);
-    struct known keys[2] = {{.name = arena_printf(scratch, "%.*s%s", (int)folder_nbytes, image_name, stated)},
-                            {.name = arena_printf(scratch, "%.*s.pdb", stem_nbytes, image_name)}};
+    struct known keys[2] = {{.name = path_beside(scratch, image_name, stated)},
+                            {.name = path_with_suffix(scratch, image_name, ".pdb")}};
     const struct known *found = NULL;
     for (size_t i = 0; i < 2 && !found; i++)
         found = bsearch(&keys[i], finding->by_name, finding->name_count, sizeof keys[i], compare_names);

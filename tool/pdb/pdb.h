@@ -70,7 +70,7 @@ struct codeview {
     struct pdb_identity identity;
     uint32_t guid_foff;    /* of the GUID in the image */
     const char *path;      /* of the PDB as the linker stated it, in the arena */
-    const char *file_name; /* the last part of it */
+    const char *file_name; /* the last part of it: it has no separator and names no drive */
 };
 
 /* False when the image has no RSDS record that debuggers would take, or more than one; *why, if not NULL, is

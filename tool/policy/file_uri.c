@@ -2,12 +2,9 @@
  * Takes: paths.  Gives: URIs.  Must not: look at the file system. */
 #include "policy/file_uri.h"
 
-#include <string.h>
+#include "base/path_name.h"
 
-static bool is_separator(char c)
-{
-    return c == '/' || c == '\\';
-}
+#include <string.h>
 
 static bool is_letter(char c)
 {
@@ -16,18 +13,18 @@ static bool is_letter(char c)
 
 static bool has_drive(const char *path)
 {
-    return is_letter(path[0]) && path[1] == ':' && is_separator(path[2]);
+    return is_letter(path[0]) && path[1] == ':' && path_is_separator(path[2]);
 }
 
 bool file_uri_is_absolute(const char *path)
 {
-    return is_separator(path[0]) || has_drive(path);
+    return path_is_separator(path[0]) || has_drive(path);
 }
 
 static void add_escaped(struct text *text, const char *path)
 {
     for (; *path; path++) {
-        char c = is_separator(*path) ? '/' : *path;
+        char c = path_is_separator(*path) ? '/' : *path;
         bool is_plain = is_letter(c) || (c >= '0' && c <= '9') || strchr("/-._~!$&'()*+,;=@", c);
         if (is_plain) {
             text_add(text, &c, 1);
@@ -54,14 +51,14 @@ void file_uri_add(struct text *text, const char *path)
     } else if (path[0] == '\\' && path[1] == '\\') {
         text_addz(text, "file:");
         add_escaped(text, path);
-    } else if (is_separator(path[0])) {
-        while (is_separator(path[1]))
+    } else if (path_is_separator(path[0])) {
+        while (path_is_separator(path[1]))
             path++;
         text_addz(text, "file://");
         add_escaped(text, path);
     } else {
-        while (path[0] == '.' && is_separator(path[1]))
-            for (path++; is_separator(*path); path++)
+        while (path[0] == '.' && path_is_separator(path[1]))
+            for (path++; path_is_separator(*path); path++)
                 ;
         add_escaped(text, path);
     }

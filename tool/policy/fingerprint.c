@@ -2,19 +2,11 @@
  * Takes: findings.  Gives: fingerprints.  Must not: need more than n log n steps for n findings. */
 #include "policy/fingerprint.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 #include "io/digest.h"
 
 #include <stdlib.h>
-
-const char *fingerprint_file_name(const char *path)
-{
-    const char *name = path;
-    for (; *path; path++)
-        if (*path == '/' || *path == '\\' || *path == '!')
-            name = path + 1;
-    return name;
-}
 
 struct key {
     uint8_t digest[DIGEST_SHA256_NBYTES];
@@ -67,7 +59,7 @@ static bool finish(const struct key *key, uint32_t ordinal, struct fingerprint *
 struct fingerprint *fingerprints_of(const struct finding_list *findings, const char *path,
                                     const struct image *image, struct arena *arena)
 {
-    const char *file_name = fingerprint_file_name(path);
+    const char *file_name = path_file_name(path);
     char *name = arena_copy_text(arena, file_name, strlen(file_name));
     struct fingerprint *fingerprints = arena_array(arena, findings->count + 1, sizeof *fingerprints);
     struct key *keys = arena_array(arena, findings->count + 1, sizeof *keys);

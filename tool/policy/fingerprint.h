@@ -17,9 +17,6 @@ struct fingerprint {
     char chars[FINGERPRINT_CHARS + 1]; /* hexadecimal */
 };
 
-/* What stands behind the last separator of a path, or of a place inside a package. */
-const char *fingerprint_file_name(const char *path);
-
 /* One for each finding of the list, in its order. `image` may be NULL: there is no model of it. NULL when
  * memory ran out. */
 struct fingerprint *fingerprints_of(const struct finding_list *findings, const char *path,

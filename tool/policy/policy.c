@@ -2,6 +2,7 @@
  * Takes: a path.  Gives: struct policy.  Must not: know single keys but `preset` and `include`. */
 #include "policy/policy_parts.h"
 
+#include "base/path_name.h"
 #include "io/file.h"
 #include "rules/rule.h"
 
@@ -76,16 +77,10 @@ static void complain_of_duplicates(struct layers *layers, const struct entry_lis
 static bool add_text(struct layers *layers, const char *file, struct span text, bool is_preset);
 
 /* The path of an included file, relative to the file that includes it. */
-static const char *path_beside(struct arena *arena, const char *file, const char *path)
+static const char *path_of_included(struct arena *arena, const char *file, const char *path)
 {
-    size_t folder_nbytes = 0;
-    bool is_absolute = path[0] == '/' || path[0] == '\\' || (path[0] != 0 && path[1] == ':');
-    for (size_t i = 0; file[i]; i++)
-        if (file[i] == '/' || file[i] == '\\')
-            folder_nbytes = i + 1;
-    if (is_absolute || folder_nbytes == 0)
-        return path;
-    return arena_printf(arena, "%.*s%s", (int)folder_nbytes, file, path);
+    bool is_absolute = path_is_separator(path[0]) || (path[0] != 0 && path[1] == ':');
+    return is_absolute ? path : path_beside(arena, file, path);
 }
 
 /* Reads a file into the policy. `entry` is what includes it, or NULL for the first. */
@@ -163,8 +158,9 @@ static bool add_text(struct layers *layers, const char *file, struct span text, 
             const struct policy_entry *entry = &entries.items[i];
             if (!entry->key || entry->key->key != layer_keys[layer])
                 continue;
-            if (layer == 0 ? !add_preset(layers, entry)
-                           : !add_file(layers, path_beside(layers->reader.arena, file, entry->value), entry))
+            if (layer == 0
+                    ? !add_preset(layers, entry)
+                    : !add_file(layers, path_of_included(layers->reader.arena, file, entry->value), entry))
                 return false;
         }
     for (size_t i = 0; i < entries.count; i++) {

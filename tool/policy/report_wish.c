@@ -2,6 +2,7 @@
  * Takes: words.  Gives: values.  Must not: open files. */
 #include "policy/report_wish.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -61,8 +62,8 @@ bool report_profile_named(const char *name, enum sarif_profile *profile)
 static bool leads_up(const char *path, size_t nbytes)
 {
     for (size_t i = 0; i + 1 < nbytes; i++) {
-        bool begins_part = i == 0 || path[i - 1] == '/' || path[i - 1] == '\\';
-        bool ends_part = i + 2 == nbytes || path[i + 2] == '/' || path[i + 2] == '\\';
+        bool begins_part = i == 0 || path_is_separator(path[i - 1]);
+        bool ends_part = i + 2 == nbytes || path_is_separator(path[i + 2]);
         if (begins_part && ends_part && path[i] == '.' && path[i + 1] == '.')
             return true;
     }
@@ -80,6 +81,6 @@ bool report_anchor_parse(const char *word, size_t *file_nbytes, uint32_t *line)
     for (size_t i = 1; i <= digits; i++)
         *line = *line * 10 + (uint32_t)(colon[i] - '0');
     *file_nbytes = (size_t)(colon - word);
-    bool is_absolute = word[0] == '/' || word[0] == '\\' || memchr(word, ':', *file_nbytes) != NULL;
+    bool is_absolute = path_is_separator(word[0]) || memchr(word, ':', *file_nbytes) != NULL;
     return *line != 0 && !is_absolute && !leads_up(word, *file_nbytes);
 }

@@ -5,6 +5,7 @@
  * the address at the preferred base. Where the old image has no name for the begin of a function or of a
  * piece, its place there stands for one: .text+1A30 is in section .text of the old image, 0x1A30 behind its
  * begin; so what a reader shows for any address leads back to the old image. */
+#include "base/path_name.h"
 #include "policy/calendar.h"
 #include "report/map_names.h"
 #include "report/report.h"
@@ -187,21 +188,12 @@ static void put_lines(struct linker_map *map)
     text_addz(map->text, "\n");
 }
 
-static const char *file_name(const char *path)
-{
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || *at == '\\')
-            name = at + 1;
-    return name;
-}
-
 void report_linker_map(struct text *text, const struct outcome *outcome)
 {
     struct linker_map map = {.text = text,
                              .outcome = outcome,
                              .layout = outcome->has_plan ? outcome->plan.layout : NULL,
-                             .module = file_name(outcome->path)};
+                             .module = path_last_part(outcome->path)};
     struct finding error;
     struct span bytes = {outcome->output.bytes, outcome->output.nbytes};
     char day[CALENDAR_DAY_NBYTES];

@@ -1,5 +1,6 @@
 /* sarif_image.c - the fragment of one image.
  * Takes: an outcome.  Gives: chunks (sarif.h).  Must not: know other images. */
+#include "base/path_name.h"
 #include "io/digest.h"
 #include "report/calls_words.h"
 #include "report/digits.h"
@@ -74,7 +75,7 @@ static void add_addresses(struct text *text, const struct outcome *outcome)
 {
     struct json_writer json = begin_chunk(text, SARIF_ADDRESSES, SARIF_ELEMENT_DEPTH);
     const struct image *image = &outcome->image;
-    const char *name = fingerprint_file_name(outcome->path);
+    const char *name = path_file_name(outcome->path);
     json_begin_object(&json, NULL);
     json_text(&json, "kind", "module");
     json_text(&json, "name", name);

@@ -1,6 +1,7 @@
 /* sarif_places.c - where a finding lies, as SARIF has it.
  * Takes: findings.  Gives: locations.  Must not: mix regions of bytes and of lines in one file
  * (SARIF 3.30.1). */
+#include "base/path_name.h"
 #include "base/pe_format.h"
 #include "policy/file_uri.h"
 #include "report/sarif.h"
@@ -102,7 +103,7 @@ void sarif_binary_place(struct json_writer *json, const struct sarif_subject *su
 static void add_logical_location(struct json_writer *json, const struct sarif_subject *subject,
                                  const struct finding *finding)
 {
-    const char *image_name = fingerprint_file_name(subject->outcome->path);
+    const char *image_name = path_file_name(subject->outcome->path);
     const char *section = finding ? finding->section : NULL;
     json_begin_array(json, "logicalLocations");
     json_begin_object(json, NULL);

@@ -1,5 +1,6 @@
 /* sarif_result.c - findings as results of a SARIF log.
  * Takes: a finding and its image.  Gives: one result.  Must not: decide what is shown. */
+#include "base/path_name.h"
 #include "report/json_parts.h"
 #include "report/sarif.h"
 #include "report/text_changes.h"
@@ -11,7 +12,7 @@ static void add_message(struct json_writer *json, const struct sarif_subject *su
                         const struct finding *finding)
 {
     struct arena *arena = json->text->arena;
-    const char *name = fingerprint_file_name(subject->outcome->path);
+    const char *name = path_file_name(subject->outcome->path);
     const char *sentence = finding->message;
     if (subject->settings->sarif_profile == SARIF_GITHUB) { /* the only place that GitHub shows */
         struct text place = {.arena = arena};

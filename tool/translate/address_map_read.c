@@ -4,6 +4,7 @@
 #include "translate/address_map.h"
 
 #include "base/json_bounds.h"
+#include "base/path_name.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -244,13 +245,9 @@ static bool read_names(struct reader *reader, const cJSON *root)
     return true;
 }
 
-/* What is behind the last separator of either system. */
 static const char *file_name(struct arena *arena, const char *path)
 {
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || *at == '\\')
-            name = at + 1;
+    const char *name = path_last_part(path);
     return arena_copy_text(arena, name, strlen(name));
 }
 
