@@ -19,10 +19,8 @@ static bool try_content(struct outcome *outcome, const char *path, const char *w
     struct arena *arena = &outcome->arena;
     if (!why && !pdb_open(pdb->file.bytes, arena, &pdb->pdb, error))
         why = arena_printf(arena, "%s", error->message);
-    else if (!why && !pdb_matches(&pdb->pdb, &pdb->codeview))
-        why = "It belongs to another image: GUID or age differ.";
-    else if (!why && !pdb_has_sections_of(&pdb->pdb, &outcome->image))
-        why = "Its section headers are not those of the image.";
+    else if (!why)
+        why = pdb_why_other(&pdb->pdb, &pdb->codeview, &outcome->image);
     if (!why) {
         pdb->path = path;
         pdb->is_usable = true;

@@ -6,7 +6,6 @@
 #include "base/path_name.h"
 #include "io/folder.h"
 #include "pdb/map_publics.h"
-#include "pdb/pdb_move.h"
 #include "pdb/pdb_symbols.h"
 
 #include <string.h>
@@ -58,16 +57,15 @@ static bool read_pdb(struct attempt *attempt, struct span file)
     struct pdb_symbols symbols;
     struct finding error;
     struct pdb pdb;
-    const char *why = NULL;
+    const char *why;
     if (!pdb_open(file, &outcome->arena, &pdb, &error))
         return fail(attempt, error.code, error.message);
-    if (!codeview_read(&outcome->image, &outcome->arena, &codeview, &why))
+    if (!codeview_read(&outcome->image, &outcome->arena, &codeview, NULL))
         return fail(attempt, HVCI9081_PDB_OTHER_IMAGE,
                     "The image names no PDB that it could be compared with.");
-    if (!pdb_matches(&pdb, &codeview))
-        return fail(attempt, HVCI9081_PDB_OTHER_IMAGE, "It belongs to another image: GUID or age differ.");
-    if (!pdb_has_sections_of(&pdb, &outcome->image))
-        return fail(attempt, HVCI9081_PDB_OTHER_IMAGE, "Its section headers are not those of the image.");
+    why = pdb_why_other(&pdb, &codeview, &outcome->image);
+    if (why)
+        return fail(attempt, HVCI9081_PDB_OTHER_IMAGE, why);
     if (!pdb_symbols_read(&pdb, &outcome->arena, &symbols, &error))
         return fail(attempt, error.code, error.message);
     return take_pdb_symbols(attempt, &symbols);

@@ -140,3 +140,25 @@ bool pdb_matches(const struct pdb *pdb, const struct codeview *codeview)
 {
     return pdb_identity_is_equal(&pdb->identity, &codeview->identity);
 }
+
+static bool has_sections_of(const struct pdb *pdb, const struct image *image)
+{
+    if (pdb->section_headers.nbytes != (size_t)image->section_count * SECTION_HEADER_NBYTES)
+        return false;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        const uint8_t *header = pdb->section_headers.bytes + (size_t)i * SECTION_HEADER_NBYTES;
+        if (load_u32(header + SECTION_VIRTUAL_ADDRESS) != image->sections[i].rva ||
+            load_u32(header + SECTION_VIRTUAL_SIZE) != image->sections[i].virtual_size)
+            return false;
+    }
+    return true;
+}
+
+const char *pdb_why_other(const struct pdb *pdb, const struct codeview *codeview, const struct image *image)
+{
+    if (!pdb_matches(pdb, codeview))
+        return "It belongs to another image: GUID or age differ.";
+    if (!has_sections_of(pdb, image))
+        return "Its section headers are not those of the image.";
+    return NULL;
+}

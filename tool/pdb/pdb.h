@@ -85,7 +85,11 @@ static inline bool pdb_is_rewritten(const struct pdb *pdb)
     return pdb->from_source.count != 0 && pdb->identity.guid[7] >> 4 == 8;
 }
 
-/* True when the PDB belongs to this image. */
+/* Are GUID and age those that the image states? */
 bool pdb_matches(const struct pdb *pdb, const struct codeview *codeview);
+
+/* Why the PDB is not that of the image as it is, a sentence; NULL: it is. GUID and age say of which link it
+ * is; the section headers say that nothing has moved since. */
+const char *pdb_why_other(const struct pdb *pdb, const struct codeview *codeview, const struct image *image);
 
 #endif

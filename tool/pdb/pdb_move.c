@@ -26,19 +26,6 @@ static bool out_of_memory(struct moving *moving)
     return false;
 }
 
-bool pdb_has_sections_of(const struct pdb *pdb, const struct image *image)
-{
-    if (pdb->section_headers.nbytes != (size_t)image->section_count * SECTION_HEADER_NBYTES)
-        return false;
-    for (uint32_t i = 0; i < image->section_count; i++) {
-        const uint8_t *header = pdb->section_headers.bytes + (size_t)i * SECTION_HEADER_NBYTES;
-        if (load_u32(header + SECTION_VIRTUAL_ADDRESS) != image->sections[i].rva ||
-            load_u32(header + SECTION_VIRTUAL_SIZE) != image->sections[i].virtual_size)
-            return false;
-    }
-    return true;
-}
-
 /* A range of one OMAP table: [from, end) is at `to`. */
 struct range {
     uint32_t from, to;

@@ -25,9 +25,6 @@ struct pdb_move {
     uint8_t guid[PDB_GUID_NBYTES]; /* the new one */
 };
 
-/* True when the section headers in the PDB are those of the image. */
-bool pdb_has_sections_of(const struct pdb *pdb, const struct image *image);
-
 /* The new file, in the arena. False with *error set: HVCI9080, HVCI9082 (it has OMAP tables or no section
  * headers), HVCI9008. The same input gives the same bytes. */
 bool pdb_move(const struct pdb *pdb, const struct pdb_move *move, struct arena *arena, struct span *file,

@@ -15,6 +15,8 @@ enum {
     LAYOUT_COUNT = FIRST_WITH_ALL_RUNS + 2
 };
 
+_Static_assert((int)LAYOUT_COUNT == (int)PLAN_MOST_LAYOUTS, "plan.h says how many there are");
+
 static bool is_split(const struct rewrite *rewrite)
 {
     for (uint32_t i = 0; i < rewrite->image->section_count; i++)

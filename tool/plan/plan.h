@@ -60,6 +60,9 @@ struct plan_options {
         *nx; /* calls that are led through stubs as well, or NULL; findings about calls are its */
 };
 
+/* No image has more layouts that are tried in turn (candidates.c). */
+enum { PLAN_MOST_LAYOUTS = 12 };
+
 struct plan {
     enum plan_verdict verdict;
     struct change *changes;
