@@ -6,6 +6,10 @@
 #include <ntddk.h>
 
 NTSTATUS NTAPI ZwAllocateVirtualMemory(HANDLE, PVOID *, ULONG_PTR, PSIZE_T, ULONG, ULONG);
+PVOID NTAPI FsRtlAllocatePool(POOL_TYPE, ULONG);
+PVOID NTAPI FsRtlAllocatePoolWithQuota(POOL_TYPE, ULONG);
+PVOID NTAPI FsRtlAllocatePoolWithQuotaTag(POOL_TYPE, ULONG, ULONG);
+PVOID NTAPI FsRtlAllocatePoolWithTag(POOL_TYPE, ULONG, ULONG);
 
 #define NX ((POOL_TYPE)512)
 #define EXECUTE_READWRITE 0x40
@@ -38,6 +42,15 @@ static void constants(void)
     kept = ExAllocatePool(PagedPool, 0x1236);    // truth: 0x1236 no-execute
     kept = ExAllocatePoolWithQuotaTag((POOL_TYPE)(PagedPool | 8), 64, '6000'); // truth: '0006' no-execute
     kept = ExAllocatePoolWithTag(never_changed, 64, '7000');                   // truth: '0007' executable
+}
+
+/* What ntoskrnl exports for drivers that are older than the macros of the same names. */
+static void file_system(void)
+{
+    kept = FsRtlAllocatePool(NonPagedPool, 0x1240);                           // truth: 0x1240 executable
+    kept = FsRtlAllocatePoolWithQuota(PagedPool, 0x1242);                     // truth: 0x1242 no-execute
+    kept = FsRtlAllocatePoolWithQuotaTag(choice ? NonPagedPool : PagedPool, 64, '1sf0'); // truth: '0fs1' depends
+    kept = FsRtlAllocatePoolWithTag(NonPagedPoolCacheAligned, 64, '2sf0');    // truth: '0fs2' executable
 }
 
 static void conditions(void)
@@ -447,6 +460,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
         mdl_again = MDL_NO_EXECUTE;
     driver->DriverUnload = unload;
     constants();
+    file_system();
     conditions();
     wrappers();
     globals();

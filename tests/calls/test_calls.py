@@ -99,6 +99,19 @@ class Sites(unittest.TestCase):
     def test_gcc(self):
         self.judge(compile_gcc)
 
+    def test_what_driver_verifier_does_not_look_at(self):
+        """Findings about exports for old file systems do not say that Driver Verifier stops."""
+        for machine in MACHINES:
+            path = compile_clang(machine, "-O1", self.folder)
+            findings = tool.report("check", path)[1][0]["findings"]
+            stops = {"FsRtl": set(), "ExAll": set()}
+            for finding in findings:
+                if finding["code"] == "HVCI2000":
+                    words = finding["windows"] + " ".join(finding["evidence"])
+                    stops.setdefault(finding["call"]["api"][:5], set()).add("DRIVER_VERIFIER" in words or "stops" in words)
+            with self.subTest(machine=machine):
+                self.assertEqual((stops["FsRtl"], stops["ExAll"]), ({False}, {True}))
+
 
 def fights():
     """{function: (code, set of verdicts) or None} as the comments of fights.c say."""

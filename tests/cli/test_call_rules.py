@@ -233,7 +233,8 @@ class Table(unittest.TestCase):
         PcNewResourceList PcNewResourceSublist VideoPortAllocatePool ClfsCreateMarshallingArea WdfLookasideListCreate
         WdfMemoryCreate WdfDeviceAllocAndQueryProperty WdfDeviceAllocAndQueryPropertyEx WdfFdoInitAllocAndQueryProperty
         WdfFdoInitAllocAndQueryPropertyEx WdfIoTargetAllocAndQueryTargetProperty WdfRegistryQueryMemory NdisAllocateMemory
-        NdisAllocateMemoryWithTagPriority ExAllocatePool2 ExAllocatePool3 MmMapIoSpaceEx MmMapMdl MmAllocateMappingAddress
+        NdisAllocateMemoryWithTagPriority FsRtlAllocatePool FsRtlAllocatePoolWithQuota FsRtlAllocatePoolWithQuotaTag
+        FsRtlAllocatePoolWithTag ExAllocatePool2 ExAllocatePool3 MmMapIoSpaceEx MmMapMdl MmAllocateMappingAddress
         MmAllocatePagesForMdl""".split()
 
     def test_rows(self):

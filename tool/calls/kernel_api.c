@@ -28,6 +28,7 @@
 
 static const char nx_pool[] = "NonPagedPoolNx, or ExAllocatePool2";
 static const char nx_type[] = "NonPagedPoolNx";
+static const char nx_of_file_systems[] = "ExAllocatePoolWithTag with NonPagedPoolNx, or ExAllocatePool2";
 static const char nx_contiguous[] = "MmAllocateContiguousNodeMemory with PAGE_READWRITE";
 static const char windows_8[] = "Windows 8";
 
@@ -37,6 +38,10 @@ static const struct kernel_api apis[] = {
     POOL_ROW("ExAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_pool, windows_8),
     POOL_ROW("ExAllocatePoolWithTag", 0, 0, 2, 2, nx_pool, windows_8),
     POOL_ROW("ExAllocatePoolWithTagPriority", 0, 0, 2, 2, nx_pool, windows_8),
+    POOL_ROW("FsRtlAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_of_file_systems, windows_8),
+    POOL_ROW("FsRtlAllocatePoolWithQuota", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_of_file_systems, windows_8),
+    POOL_ROW("FsRtlAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_of_file_systems, windows_8),
+    POOL_ROW("FsRtlAllocatePoolWithTag", 0, 0, 2, 2, nx_of_file_systems, windows_8),
     {"ExAllocatePool2", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
      "POOL_FLAG_NON_PAGED", NULL},
     {"ExAllocatePool3", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
@@ -98,6 +103,12 @@ const struct kernel_api *kernel_api_find(const char *name)
         if (strcmp(apis[i].name, name) == 0)
             return &apis[i];
     return NULL;
+}
+
+bool kernel_api_is_verified(const struct kernel_api *api)
+{
+    static const char of_file_systems[] = "FsRtl";
+    return strncmp(api->name, of_file_systems, sizeof of_file_systems - 1) != 0;
 }
 
 static const struct {

@@ -37,6 +37,12 @@ struct kernel_api {
 /* NULL when the name is none of these. */
 const struct kernel_api *kernel_api_find(const char *name);
 
+/* Driver Verifier and the HLK test look at the function. The exports FsRtlAllocatePool* of ntoskrnl, which
+ * only old drivers call, are on no list of theirs. Source: "FsRtlAllocatePoolWithTag macro (ntifs.h)" and its
+ * kin: PoolType is a POOL_TYPE; "FsRtlAllocatePool is obsolete, but is exported to support existing driver
+ * binaries". */
+bool kernel_api_is_verified(const struct kernel_api *api);
+
 /* Functions of the KMDF function table, by index; NULL: of no interest. Source: wdffuncenum.h. */
 const struct kernel_api *kmdf_api_find(uint32_t index);
 

@@ -99,6 +99,13 @@ static void add_evidence(const struct rule_input *input, const struct call_rule 
     if (site->by_name)
         finding_evidence(arena, finding, "%s is looked up by its name with MmGetSystemRoutineAddress.",
                          site->api->name);
+    if (!kernel_api_is_verified(site->api)) {
+        finding_evidence(arena, finding,
+                         "%s is an export of the kernel for old drivers, and not on the list of those that "
+                         "Driver Verifier looks at.",
+                         site->api->name);
+        return;
+    }
     finding_evidence(arena, finding,
                      "Driver Verifier, %s: DRIVER_VERIFIER_DETECTED_VIOLATION (C4), 0x%u, address image base "
                      "+ 0x%X%s%s%s%s.",
@@ -124,7 +131,8 @@ static bool add_finding(const struct rule_input *input, const struct call_rule *
     if (image_rva_to_foff(input->image, site->rva, 1, &foff))
         finding.file_offset = foff;
     add_evidence(input, words, site, &finding);
-    finding.windows = rule_windows_words(input, words->windows);
+    finding.windows =
+        rule_windows_words(input, kernel_api_is_verified(site->api) ? words->windows : words->windows_itself);
     const char *since = site->api->since ? arena_printf(arena, " (%s and later)", site->api->since) : "";
     finding.cure = arena_printf(arena, "Use %s%s.%s%s", site->api->no_execute, since,
                                 words->cure_at_all ? " " : "", words->cure_at_all ? words->cure_at_all : "");

@@ -10,10 +10,11 @@
 /* Words of one rule about calls. */
 struct call_rule {
     const struct rule *rule;
-    const char *asks_for;    /* "executable pool" */
-    const char *stop;        /* the third parameter of Driver Verifier's stop and a blank: "pool type " */
-    const char *windows;     /* true for kernel images of 64-bit Windows */
-    const char *cure_at_all; /* a sentence behind the cure of the single call, or NULL */
+    const char *asks_for;       /* "executable pool" */
+    const char *stop;           /* the third parameter of Driver Verifier's stop and a blank: "pool type " */
+    const char *windows;        /* true for kernel images of 64-bit Windows */
+    const char *windows_itself; /* the same for functions that Driver Verifier does not look at; NULL: none */
+    const char *cure_at_all;    /* a sentence behind the cure of the single call, or NULL */
 };
 
 /* Answers for the rule, with a finding for each of its sites that is not proved harmless: proved ones are

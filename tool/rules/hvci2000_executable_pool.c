@@ -10,6 +10,8 @@ static const struct call_rule words = {
     .windows =
         "Driver Verifier stops when this line runs, and the HLK test counts it. With memory integrity no "
         "memory from a pool can be executed, whatever the call asks for.",
+    .windows_itself =
+        "With memory integrity no memory from a pool can be executed, whatever the call asks for.",
     .cure_at_all = "Or opt in for all pool of the driver: compile with POOL_NX_OPTIN=1 and call "
                    "ExInitializeDriverRuntime(DrvRtPoolNxOptIn) first in DriverEntry.",
 };
