@@ -26,6 +26,8 @@ struct subject {
     struct pe_view old_view, view; /* of the two */
     const struct layout *layout;   /* NULL when nothing moves */
     const struct nx_plan *nx;      /* calls that are led through stubs, and nothing else; or NULL */
+    const struct nx_plan
+        *other_nx; /* the image has a second row of stubs, before or behind that one; or NULL */
 };
 
 /* Bytes that a verdict may name: nbytes of the new image, and where they were in the old one. Offsets and

@@ -13,7 +13,6 @@
 #include "mutations_straddlers.h"
 #include "mutations_tables.h"
 
-#define NX_FAMILY "no-execute stubs"
 #define NO_PLACE MUTATION_HAS_NO_PLACE
 #define MISLEADS MUTATION_MAY_MISLEAD
 #define MINUS(amount) (UINT32_MAX - (amount) + 1)
@@ -528,6 +527,8 @@ static const struct mutation single_mutations[] = {
      NX_STUB_STRIDE_NBYTES, 1, 0, MISLEADS},
     {NX_FAMILY, "load a byte farther", "it runs from inside an instruction", nx_use_farther, 4, 1, 1, 0,
      MISLEADS},
+    {NX_FAMILY, "use past its stub", "it gets no flag", nx_use_past_stub, 4, 0, 0, 0, MISLEADS},
+    {NX_FAMILY, "load past its stub", "it gets no flag", nx_use_past_stub, 4, 0, 1, 0, MISLEADS},
     {NX_FAMILY, "call ends a byte early", "it returns elsewhere", nx_other_return, 4, 0, 0, 0, MISLEADS},
     {NX_FAMILY, "call of another import", "another function is called", nx_call_of_another, 1, 0, 0, 0,
      MISLEADS},
@@ -547,6 +548,42 @@ static const struct mutation single_mutations[] = {
     {NX_FAMILY, "old relocations elsewhere", "the step cannot be taken back", nx_trailer, 1, 0, 4, 0, 0},
     {NX_FAMILY, "old relocations of another size", "the step cannot be taken back", nx_trailer, 1, 4,
      MINUS(4), 0, NO_PLACE},
+
+    {NX_ROWS_FAMILY, "use of the other row's stub", "another function is called", nx_use_of_other_row, 4, 0,
+     0, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "load of the other row's stub", "another function is called", nx_use_of_other_row, 4, 0,
+     1, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "use past its stub", "it gets no flag", nx_use_past_stub, 4, 0, 0, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "load past its stub", "it gets no flag", nx_use_past_stub, 4, 0, 1, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "rows exchanged", "other functions are called", nx_rows_exchanged, 1, 0, 0, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "row under another name", "nobody knows what it is", nx_row_renamed, 1, 0x20, 0, 0,
+     NO_PLACE},
+    {NX_ROWS_FAMILY, "goes on to the next import", "another function is called", nx_other_slot, 4, 1, 0, 0,
+     MISLEADS},
+    {NX_ROWS_FAMILY, "goes on to the import before", "another function is called", nx_other_slot, 4, MINUS(1),
+     0, 0, MISLEADS},
+    {NX_ROWS_FAMILY, "adds another bit", "the function gets another flag", nx_effect, 4, 3, 0x01, 0, 0},
+    {NX_ROWS_FAMILY, "clears a register first", "what the caller kept there is lost", nx_more_code, 4, 0xC031,
+     0, 0, 0},
+    {NX_ROWS_FAMILY, "each bit of it", "it is read to the last bit", nx_each_bit, 8 * NX_STUB_STRIDE_NBYTES,
+     0, 0, 0, 0},
+    {NX_ROWS_FAMILY, "use a byte farther", "it runs from inside an instruction", nx_use_farther, 4, 1, 0, 0,
+     MISLEADS},
+    {NX_ROWS_FAMILY, "call of another import", "another function is called", nx_call_of_another, 1, 0, 0, 0,
+     MISLEADS},
+    {NX_ROWS_FAMILY, "stubs can be written", "the defect that memory integrity refuses", nx_rights, 1, 1,
+     SCN_MEM_WRITE, 0, 0},
+    {NX_ROWS_FAMILY, "stubs cannot run", "the first call there ends the system", nx_rights, 1, 1,
+     SCN_MEM_EXECUTE, 0, 0},
+    {NX_ROWS_FAMILY, "new relocations can run", "data can be executed", nx_rights, 1, 0, SCN_MEM_EXECUTE, 0,
+     0},
+    {NX_ROWS_FAMILY, "fill behind is no int3", "it could be executed", nx_fill, 1, 0, 0, 0, 0},
+    {NX_ROWS_FAMILY, "stub's relocation is lost", "it goes on through other memory", nx_relocation, 1, 0, 0,
+     0, 0},
+    {NX_ROWS_FAMILY, "stub's relocation a byte farther", "it goes on through other memory", nx_relocation, 1,
+     1, 1, 0, 0},
+    {NX_ROWS_FAMILY, "old relocations elsewhere", "the step cannot be taken back", nx_trailer, 1, 0, 4, 0,
+     NO_PLACE},
 
     {"plan", "piece a slot farther than said", "all references agree, and are wrong", piece_is_elsewhere, 2,
      8, 0, 0, MISLEADS},
@@ -573,7 +610,6 @@ static const struct mutation single_mutations[] = {
 enum { SINGLE_COUNT = sizeof single_mutations / sizeof single_mutations[0] };
 
 #undef NO_PLACE
-#undef NX_FAMILY
 #undef MISLEADS
 #undef MINUS
 

@@ -8,6 +8,9 @@
 
 #include "plan/nx_plan.h"
 
+#define NX_FAMILY "no-execute stubs"
+#define NX_ROWS_FAMILY "two rows of no-execute stubs"
+
 static inline const struct nx_plan *nx_of(const struct mutant *mutant)
 {
     return mutant->subject->nx;
@@ -118,6 +121,59 @@ MUTATE(nx_use_farther)
     return add_to(mutant, nx_field_foff(site), 4, amount);
 }
 
+/* The header of the section at rva, which is there. */
+static inline uint32_t nx_header_foff(const struct mutant *mutant, uint32_t rva)
+{
+    uint32_t index = 0;
+    while (index + 1 < mutant->view.section_count &&
+           section_field(mutant, index, SECTION_VIRTUAL_ADDRESS) != rva)
+        index++;
+    return view_section_foff(&mutant->view, index);
+}
+
+/* A use is the old instruction again, and goes past the stub; kind->b: a load. */
+MUTATE(nx_use_past_stub)
+{
+    const struct nx_site *site = nx_site_of(mutant, kind->b != 0);
+    if (!site || mutant->number >= nx_of(mutant)->site_count)
+        return false;
+    add_place_rva(mutant, site->rva, site->nbytes);
+    memcpy(mutant->bytes + site->foff, mutant->subject->old_file.bytes + site->foff, site->nbytes);
+    return true;
+}
+
+/* A use leads to the first stub of the other row. */
+MUTATE(nx_use_of_other_row)
+{
+    const struct nx_site *site = nx_site_of(mutant, kind->b != 0);
+    if (!site || !mutant->subject->other_nx)
+        return false;
+    add_place_rva(mutant, site->rva, site->nbytes);
+    return add_to(mutant, nx_field_foff(site), 4,
+                  mutant->subject->other_nx->code_rva - nx_of(mutant)->redirects[site->redirect].stub_rva);
+}
+
+/* The rows' stubs change places. */
+MUTATE(nx_rows_exchanged)
+{
+    const struct nx_plan *plan = nx_of(mutant), *other = mutant->subject->other_nx;
+    (void)kind;
+    if (!other || plan->code_nbytes != other->code_nbytes)
+        return false;
+    add_uses(mutant);
+    return swap_records(mutant, plan->code_foff, other->code_foff, NX_STUB_STRIDE_NBYTES);
+}
+
+/* The first letter of the section's name gets the bits `a`. */
+MUTATE(nx_row_renamed)
+{
+    const struct nx_plan *plan = nx_of(mutant);
+    uint32_t foff = nx_header_foff(mutant, plan->code_rva);
+    add_uses(mutant);
+    add_place_foff(mutant, foff, SECTION_HEADER_NBYTES);
+    return flip_byte(mutant, foff + 1, (uint8_t)kind->a);
+}
+
 /* The call ends a byte early, and a nop follows: it returns elsewhere. */
 MUTATE(nx_other_return)
 {
@@ -161,10 +217,9 @@ MUTATE(nx_call_of_another)
 MUTATE(nx_rights)
 {
     const struct nx_plan *plan = nx_of(mutant);
-    uint32_t from_end = kind->a && plan && plan->relocation_nbytes != 0 ? 2 : 1;
     if (!plan || (!kind->a && plan->relocation_nbytes == 0))
         return false;
-    uint32_t foff = view_section_foff(&mutant->view, mutant->view.section_count - from_end);
+    uint32_t foff = nx_header_foff(mutant, kind->a ? plan->code_rva : plan->relocation_rva);
     add_place_foff(mutant, foff, SECTION_HEADER_NBYTES);
     return set_field(mutant, foff + SECTION_CHARACTERISTICS, 4,
                      get_field(mutant, foff + SECTION_CHARACTERISTICS, 4) ^ kind->b);

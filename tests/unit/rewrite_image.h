@@ -44,21 +44,27 @@ static inline bool rewrite_plan_and_emit(struct rewritten *done, const struct pl
     return true;
 }
 
-/* The image with its calls led through stubs, as done->output. False when there is none. */
-static inline bool rewrite_nx(struct rewritten *done, struct nx_plan *plan)
+/* The image with its calls led through stubs, those of pools, of mappings or both, as done->output. False
+ * when there is none. */
+static inline bool rewrite_nx_of(struct rewritten *done, struct nx_plan *plan, bool pool, bool mdl)
 {
     struct call_site_list sites;
     struct nx_input input = {.image = &done->image,
                              .refs = &done->refs,
                              .code = &done->code,
                              .sites = &sites,
-                             .wants_pool = true,
-                             .wants_mdl = true};
+                             .wants_pool = pool,
+                             .wants_mdl = mdl};
     done->emitted = call_sites_find(&done->image, &done->refs, &done->code, NULL, &done->arena, &sites) &&
                     nx_plan_make(&input, &done->arena, plan) && plan->redirect_count != 0 &&
                     nx_plan_place(&input, &done->arena, plan, &done->error) &&
                     emit_nx(&done->image, plan, &done->arena, &done->output);
     return done->emitted;
+}
+
+static inline bool rewrite_nx(struct rewritten *done, struct nx_plan *plan)
+{
+    return rewrite_nx_of(done, plan, true, true);
 }
 
 /* What the rules find, then a plan with the inventory of these sources. rewritten_free() in any case. */
