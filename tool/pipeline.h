@@ -76,7 +76,8 @@ struct pipeline_options {
 /* The words of the JSON report's `status`. */
 enum outcome_status { STATUS_CLEAN, STATUS_FINDINGS, STATUS_FIXED, STATUS_REFUSED, STATUS_ERROR };
 
-/* Exit codes (DESIGN section 5); the most serious wins in the order 6, 4, 3, 1, 0. Never 5 or 9009. */
+/* Exit codes (docs/DESIGN.md, section 8). 5 and 9009 are left to Windows: what may not be opened, and what
+ * cmd.exe does not find, ends with them, and tools of builds act on that. */
 enum exit_code {
     EXIT_CLEAN = 0,
     EXIT_FINDINGS = 1,
@@ -169,7 +170,7 @@ void pipeline_release(struct outcome *outcome);
 /* The word for a status: "clean", "findings", "fixed", "refused", "error". */
 const char *outcome_status_name(enum outcome_status status);
 
-/* Of two exit codes the one that wins. */
+/* Of two exit codes the one that wins: the most serious, in the order 6, 2, 4, 3, 1, 0. */
 enum exit_code exit_code_worse(enum exit_code a, enum exit_code b);
 
 #endif

@@ -1,6 +1,6 @@
 """The command line itself: verbs, options, response files, help, exit codes.
 
-Expectations come from DESIGN section 5 (verbs, exit codes) and from how CommandLineToArgvW quotes.
+Expectations come from docs/DESIGN.md, sections 7 and 8 (verbs, exit codes), and from how CommandLineToArgvW quotes.
 """
 
 import json

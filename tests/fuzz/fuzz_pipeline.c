@@ -34,7 +34,7 @@ static void claim_same_findings(const struct finding_list *a, const struct findi
               "check says \"%s\", fix says \"%s\"", a->items[i].message, b->items[i].message);
 }
 
-/* Exit codes by status (the design's section 5). */
+/* Exit codes by status (docs/DESIGN.md, section 8). */
 static void claim_exit_code(const struct outcome *outcome, bool is_fix)
 {
     bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;

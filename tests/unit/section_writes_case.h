@@ -16,8 +16,9 @@ static inline enum write_answer judge(struct code_case *driver, struct finding *
     *why = (struct finding){0};
     *summary = NULL;
     case_read(driver);
-    assert_true(section_writes(&driver->image, &driver->refs, &driver->map, CASE_INIT_SECTION, &driver->arena,
-                               &answer, why, summary));
+    struct write_question question = {
+        .image = &driver->image, .refs = &driver->refs, .code = &driver->map, .section = CASE_INIT_SECTION};
+    assert_true(section_writes(&question, &driver->arena, &answer, why, summary));
     return answer;
 }
 

@@ -1,6 +1,6 @@
 /* main.c - the program: arguments in, reports and an exit code out.
- * Takes: argv.  Gives: an exit code (DESIGN section 5).  Must not: decide anything about an image; verbs.c
- * runs the pipeline and the report. This folder is the only one that prints. */
+ * Takes: argv.  Gives: an exit code (docs/DESIGN.md, section 8).  Must not: decide anything about an image;
+ * verbs.c runs the pipeline and the report. This folder is the only one that prints. */
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/link.h"

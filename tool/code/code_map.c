@@ -23,29 +23,6 @@ const char *byte_class_name(enum byte_class byte_class)
     return "unknown";
 }
 
-const char *function_source_name(enum function_source source)
-{
-    switch (source) {
-    case FUNCTION_ENTRY:
-        return "entry point";
-    case FUNCTION_EXPORT:
-        return "export";
-    case FUNCTION_UNWIND:
-        return "unwind data";
-    case FUNCTION_GUARD_TABLE:
-        return "guard table";
-    case FUNCTION_HANDLER:
-        return "handler";
-    case FUNCTION_RELOCATED_POINTER:
-        return "relocated pointer";
-    case FUNCTION_CALL_TARGET:
-        return "call target";
-    case FUNCTION_LEA:
-        return "address taken";
-    }
-    return "unknown";
-}
-
 const struct code_section *code_section_at(const struct code_map *map, uint32_t rva)
 {
     size_t low = 0, high = map->section_count;

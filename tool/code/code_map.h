@@ -85,6 +85,5 @@ uint32_t code_instruction_begin(const struct code_map *map, uint32_t rva);
 const struct code_function *code_function_at(const struct code_map *map, uint32_t begin_rva);
 
 const char *byte_class_name(enum byte_class byte_class);
-const char *function_source_name(enum function_source source);
 
 #endif

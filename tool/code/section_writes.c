@@ -236,29 +236,22 @@ static bool survey(struct judge *judge)
     return follow_base(judge);
 }
 
-bool section_writes(const struct image *image, const struct refset *refs, const struct code_map *code,
-                    uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
-                    const char **summary)
+bool section_writes(const struct write_question *question, struct arena *arena, enum write_answer *answer,
+                    struct finding *why, const char **summary)
 {
-    return section_writes_but(image, refs, code, section, NULL, 0, NULL, NULL, arena, answer, why, summary);
-}
-
-bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
-                        uint32_t section, const struct write_exception *exceptions, size_t exception_count,
-                        means_elsewhere_fn *means_elsewhere, const void *context, struct arena *arena,
-                        enum write_answer *answer, struct finding *why, const char **summary)
-{
+    const struct image *image = question->image;
+    const struct code_map *code = question->code;
     struct judge judge = {.image = image,
-                          .refs = refs,
+                          .refs = question->refs,
                           .code = code,
-                          .section = &image->sections[section],
+                          .section = &image->sections[question->section],
                           .arena = arena,
                           .is_64 = image->machine == MACHINE_AMD64,
-                          .exceptions = exceptions,
-                          .exception_count = exception_count,
-                          .means_elsewhere = means_elsewhere,
+                          .exceptions = question->exceptions,
+                          .exception_count = question->exception_count,
+                          .means_elsewhere = question->means_elsewhere,
                           .steps_left = STEPS_PER_BYTE * (uint64_t)image->file.nbytes,
-                          .context = context,
+                          .context = question->context,
                           .why = why};
     find_borders(&judge);
     judge_loader_writes(&judge);

@@ -13,19 +13,8 @@ enum write_answer {
     WRITES_FOUND      /* a store, a loader-written table, or an address that escapes; see `evidence` */
 };
 
-/* Judges section `section` (an index). Considers: loader-written tables (IAT, thunk arrays outside it,
- * delay IAT, guard slots, cookie, TLS index...), decoded stores, addresses of the section taken by code or
- * by relocated pointers that are not code targets, image-base-relative displacements into it, and every
- * byte position of the executable sections that could encode a direct reference into it (enumeration:
- * DESIGN section 2), whether decoded or not. On WRITES_FOUND *why holds the first counter-example as a
- * finding of HVCI9021 with place and cure. On WRITES_NONE and WRITES_CONSTANTS *summary says what was
- * examined, with counts.
- * False only when memory ran out. */
-bool section_writes(const struct image *image, const struct refset *refs, const struct code_map *code,
-                    uint32_t section, struct arena *arena, enum write_answer *answer, struct finding *why,
-                    const char **summary);
-
-/* A range of the section that will not be in it any more: what is written there does not count. */
+/* A range of the section that will not be in it any more: what is written there does not count, and code in
+ * it does not count: it is not executed any more. */
 struct write_exception {
     uint32_t rva, nbytes;
 };
@@ -34,11 +23,25 @@ struct write_exception {
  * lies in it or near it. */
 typedef bool means_elsewhere_fn(const void *context, size_t ref_index);
 
-/* The same, but for the ranges that leave the section; code in them does not count, it is not executed any
- * more. means_elsewhere may be NULL. */
-bool section_writes_but(const struct image *image, const struct refset *refs, const struct code_map *code,
-                        uint32_t section, const struct write_exception *exceptions, size_t exception_count,
-                        means_elsewhere_fn *means_elsewhere, const void *context, struct arena *arena,
-                        enum write_answer *answer, struct finding *why, const char **summary);
+struct write_question {
+    const struct image *image;
+    const struct refset *refs;
+    const struct code_map *code;
+    uint32_t section;                         /* its index */
+    const struct write_exception *exceptions; /* what leaves the section */
+    size_t exception_count;
+    means_elsewhere_fn *means_elsewhere; /* or NULL: nothing does */
+    const void *context;                 /* for means_elsewhere */
+};
+
+/* Judges the section, but for what leaves it. Considers: loader-written tables (IAT, thunk arrays outside it,
+ * delay IAT, guard slots, cookie, TLS index...), decoded stores, addresses of the section taken by code or
+ * by relocated pointers that are not code targets, image-base-relative displacements into it, and every
+ * byte position of the executable sections that could encode a direct reference into it (docs/DESIGN.md,
+ * section 5), whether decoded or not. On WRITES_FOUND *why holds the first counter-example as a finding of
+ * HVCI9021 with place and cure. On WRITES_NONE and WRITES_CONSTANTS *summary says what was examined, with
+ * counts. False only when memory ran out. */
+bool section_writes(const struct write_question *question, struct arena *arena, enum write_answer *answer,
+                    struct finding *why, const char **summary);
 
 #endif

@@ -152,29 +152,3 @@ bool pdb_symbols_read(const struct pdb *pdb, struct arena *arena, struct pdb_sym
         qsort(symbols->items, symbols->count, sizeof *symbols->items, compare);
     return true;
 }
-
-const struct pdb_symbol *pdb_symbol_at(const struct pdb_symbols *symbols, uint32_t rva, bool functions_only)
-{
-    size_t low = 0, high = symbols->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (symbols->items[middle].rva <= rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (low > 0 && functions_only && !symbols->items[low - 1].is_function)
-        low--;
-    if (low == 0)
-        return NULL;
-    uint32_t found_rva = symbols->items[low - 1].rva, nbytes = 0;
-    const struct pdb_symbol *first = NULL;
-    for (size_t i = low; i > 0 && symbols->items[i - 1].rva == found_rva; i--) {
-        const struct pdb_symbol *symbol = &symbols->items[i - 1];
-        if (functions_only && !symbol->is_function)
-            continue;
-        first = symbol;
-        nbytes = symbol->nbytes > nbytes ? symbol->nbytes : nbytes;
-    }
-    return nbytes != 0 && rva - found_rva >= nbytes ? NULL : first;
-}

@@ -27,8 +27,4 @@ struct pdb_symbols {
 bool pdb_symbols_read(const struct pdb *pdb, struct arena *arena, struct pdb_symbols *symbols,
                       struct finding *error);
 
-/* The last symbol at or before rva; with `functions_only` the last function. Of several at one RVA the first.
- * NULL: none, or rva lies behind the end of a function whose size is known. */
-const struct pdb_symbol *pdb_symbol_at(const struct pdb_symbols *symbols, uint32_t rva, bool functions_only);
-
 #endif

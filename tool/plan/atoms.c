@@ -133,8 +133,13 @@ static bool judge_both(struct rewrite *rewrite, struct atom *atom)
         return false;
     for (size_t i = 0; i < rewrite->slot_count; i++)
         exceptions[i] = (struct write_exception){rewrite->slots[i].rva, rewrite->slots[i].nbytes};
-    if (!section_writes_but(rewrite->image, rewrite->refs, rewrite->code, atom->section, exceptions,
-                            rewrite->slot_count, NULL, NULL, rewrite->arena, &answer, &why, &summary))
+    struct write_question question = {.image = rewrite->image,
+                                      .refs = rewrite->refs,
+                                      .code = rewrite->code,
+                                      .section = atom->section,
+                                      .exceptions = exceptions,
+                                      .exception_count = rewrite->slot_count};
+    if (!section_writes(&question, rewrite->arena, &answer, &why, &summary))
         return false;
     if (answer == WRITES_FOUND) {
         if ((rewrite->image->sections[atom->section].characteristics & SCN_MEM_DISCARDABLE) ||

@@ -225,8 +225,3 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
             .proof = "It is computed from the new bytes and computed again by the verifier.",
         });
 }
-
-uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva)
-{
-    return plan->layout ? layout_map_rva(plan->layout, old_rva) : old_rva;
-}

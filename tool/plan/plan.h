@@ -80,7 +80,4 @@ bool plan_make(const struct image *image, const struct refset *refs, const struc
                const struct finding_list *findings, const struct plan_options *options, struct arena *arena,
                struct plan *plan);
 
-/* Old RVA to new RVA of the byte there. */
-uint32_t plan_map_rva(const struct plan *plan, uint32_t old_rva);
-
 #endif

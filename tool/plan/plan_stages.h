@@ -35,7 +35,7 @@ bool plan_layout(struct plan_context *context);
 /* Does anything write the section that `finding` names, as it is? */
 bool plan_is_written(struct plan_context *context, const struct finding *finding, bool *is_written);
 
-/* split_writes.c: section_writes_but() for what stays of the section in the layout (NULL: all of it). */
+/* split_writes.c: section_writes() for what stays of the section in the layout (NULL: all of it). */
 bool split_writes_ask(const struct plan_context *context, const struct layout *layout, uint32_t section,
                       enum write_answer *answer, struct finding *why, const char **summary);
 

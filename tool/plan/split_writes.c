@@ -37,9 +37,15 @@ bool split_writes_ask(const struct plan_context *context, const struct layout *l
     for (size_t i = 0; layout && i < layout->piece_count; i++)
         if (leaves(layout, &layout->pieces[i]))
             leaving[count++] = (struct write_exception){layout->pieces[i].old_rva, layout->pieces[i].nbytes};
-    return section_writes_but(context->image, context->refs, context->code, section, leaving, count,
-                              layout && layout->targets ? means_elsewhere : NULL, &split, context->arena,
-                              answer, why, summary);
+    struct write_question question = {.image = context->image,
+                                      .refs = context->refs,
+                                      .code = context->code,
+                                      .section = section,
+                                      .exceptions = leaving,
+                                      .exception_count = count,
+                                      .means_elsewhere = layout && layout->targets ? means_elsewhere : NULL,
+                                      .context = &split};
+    return section_writes(&question, context->arena, answer, why, summary);
 }
 
 bool split_writes_judge(struct rewrite *rewrite)

@@ -9,7 +9,8 @@
 
 #include <inttypes.h>
 
-size_t straddle_first_field(const struct straddle_repair *repair, uint32_t rva, unsigned field_nbytes)
+/* The first of the fields that ends behind rva; repair->applied_count when none does. */
+static size_t first_field(const struct straddle_repair *repair, uint32_t rva, unsigned field_nbytes)
 {
     size_t low = 0, high = repair->applied_count;
     while (low < high) {
@@ -27,7 +28,7 @@ static bool check_range(struct straddle_plan *plan, uint32_t rva, uint32_t nbyte
 {
     const struct straddle_repair *repair = plan->repair;
     unsigned field_nbytes = image_pointer_nbytes(plan->rewrite->image);
-    size_t i = straddle_first_field(repair, rva, field_nbytes);
+    size_t i = first_field(repair, rva, field_nbytes);
     if (i == repair->applied_count || !ranges_overlap(repair->applied_rvas[i], field_nbytes, rva, nbytes))
         return true;
     return rewrite_refuse(plan->rewrite, repair->applied_rvas[i], NO_FILE_OFFSET,

@@ -63,7 +63,4 @@ uint32_t straddle_end_rva(const struct layout *layout);
 uint32_t straddle_append_section(struct layout *layout, const char *name, uint32_t nbytes,
                                  uint32_t characteristics);
 
-/* The first of the fields that ends behind rva; repair->applied_count when none does. */
-size_t straddle_first_field(const struct straddle_repair *repair, uint32_t rva, unsigned field_nbytes);
-
 #endif

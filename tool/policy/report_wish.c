@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-const struct report_format_name report_format_names[REPORT_FORMAT_COUNT] = {
+/* The words of --format and of the ends of paths. */
+static const struct {
+    const char *name;                  /* "sarif" */
+    const char *suffix, *other_suffix; /* ".sarif"; the other may be NULL */
+} format_names[REPORT_FORMAT_COUNT] = {
     [REPORT_TEXT] = {"text", ".txt", NULL},
     [REPORT_JSON] = {"json", ".json", NULL},
     [REPORT_SARIF] = {"sarif", ".sarif", ".sarif.json"},
@@ -17,7 +21,7 @@ const struct report_format_name report_format_names[REPORT_FORMAT_COUNT] = {
 enum report_format report_format_named(const char *name)
 {
     size_t format = 0;
-    while (format < REPORT_FORMAT_COUNT && strcmp(report_format_names[format].name, name) != 0)
+    while (format < REPORT_FORMAT_COUNT && strcmp(format_names[format].name, name) != 0)
         format++;
     return (enum report_format)format;
 }
@@ -41,7 +45,7 @@ enum report_format report_format_of_path(const char *path, bool *is_gzip)
     if (*is_gzip)
         nbytes -= strlen(REPORT_GZIP_SUFFIX);
     for (size_t i = 0; i < REPORT_FORMAT_COUNT; i++) {
-        const char *const suffixes[] = {report_format_names[i].suffix, report_format_names[i].other_suffix};
+        const char *const suffixes[] = {format_names[i].suffix, format_names[i].other_suffix};
         for (size_t k = 0; k < 2; k++)
             if (ends_with(path, nbytes, suffixes[k]) && strlen(suffixes[k]) > longest) {
                 longest = strlen(suffixes[k]); /* .sarif.json is no .json */

@@ -30,13 +30,6 @@ struct report_settings {
     bool with_passes;        /* SARIF: also rules that an image passes, and those that do not apply */
 };
 
-/* The words of --format and of the ends of paths. */
-struct report_format_name {
-    const char *name;                  /* "sarif" */
-    const char *suffix, *other_suffix; /* ".sarif"; the other may be NULL */
-};
-extern const struct report_format_name report_format_names[REPORT_FORMAT_COUNT];
-
 #define REPORT_GZIP_SUFFIX ".gz"
 #define REPORT_SUFFIXES ".txt, .json, .sarif or .html, and .gz behind it"
 

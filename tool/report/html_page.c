@@ -16,13 +16,20 @@ static bool read_length(const char *digits, size_t *value)
     return true;
 }
 
-bool html_fragment_next(const char *fragments, size_t nbytes, size_t *at, struct html_fragment *fragment)
+struct fragment {
+    enum html_group group;
+    const char *path, *cells, *details;
+    size_t path_nbytes, cells_nbytes, details_nbytes;
+};
+
+/* Reads the fragment at *at and goes on behind it; false at the end, and when what is there is none. */
+static bool next_fragment(const char *fragments, size_t nbytes, size_t *at, struct fragment *fragment)
 {
     if (*at >= nbytes || nbytes - *at < HTML_FRAGMENT_HEAD_NBYTES)
         return false;
     const char *head = fragments + *at;
     size_t left = nbytes - *at - HTML_FRAGMENT_HEAD_NBYTES;
-    *fragment = (struct html_fragment){.group = (enum html_group)(head[0] - '0')};
+    *fragment = (struct fragment){.group = (enum html_group)(head[0] - '0')};
     if (head[0] < '0' || head[0] >= '0' + HTML_GROUP_COUNT ||
         !read_length(head + 1, &fragment->path_nbytes) || !read_length(head + 9, &fragment->cells_nbytes) ||
         !read_length(head + 17, &fragment->details_nbytes) || fragment->path_nbytes > left ||
@@ -49,8 +56,8 @@ struct page {
 static bool divide(struct page *page)
 {
     size_t count = 0, at = 0, room = page->most_details_nbytes;
-    struct html_fragment fragment;
-    while (html_fragment_next(page->fragments, page->nbytes, &at, &fragment)) {
+    struct fragment fragment;
+    while (next_fragment(page->fragments, page->nbytes, &at, &fragment)) {
         page->counts[fragment.group]++;
         count++;
     }
@@ -59,7 +66,7 @@ static bool divide(struct page *page)
         return false;
     for (unsigned group = 0; group < HTML_CLEAN; group++) {
         at = 0;
-        for (size_t i = 0; html_fragment_next(page->fragments, page->nbytes, &at, &fragment); i++) {
+        for (size_t i = 0; next_fragment(page->fragments, page->nbytes, &at, &fragment); i++) {
             if (fragment.group != group || fragment.details_nbytes > room)
                 continue;
             page->has_details[i] = true;
@@ -69,7 +76,7 @@ static bool divide(struct page *page)
     return true;
 }
 
-static void add_row(struct page *page, size_t number, const struct html_fragment *fragment)
+static void add_row(struct page *page, size_t number, const struct fragment *fragment)
 {
     struct text *text = page->text;
     text_addz(text, "<tr><td>");
@@ -86,7 +93,7 @@ static void add_table(struct page *page, enum html_group group)
     static const char *const headings[HTML_GROUP_COUNT] = {"Images that need attention", "Repaired images",
                                                            "Images with remarks", "Clean images"};
     struct text *text = page->text;
-    struct html_fragment fragment;
+    struct fragment fragment;
     size_t at = 0;
     if (page->counts[group] == 0)
         return;
@@ -98,7 +105,7 @@ static void add_table(struct page *page, enum html_group group)
                 "<th>Result</th><th>Kind</th>%s</tr></thead><tbody>\n",
                 headings[group], group == HTML_CLEAN ? " clean" : "",
                 group == HTML_CLEAN ? "" : "<th>Findings</th><th>Codes</th>");
-    for (size_t i = 0; html_fragment_next(page->fragments, page->nbytes, &at, &fragment); i++)
+    for (size_t i = 0; next_fragment(page->fragments, page->nbytes, &at, &fragment); i++)
         if (fragment.group == group)
             add_row(page, i, &fragment);
     text_addz(text, "</tbody></table></div>\n");
@@ -107,8 +114,8 @@ static void add_table(struct page *page, enum html_group group)
 static void say_what_is_left_out(struct page *page)
 {
     size_t left_out_count = 0, at = 0;
-    struct html_fragment fragment;
-    for (size_t i = 0; html_fragment_next(page->fragments, page->nbytes, &at, &fragment); i++)
+    struct fragment fragment;
+    for (size_t i = 0; next_fragment(page->fragments, page->nbytes, &at, &fragment); i++)
         left_out_count += fragment.group != HTML_CLEAN && !page->has_details[i];
     if (left_out_count == 0)
         return;
@@ -124,9 +131,9 @@ static void add_images(struct page *page)
 {
     struct text *text = page->text;
     for (unsigned group = 0; group < HTML_CLEAN; group++) {
-        struct html_fragment fragment;
+        struct fragment fragment;
         size_t at = 0;
-        for (size_t i = 0; html_fragment_next(page->fragments, page->nbytes, &at, &fragment); i++) {
+        for (size_t i = 0; next_fragment(page->fragments, page->nbytes, &at, &fragment); i++) {
             if (fragment.group != group || !page->has_details[i])
                 continue;
             text_printf(text, "<section class=\"image\" id=\"image-%zu\"><h2>", i + 1);

@@ -18,15 +18,6 @@ enum html_group {
  * parts: the path, the other cells of its row in the table, and the details. */
 enum { HTML_FRAGMENT_HEAD_NBYTES = 1 + 3 * 8 };
 
-struct html_fragment {
-    enum html_group group;
-    const char *path, *cells, *details;
-    size_t path_nbytes, cells_nbytes, details_nbytes;
-};
-
-/* Reads the fragment at *at and goes on behind it; false at the end, and when what is there is none. */
-bool html_fragment_next(const char *fragments, size_t nbytes, size_t *at, struct html_fragment *fragment);
-
 /* What stands in <style>, line by line; NULL behind the last. */
 extern const char *const html_style[];
 

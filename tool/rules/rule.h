@@ -79,7 +79,7 @@ bool rule_is_cured_by_stubs(unsigned code);
 bool rule_is_repaired_on_request(const struct rule *rule);
 
 /* The level of a layout finding for this image: as given for kernel images, LEVEL_NOTE for user-mode and
- * firmware images (memory integrity judges kernel images only; DESIGN section 4). */
+ * firmware images (memory integrity judges kernel images only; docs/DESIGN.md, section 4). */
 enum finding_level rule_level(const struct image *image, enum finding_level kernel_level);
 
 /* A sentence that is true for this image on why Windows minds: `memory_integrity` for kernel images of
