@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_layout.sh [OBJECTS] - the two rules that keep the parts of tool/ apart, and three that keep it a library.
+# check_layout.sh [OBJECTS] - the rule that keeps the verifier apart from what it judges, and three that keep all
+# but tool/cli a library.
 #   1. tool/verify includes only base/, itself, the C library and the decoder, and its objects need no symbol of
 #      any other part of the tool.
 #   2. Outside tool/cli nothing prints or ends the process.
