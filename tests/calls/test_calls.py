@@ -184,8 +184,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 
 class Listing(unittest.TestCase):
     def test_names_are_those_of_the_import_libraries(self):
-        """The table of tool/calls/import_stack.c against the decorated names of mingw-w64."""
-        text = (SOURCE.parents[2] / "tool" / "calls" / "import_stack.c").read_text("utf-8")
+        """The rows of tool/calls/import_stack_rows.inc against the decorated names of mingw-w64."""
+        text = (SOURCE.parents[2] / "tool" / "calls" / "import_stack_rows.inc").read_text("utf-8")
         rows = dict((name, int(nbytes)) for name, nbytes in re.findall(r'\{"(\w+)", (\d+),', text))
         self.assertGreater(len(rows), 3000)
         for library in ("ntoskrnl", "hal", "ndis"):

@@ -2,6 +2,7 @@
 #include "calls/call_list.h"
 
 #include "calls/argument_words.h"
+#include "calls/import_stack.h"
 
 #include <stdlib.h>
 

@@ -3,6 +3,8 @@
  * Must not: judge values. */
 #include "calls/calls_internal.h"
 
+#include "calls/import_stack.h"
+
 /* Does the reference name an RVA that something is done with, or that is known elsewhere? */
 static bool is_counted(const struct ref *ref)
 {

@@ -4,6 +4,7 @@
 #include "calls/integrity.h"
 
 #include "calls/calls_internal.h"
+#include "calls/import_stack.h"
 
 #include <string.h>
 

@@ -62,13 +62,4 @@ enum api_meaning kernel_api_meaning(const struct kernel_api *api, uint64_t known
 /* "NonPagedPool", "PAGE_EXECUTE_READWRITE", ...: the value in the words of the headers. */
 const char *kernel_api_value_words(const struct kernel_api *api, uint64_t value, struct arena *arena);
 
-/* How many bytes of arguments a function takes off the stack on x86; -1: not known. */
-int import_stack_nbytes(const char *name);
-
-/* How many words of arguments it has on x86, those in registers included; -1: not known. */
-int import_argument_count(const char *name);
-
-/* On x86 its first two arguments are in registers. */
-bool import_is_fastcall(const char *name);
-
 #endif

@@ -20,19 +20,7 @@ static bool has_level(const struct policy_rule *rule)
 
 static enum finding_level level_of(const struct policy_demand *demand, const struct policy_rule *rule)
 {
-    switch (rule->level) {
-    case RULE_LEVEL_OFF:
-        return LEVEL_OFF;
-    case RULE_LEVEL_NOTE:
-        return LEVEL_NOTE;
-    case RULE_LEVEL_WARNING:
-        return LEVEL_WARNING;
-    case RULE_LEVEL_ERROR:
-        return LEVEL_ERROR;
-    case RULE_LEVEL_DEFAULT:
-        break;
-    }
-    return demand->value == DEMAND_ANY ? LEVEL_OFF : LEVEL_ERROR;
+    return rule_level_or(rule->level, demand->value == DEMAND_ANY ? LEVEL_OFF : LEVEL_ERROR);
 }
 
 void policy_demands(const struct policy *policy, struct demands *demands)

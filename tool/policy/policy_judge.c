@@ -20,7 +20,7 @@ bool policy_lets_enforce_repair(const struct policy *policy, enum finding_code c
     return !rule || rule->repair == REPAIR_BY_ENFORCE;
 }
 
-static enum finding_level level_named(enum rule_level level, enum finding_level otherwise)
+enum finding_level rule_level_or(enum rule_level level, enum finding_level otherwise)
 {
     switch (level) {
     case RULE_LEVEL_OFF:
@@ -42,12 +42,12 @@ static enum finding_level level_named(enum rule_level level, enum finding_level 
 static enum finding_level level_of(const struct policy_rule *rule, const struct image *image,
                                    const struct finding *finding)
 {
-    enum finding_level level = level_named(rule->level, finding->level);
+    enum finding_level level = rule_level_or(rule->level, finding->level);
     enum rule_level own =
         finding->certainty == FINDING_PROVED ? RULE_LEVEL_DEFAULT : rule->unproved[finding->certainty].level;
     if (finding->certainty != FINDING_PROVED && level > finding->level)
         level = finding->level;
-    level = level_named(own, level);
+    level = rule_level_or(own, level);
     return rule->level == RULE_LEVEL_DEFAULT && own == RULE_LEVEL_DEFAULT ? level : rule_level(image, level);
 }
 

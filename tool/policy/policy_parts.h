@@ -117,4 +117,7 @@ const char *policy_preset_text(const char *name);
 /* What a preset that there is stands for, in a few words. */
 const char *policy_preset_about(const char *name);
 
+/* policy_judge.c: the level of findings that a policy gives a rule; `otherwise` where it gives none. */
+enum finding_level rule_level_or(enum rule_level level, enum finding_level otherwise);
+
 #endif
