@@ -78,7 +78,7 @@ static bool accept_written(void *context, struct span written)
 }
 
 enum file_write_result pipeline_accept(struct outcome *outcome, const struct pipeline_options *options,
-                                       struct file_replacement *replacement, struct finding *error)
+                                       const struct file_replacement *target, struct finding *error)
 {
     struct acceptance acceptance = {.outcome = outcome, .options = options};
     struct span emitted = {outcome->output.bytes, outcome->output.nbytes};
@@ -94,9 +94,10 @@ enum file_write_result pipeline_accept(struct outcome *outcome, const struct pip
     }
     if (options->dry_run || options->in_memory)
         return FILE_WRITTEN;
-    replacement->bytes = emitted; /* what is written is compared with it */
-    replacement->accept = accept_written;
-    replacement->stop = options->stop;
-    replacement->context = &acceptance;
-    return file_replace(replacement, &outcome->arena, error);
+    struct file_replacement replacement = *target;
+    replacement.bytes = emitted; /* what is written is compared with it */
+    replacement.accept = accept_written;
+    replacement.stop = options->stop;
+    replacement.context = &acceptance;
+    return file_replace(&replacement, &outcome->arena, error);
 }

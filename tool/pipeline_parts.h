@@ -56,11 +56,11 @@ bool pipeline_leave_undo(struct outcome *outcome, const struct pipeline_options 
 /* The image was not replaced after all: what had that name is there again, or nothing. */
 void pipeline_take_undo_back(struct outcome *outcome);
 
-/* pipeline_accept.c: has outcome->output proved, sealed and written as `replacement` names it; with dry_run
+/* pipeline_accept.c: has outcome->output proved, sealed and written to `target`; with dry_run
  * or in_memory only proved. FILE_NOT_ACCEPTED: the outcome's verdict, `undo` or `pdb` say why, or it was
  * given up. FILE_WRITE_FAILED: *error. */
 enum file_write_result pipeline_accept(struct outcome *outcome, const struct pipeline_options *options,
-                                       struct file_replacement *replacement, struct finding *error);
+                                       const struct file_replacement *target, struct finding *error);
 
 /* Stages plan to verify. The outcome says all. */
 bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *options);

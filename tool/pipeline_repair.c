@@ -83,14 +83,15 @@ static bool make_plan(struct outcome *outcome, const struct pipeline_options *op
 
 /* The image stays as it is; where another file was asked for, that is the same. */
 static bool end_without_change(struct outcome *outcome, const struct pipeline_options *options,
-                               struct file_replacement *replacement)
+                               const struct file_replacement *target)
 {
+    struct file_replacement replacement = *target;
     struct finding error;
     enum outcome_status status = outcome->findings.count != 0 ? STATUS_FINDINGS : STATUS_CLEAN;
     bool has_errors = finding_worst(&outcome->findings) == LEVEL_ERROR;
     if (options->output_path && !options->dry_run && !options->in_memory && !has_errors) {
-        replacement->bytes = outcome->file.bytes;
-        if (file_replace(replacement, &outcome->arena, &error) != FILE_WRITTEN)
+        replacement.bytes = outcome->file.bytes;
+        if (file_replace(&replacement, &outcome->arena, &error) != FILE_WRITTEN)
             return outcome_end_with_problem(outcome, &error, STATUS_ERROR, EXIT_WRITE);
         outcome->wrote = true;
     }
@@ -116,7 +117,7 @@ static bool may_try_again(struct outcome *outcome, const struct pipeline_options
 /* Makes and writes what is planned, one layout after the other until one is proved. False when the image has
  * ended, or *again: one import's stub could not be proved; without it the rest may be. */
 static bool write_first_proved(struct outcome *outcome, const struct pipeline_options *options,
-                               const struct plan_options *plan_options, struct file_replacement *replacement,
+                               const struct plan_options *plan_options, const struct file_replacement *target,
                                bool *again)
 {
     struct tried_layouts tried = {.count = 0};
@@ -133,7 +134,7 @@ static bool write_first_proved(struct outcome *outcome, const struct pipeline_op
         if (!pipeline_pdb_renew(outcome, options))
             return outcome_end_with_pdb_error(outcome);
         /* The new bytes are final; what follows can only accept or refuse them. */
-        enum file_write_result result = pipeline_accept(outcome, options, replacement, &error);
+        enum file_write_result result = pipeline_accept(outcome, options, target, &error);
         if (result == FILE_WRITTEN)
             return true;
         pipeline_pdb_take_back(outcome);
@@ -171,7 +172,7 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         outcome->remark = outcome->plan.remark;
     /* From here on every change is decided. */
 
-    struct file_replacement replacement = {
+    const struct file_replacement target = {
         .path = options->output_path ? options->output_path : outcome->path,
         .mode = outcome->file.mode,
         .expected = replaces_input(outcome, options) ? &outcome->file.state : NULL};
@@ -181,12 +182,12 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         return outcome_end(outcome, STATUS_REFUSED, EXIT_FINDINGS);
     }
     if (outcome->plan.verdict == PLAN_NO_CHANGE)
-        return end_without_change(outcome, options, &replacement);
+        return end_without_change(outcome, options, &target);
 
     bool is_first = outcome->nx_given_up.count == 0;
     if (is_first && !pipeline_pdb_find(outcome, options))
         return false;
-    if (!write_first_proved(outcome, options, &plan_options, &replacement, again))
+    if (!write_first_proved(outcome, options, &plan_options, &target, again))
         return false;
     /* From here on the proved bytes are written, or would be. */
 

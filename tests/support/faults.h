@@ -21,8 +21,20 @@
     X(fsync)                                                                                                 \
     X(fchmod)                                                                                                \
     X(rename)                                                                                                \
-    X(unlink) X(realpath) X(opendir) X(readdir) X(fopen) X(print) X(thread) X(linkat) X(access) X(fchown)    \
-        X(mkdir) X(rmdir) X(chmod) X(utimensat)
+    X(unlink)                                                                                                \
+    X(realpath)                                                                                              \
+    X(opendir)                                                                                               \
+    X(readdir)                                                                                               \
+    X(fopen)                                                                                                 \
+    X(print)                                                                                                 \
+    X(thread)                                                                                                \
+    X(linkat)                                                                                                \
+    X(access)                                                                                                \
+    X(fchown)                                                                                                \
+    X(mkdir)                                                                                                 \
+    X(rmdir)                                                                                                 \
+    X(chmod)                                                                                                 \
+    X(utimensat)
 
 enum fault_name {
 #define X(name) FAULT_##name,

@@ -1,5 +1,5 @@
-/* stand_in_linker.exe - stands in for a linker: writes its command line, as it got it, to seen.utf16, copies the file
- * `from` to the name in name.txt (UTF-16), and ends with the number behind /end:. */
+/* stand_in_linker.exe - stands in for a linker: writes its command line, as it got it, to seen.utf16, copies
+ * the file `from` to the name in name.txt (UTF-16), and ends with the number behind /end:. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
