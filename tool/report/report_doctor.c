@@ -155,7 +155,7 @@ static void add_steps(struct text *text, const struct doctor_steps *steps)
 void report_text_doctor(struct text *text, const struct doctor *doctor, const struct doctor_steps *steps,
                         enum code_integrity integrity, const struct report_style *style)
 {
-    size_t start_nbytes = text->nbytes, line_start = text->nbytes;
+    size_t start_nbytes = text->nbytes, line_start = start_nbytes;
     (void)style;
     safe_add_path(text, doctor->path);
     text_printf(text, ": %s", doctor_kind_words(doctor->kind));

@@ -24,7 +24,7 @@ static void add_facts(struct text *text, const char *label, const struct undo_fa
 
 void report_text_undo(struct text *text, const char *path, const struct undo_file *file, size_t file_nbytes)
 {
-    size_t start_nbytes = text->nbytes, line_start = text->nbytes;
+    size_t start_nbytes = text->nbytes, line_start = start_nbytes;
     safe_add_path(text, path);
     text_addz(text, ": undo file of ");
     layout_count(text, file->record_count, "repair", "repairs");
