@@ -13,13 +13,10 @@ import subprocess
 import tempfile
 import unittest
 
-import jsonschema
-
-from support import images, matrix, tool
+from support import images, matrix, schema, tool
 
 SOURCE = pathlib.Path(__file__).resolve().parent / "sites.c"
 FIGHTS = SOURCE.parent / "fights.c"
-SCHEMA = json.loads((SOURCE.parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 LEVELS = ("-O0", "-O1", "-O2", "-Os")
 MACHINES = {"x64": ("x86_64", "DriverEntry", "libntoskrnl.a"), "x86": ("i686", "DriverEntry@8", "libntoskrnl.a")}
 COMMON = ["-ffreestanding", "-Wno-multichar", "-Wno-four-char-constants", "-w"]
@@ -133,7 +130,7 @@ class Fights(unittest.TestCase):
             for level in LEVELS:
                 path = compile_one(machine, level, self.folder, FIGHTS)
                 report = json.loads(tool.run("show", "--calls", "--format", "json", path).stdout)
-                jsonschema.validate(report, SCHEMA)
+                schema.validate(report)
                 found = {}
                 for place in report["images"][0]["integrity"]:
                     self.assertIsNotNone(place["function_name"], place)
@@ -200,7 +197,7 @@ class Listing(unittest.TestCase):
         paths = [fixture.path for fixture in matrix.read()][::12] + images.listed()[:12]
         done = tool.run("show", "--calls", "--format", "json", *paths)
         report = json.loads(done.stdout)
-        jsonschema.validate(report, SCHEMA)
+        schema.validate(report)
         listed = 0
         for image in report["images"]:
             places = [call["rva"] for call in image.get("calls", [])]

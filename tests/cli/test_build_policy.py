@@ -5,7 +5,6 @@ load configuration and the debug directory with llvm-readobj, signatures with os
 """
 
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -15,13 +14,11 @@ import subprocess
 import tempfile
 import unittest
 
-import jsonschema
 import pefile
 
-from support import tool
+from support import schema, tool
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
 SOURCE = """
 __declspec(dllimport) unsigned long DbgPrint(const char *, ...);
 static int counter;
@@ -111,7 +108,7 @@ class Found(Drivers):
     def test_every_rule_answers_and_agrees_with_other_readers(self):
         code, images = tool.report("check", "--all-rules", *self.paths.values())
         self.assertEqual(code, 0)  # notes
-        jsonschema.validate({"images": images}, SCHEMA)
+        schema.validate({"images": images})
         by_name = {os.path.basename(re.split(r"[/\\]", image["path"])[-1])[:-4]: image for image in images}
         for name, (_, changes) in LINKED.items():
             failing = BARE | {code for code in changes if code[0] != "-"}

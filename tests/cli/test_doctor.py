@@ -14,12 +14,9 @@ import tempfile
 import unittest
 import zipfile
 
-import jsonschema
-
-from support import images, packages, tool
+from support import images, packages, schema, tool
 from support.packages import content as fixture
 
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 INF = """[Version]
 Signature="$WINDOWS NT$"
 Class=System
@@ -61,7 +58,7 @@ class Doctor(unittest.TestCase):
         done = tool.run("doctor", "--format", "json", name, cwd=self.folder, alone=True)
         self.assertEqual(done.returncode, code)
         page = json.loads(done.stdout)
-        jsonschema.validate(page, SCHEMA)
+        schema.validate(page)
         self.assertEqual(self.content(), before, "it has written something")
         page = page["doctor"]
         for line in text.splitlines():
@@ -316,7 +313,7 @@ class Doctor(unittest.TestCase):
             self.assertIn(b" : error HVCI90", done.stdout)
             done = tool.run("doctor", "--format", "json", name.split("/")[0], cwd=self.folder, alone=True)
             page = json.loads(done.stdout)
-            jsonschema.validate(page, SCHEMA)
+            schema.validate(page)
             self.assertEqual((done.returncode, page["doctor"]["problem"]["code"][:6]), (3, "HVCI90"))
         self.assertEqual(tool.run("doctor").returncode, 2)
         self.assertEqual(tool.run("doctor", "a", "b").returncode, 2)

@@ -5,17 +5,13 @@ That an image is right again is llvm-readobj's word (support/readobj.py), that i
 
 import json
 import os
-import pathlib
 import shutil
 import stat
 import tempfile
 import unittest
 
-import jsonschema
+from support import images, matrix, msbuild, readobj, schema, tool
 
-from support import images, matrix, msbuild, readobj, tool
-
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 REPAIRED, CLEAN, REFUSED, USER = "all_defects_x64", "clean_x64", "counters_wx_page_refuse_x86", "user_wx_text_x64"
 WAIVER = """[waiver "w"]
 image = wx_page*.sys
@@ -53,7 +49,7 @@ class Enforce(unittest.TestCase):
         """(exit code, {path: what became of it}, standard error)"""
         done = tool.run("enforce", "--policy", policy, "--format", "json", *words, alone=alone)
         report = tool.parse(done.stdout)
-        jsonschema.Draft202012Validator(SCHEMA).validate({"images": report})
+        schema.validate({"images": report})
         return done.returncode, {image["path"]: image["enforced"]["result"] for image in report}, report
 
     def names(self):

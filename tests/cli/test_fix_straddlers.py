@@ -5,18 +5,15 @@ When: for targets before 1703, or when it is asked for by name. The map is judge
 
 import json
 import os
-import pathlib
 import shutil
 import struct
 import tempfile
 import unittest
 
-import jsonschema
 import pefile
 
-from support import matrix, tool
+from support import matrix, schema, tool
 
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "map.schema.json").read_text("utf-8"))
 RULE = "HVCI2101"
 REFUSED = {
     "straddle_constants_refuse": "is read-only",
@@ -56,7 +53,6 @@ class FixStraddlers(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        jsonschema.Draft202012Validator.check_schema(SCHEMA)
         cls.fixtures = [f for f in matrix.read() if "straddle" in f.name and f.machine in ("x64", "x86")]
 
     def setUp(self):
@@ -69,7 +65,7 @@ class FixStraddlers(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout.decode())
         with open(self.map, encoding="utf-8") as file:
             moved = json.load(file)
-        jsonschema.validate(moved, SCHEMA)
+        schema.validate_map(moved)
         return Reader(fixture.path), Reader(self.new), moved
 
     def page_aligned(self):

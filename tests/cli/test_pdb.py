@@ -13,11 +13,7 @@ import tempfile
 import unittest
 import zipfile
 
-import jsonschema
-
-from support import pdb, tool
-
-MAP_SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "map.schema.json").read_text("utf-8"))
+from support import pdb, schema, tool
 
 MOVED = ["all_defects_x64", "all_defects_x86", "low_align_x64", "low_align_x86", "iat_in_text_x64", "iat_in_text_x86",
          "rich_low_80_all_defects_x64", "rich_low_80_all_defects_x86"]
@@ -152,7 +148,7 @@ class Written(Pdbs):
                 json_map, linker_map = self.folder / "map.json", self.folder / "new.map"
                 _, new = self.fix(image, "--map", json_map, "--linker-map", linker_map)
                 content = json.loads(json_map.read_bytes())
-                jsonschema.validate(content, MAP_SCHEMA)
+                schema.validate_map(content)
                 named = {(each["name"], each["old_rva"]): each["new_rva"] for each in content["names"]}
                 self.assertEqual(len(named), len(content["names"]), "a name stands there twice")
                 new_names = pdb.Pdb(new.with_suffix(".pdb")).publics()

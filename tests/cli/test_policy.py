@@ -11,13 +11,10 @@ import shutil
 import tempfile
 import unittest
 
-import jsonschema
-
-from support import images, matrix, msbuild, tool
+from support import images, matrix, msbuild, schema, tool
 
 TODAY = {"SOURCE_DATE_EPOCH": str(20779 * 86400 + 3600)}  # 2026-11-22, one o'clock in the morning
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((SOURCE / "docs" / "report.schema.json").read_text("utf-8"))
 PRESETS = ("windows-11", "windows-10-1507", "whcp", "audit")
 WAIVER = """[waiver "{name}"]
 image = {image}
@@ -151,7 +148,7 @@ class Judging(Policies):
         """(exit code, {code: levels}) of one image."""
         done = self.check(policy, path, words=["--format", "json"])
         report = json.loads(done.stdout)
-        jsonschema.Draft202012Validator(SCHEMA).validate(report)
+        schema.validate(report)
         found = {}
         for finding in report["images"][0]["findings"]:
             found.setdefault(finding["code"], set()).add(finding["level"])

@@ -7,7 +7,6 @@ relocations is compared with llvm-readobj and pefile.
 
 import json
 import os
-import pathlib
 import pty
 import re
 import shutil
@@ -15,12 +14,10 @@ import subprocess
 import tempfile
 import unittest
 
-import jsonschema
 import pefile
 
-from support import images, matrix, msbuild, readobj, tool
+from support import images, matrix, msbuild, readobj, schema, tool
 
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "report.schema.json").read_text())
 PAGE = 0x1000
 MOST_VALIDATED_NBYTES = 100_000  # listings of larger images take the validator minutes
 RIGHTS = (("R", 0x40000000), ("W", readobj.WRITE), ("X", readobj.EXECUTE))
@@ -214,8 +211,7 @@ class Text(Reports):
 class Json(Reports):
     @classmethod
     def setUpClass(cls):
-        jsonschema.Draft202012Validator.check_schema(SCHEMA)
-        cls.validator = jsonschema.Draft202012Validator(SCHEMA)
+        cls.validator = schema.validator("report")
 
     def assert_valid(self, *arguments):
         output = tool.run(*arguments, "--format", "json").stdout

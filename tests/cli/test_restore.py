@@ -7,7 +7,6 @@ the tool: the fixture's own bytes.
 import hashlib
 import json
 import os
-import pathlib
 import shutil
 import struct
 import subprocess
@@ -15,15 +14,12 @@ import tempfile
 import unittest
 import zlib
 
-import jsonschema
-
-from support import images, matrix, tool
+from support import images, matrix, schema, tool
 
 UNDO = ".hvcifix-undo"
 HEAD = struct.Struct("<8sHHIII32s32sIIII32s")  # docs/UNDO.md
 NO_SOURCE = 0xFFFFFFFF
 STEPS = {"plain": 1, "checked": 7, "windows": 40}  # every byte of a side file is damaged, or some in the slower builds
-SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 
 
 def sha256(data):
@@ -106,7 +102,7 @@ class Case(unittest.TestCase):
     def restore(self, *options, code=0, path=None):
         done = tool.run("restore", "--format", "json", *options, path or self.target)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        jsonschema.validate(json.loads(done.stdout), SCHEMA)
+        schema.validate(json.loads(done.stdout))
         return json.loads(done.stdout)["restores"][0]
 
     def assert_refused(self, code, exit_code, image, undo):
@@ -419,7 +415,7 @@ class Show(Case):
         old, new = self.repaired("all_defects_x64")
         side = images.read(self.undo)
         done = tool.run("show", "--format", "json", self.undo)
-        jsonschema.validate(json.loads(done.stdout), SCHEMA)
+        schema.validate(json.loads(done.stdout))
         shown = json.loads(done.stdout)["images"][0]
         self.assertEqual((shown["path"], shown["undo"]["size"]), (self.undo, len(side)))
         record, = shown["undo"]["records"]

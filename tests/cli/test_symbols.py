@@ -14,12 +14,9 @@ import subprocess
 import tempfile
 import unittest
 
-import jsonschema
-
-from support import pdb, tool
+from support import pdb, schema, tool
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "calls" / "names.cpp"
-SCHEMA = json.loads((SOURCE.parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 MACHINES = {"x64": ("x86_64", "DriverEntry", []), "x86": ("i686", "DriverEntry@8", ["/safeseh:no"])}
 # By the pool tags of the source.
 PLAIN = {"2000": "plain", "3000": "fast", "5000": "DriverEntry", "1000": "hidden"}
@@ -47,7 +44,7 @@ class Symbols(unittest.TestCase):
     def report(self, verb, image, *options):
         done = tool.run(verb, "--format", "json", *options, image)
         found = json.loads(done.stdout)
-        jsonschema.validate(found, SCHEMA)
+        schema.validate(found)
         return done.returncode, found["images"][0]
 
     def names(self, image, symbols=None, verb="check", code=1):
