@@ -32,10 +32,6 @@ class Run:
         self.loads, self.calls = loads, calls
 
 
-def windows_path(path):
-    return "Z:" + path.replace("/", "\\")
-
-
 class TracingX64(wine.Wine):
     """Wine in a prefix of its own. Its server runs only during a run, so that all that it starts writes traces; test
     programs wait for each other."""
@@ -56,14 +52,10 @@ class TracingX64(wine.Wine):
             super().prepare()
             trace_kernel_calls(self)
 
-    def places(self, paths):
-        """Where Wine finds the files."""
-        return [str(path) for path in paths]
-
     def drive_all(self, places, times):
         with self.locked():
             try:
-                return self.call("wine", str(self.drive), str(times), *map(windows_path, places))[1]
+                return self.call("wine", str(self.drive), str(times), *map(wine.windows_path, places))[1]
             finally:
                 self.stop()
 
@@ -75,11 +67,8 @@ class TracingI386(wine_i386.Wine):
         super().prepare()
         trace_kernel_calls(self)
 
-    def places(self, paths):
-        return [self.brought(path, f"driver{number}") for number, path in enumerate(paths)]
-
     def drive_all(self, places, times):
-        return self.call("wine", self.drive, str(times), *map(windows_path, places))[1]
+        return self.call("wine", self.drive, str(times), *map(wine.windows_path, places))[1]
 
 
 def trace_kernel_calls(host):

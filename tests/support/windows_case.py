@@ -13,11 +13,7 @@ from support import wine
 BUILD = pathlib.Path(os.environ["HVCIFIX_BUILD"])
 EXE = BUILD / "hvcifix.exe"
 FIXTURES = pathlib.Path(os.environ["HVCIFIX_FIXTURES"])
-
-
-def windows_path(path):
-    """A path of this system as Wine's drive Z names it."""
-    return "Z:" + str(path).replace("/", "\\")
+windows_path = wine.windows_path
 
 
 @unittest.skipUnless(wine.is_installed(), "Wine is not installed")

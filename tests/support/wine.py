@@ -5,6 +5,7 @@ They are apart because tests that start drivers end their prefix's wineserver, a
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,8 @@ LIMIT_SECONDS = 120
 LONGEST_COMMAND = 32_000  # characters
 # The first start in a fresh prefix: the service host is not up yet. 1359: the host ended while it was asked.
 NOT_READY = ("start 1053", "start 1055", "start 1359")
+# Fixtures answer; other drivers have no such device.
+WHOLE_LOAD = re.compile(r"start 0\nopen (0\n(question \d+ .*\n)+|[1-9]\d*\n)stop 0, then stopped\ndelete 1\n")
 
 
 def is_installed():
@@ -62,20 +65,48 @@ class Prefix:
             stamp.write_text(version)
 
 
+def windows_path(path):
+    """A path of this system as Wine's drive Z names it."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
 class Wine(Prefix):
     """Starts drivers."""
+
+    DRIVERS_A_START = 12
 
     def __init__(self):
         super().__init__("wine")
         self.drive = pathlib.Path(os.environ["HVCIFIX_BUILD"]) / "fixtures" / "drive.exe"
 
+    def places(self, paths):
+        """Where Wine finds the files, whose names are all different."""
+        return [str(path) for path in paths]
+
+    def drive_all(self, places, times):
+        """What drive.exe says of drivers at these places that it loads one after the other."""
+        # The service host says on standard error that a driver called a function Wine has only a stub of
+        # (ExRaiseStatus, whose exception the fixtures catch); that reaches us when this call starts the host.
+        return self.call("wine", str(self.drive), str(times), *map(windows_path, places), errors=subprocess.DEVNULL)[1]
+
+    def load_all(self, paths, times=2):
+        """What `load` gives, for each of many drivers. Some share one start of Wine; one of which anything is heard there
+        but that it starts and stops is loaded again alone, because a driver that crashes takes others with it."""
+        loads = []
+        for first in range(0, len(paths), self.DRIVERS_A_START):
+            some = paths[first : first + self.DRIVERS_A_START]
+            texts = re.split(r"^driver \d+\n", self.drive_all(self.places(some), times), flags=re.MULTILINE)[1:]
+            heard = [text.split("load\n")[1:] for text in texts] + [[]] * (len(some) - len(texts))
+            for path, one in zip(some, heard):
+                is_whole = len(one) == times and all(WHOLE_LOAD.fullmatch(load) for load in one)
+                loads.append(one if is_whole else self.load(path, times))
+        return loads
+
     def load(self, path, times=2):
         """What happened when the driver was loaded so many times: one text for each load."""
+        place, = self.places([path])
         for _ in range(5):
-            windows_path = "Z:" + str(path).replace("/", "\\")
-            # The service host says on standard error that a driver called a function Wine has only a stub of
-            # (ExRaiseStatus, whose exception the fixtures catch); that reaches us when this call starts the host.
-            _, text = self.call("wine", str(self.drive), str(times), windows_path, errors=subprocess.DEVNULL)
+            text = self.drive_all([place], times)
             is_ready = not any(line in NOT_READY for line in text.splitlines())
             if is_ready and len(text.split("load\n")) == times + 1:
                 break  # else the services were not up, or Wine itself ended early on a busy machine

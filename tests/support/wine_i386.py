@@ -85,11 +85,9 @@ class Wine(wine.Wine):
     def stop(self):
         """Nothing is left to stop when a call has ended."""
 
-    def brought(self, path, name="driver"):
-        """The path inside of a copy of the file."""
-        target = self.work / f"{name}-{os.getpid()}.sys"
-        shutil.copy(path, target)
-        return f"{INSIDE}/{target.name}"
-
-    def load(self, path, times=2):
-        return super().load(self.brought(path), times)
+    def places(self, paths):
+        """The paths inside of copies of the files."""
+        targets = [self.work / f"driver{number}-{os.getpid()}.sys" for number in range(len(paths))]
+        for path, target in zip(paths, targets):
+            shutil.copy(path, target)
+        return [f"{INSIDE}/{target.name}" for target in targets]

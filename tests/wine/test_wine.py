@@ -36,6 +36,8 @@ class Drivers(unittest.TestCase):
         cls.wine = cls.new_wine()
         cls.wine.prepare()
         cls.loads = {}  # path of an original -> what its loads said
+        paths = [fixture.path for fixture in cls.drivers()]
+        cls.loads.update(zip(paths, cls.wine.load_all(paths)))
 
     @classmethod
     def tearDownClass(cls):
@@ -49,20 +51,22 @@ class Drivers(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="hvcifix-test-", dir=os.environ["HVCIFIX_BUILD"])
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def all_drivers(self):
-        return [f for f in matrix.read() if f.machine == self.machine and f.chain != "program"]
+    @classmethod
+    def all_drivers(cls):
+        return [f for f in matrix.read() if f.machine == cls.machine and f.chain != "program"]
 
-    def drivers(self):
-        return [f for f in self.all_drivers() if not f.not_in_wine]
+    @classmethod
+    def drivers(cls):
+        return [f for f in cls.all_drivers() if not f.not_in_wine]
 
     def load(self, path):
-        """Each original is loaded once for all tests."""
+        """Each original is loaded once for all tests, the fixtures that start some at a time."""
         if path not in self.loads:
             self.loads[path] = self.wine.load(path)
         return self.loads[path]
 
     def repair(self, path, *options):
-        out = os.path.join(self.folder, "repaired.sys")
+        out = os.path.join(self.folder, os.path.basename(path) + ".repaired.sys")
         done = tool.run("fix", path, "-o", out, *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         return out
@@ -115,25 +119,25 @@ class Drivers(unittest.TestCase):
         """Those that test_rewritten.py, which compares calls of the kernel too, does not take."""
         repaired = [f for f in self.drivers() if f.fix == "leaves" or (f.fix == "repairs" and f.chain == "sign")]
         self.assertTrue(repaired)
-        for fixture in repaired:
+        outs = [self.repair(fixture.path, "--drop-signature") for fixture in repaired]
+        for fixture, out, loads in zip(repaired, outs, self.wine.load_all(outs)):
             with self.subTest(fixture=fixture.file_name):
-                out = self.repair(fixture.path, "--drop-signature")
                 self.assertNotEqual(images.read(out), images.read(fixture.path))
-                self.assertEqual(self.wine.load(out), self.load(fixture.path))
+                self.assertEqual(loads, self.load(fixture.path))
 
     def test_repaired_real_drivers_behave_the_same(self):
         paths = images.real_drivers_of(self.machine)
         if not paths:
             self.skipTest("the package node-interception could not be had")
         self.assertEqual(len(paths), self.real_count)
-        started = 0
-        for path in paths:
+        originals = dict(zip(paths, self.wine.load_all(paths)))
+        self.assertEqual(sum(loads[0].startswith("start 0") for loads in originals.values()), len(paths))
+        # test_rewritten.py has the others
+        aligned = [path for path in paths if images.Headers(images.read(path)).is_page_aligned]
+        outs = [self.repair(path, "--drop-signature") for path in aligned]
+        for path, loads in zip(aligned, self.wine.load_all(outs)):
             with self.subTest(path=os.path.basename(path)):
-                loads = self.load(path)
-                started += loads[0].startswith("start 0")
-                if images.Headers(images.read(path)).is_page_aligned:  # test_rewritten.py has the others
-                    self.assertEqual(self.wine.load(self.repair(path, "--drop-signature")), loads)
-        self.assertEqual(started, len(paths))
+                self.assertEqual(loads, originals[path])
 
 
 if __name__ == "__main__":
