@@ -11,6 +11,7 @@ Where a reader prints places or values, not only the counts but the values are c
 """
 
 import collections
+import functools
 import json
 import os
 import re
@@ -21,12 +22,13 @@ from image_paths import image_paths
 from reader import Headers
 
 VARIANTS = ('plain',)
-IMAGES_A_RUN = 20
+IMAGES_A_RUN = 10
 WINE_STEP = 4  # Wine's images are many, and made by one tool chain: its drivers, and every fourth of the others
 LARGEST_UNWIND_NBYTES = 4 << 20  # llvm-readobj prints a hundred lines for each function
 READOBJ = 'llvm-readobj-19'
-READOBJ_OPTIONS = ['--file-headers', '--coff-basereloc', '--coff-imports', '--coff-debug-directory',
-                   '--coff-load-config', '--coff-tls-directory']
+HEADERS = ('--file-headers', '--coff-basereloc', '--coff-imports', '--coff-debug-directory', '--coff-load-config',
+           '--coff-tls-directory')
+EXPORTS, UNWIND = ('--coff-exports',), ('--unwind',)
 EXPORT_DIRECTORY, IMPORT_DIRECTORY, RESOURCE_DIRECTORY, EXCEPTION_DIRECTORY = 0, 1, 2, 3
 UNWIND_MACHINES = ('IMAGE_FILE_MACHINE_AMD64', 'IMAGE_FILE_MACHINE_ARM64', 'IMAGE_FILE_MACHINE_ARM64X')
 ABSOLUTE = 'ABSOLUTE'
@@ -49,19 +51,40 @@ OTHER_TABLES = {'32bit': (0x20, 0xA0), '64bit': (0x28, 0x100)}  # LockPrefixTabl
 
 
 def inventories(paths):
-    """Yields (path, references by source) from hvcifix show."""
+    """Yields (path, references by source) from hvcifix show, of so many paths as fit into a call."""
     program = os.environ.get('HVCIFIX', 'build/hvcifix')
-    for first in range(0, len(paths), IMAGES_A_RUN):
-        run = subprocess.run(
-            [program, 'show', '--references', '--no-code', '--format', 'json'] + paths[first:first + IMAGES_A_RUN],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
-        if run.returncode not in (0, 1):
-            raise AssertionError('%s exits with %d' % (program, run.returncode))
-        for image in json.loads(run.stdout)['images']:
-            by_source = collections.defaultdict(list)
-            for reference in image['references']:
-                by_source[reference['source']].append(reference)
-            yield image['path'], by_source
+    run = subprocess.run([program, 'show', '--references', '--no-code', '--format', 'json'] + paths,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    if run.returncode not in (0, 1):
+        raise AssertionError('%s exits with %d' % (program, run.returncode))
+    for image in json.loads(run.stdout)['images']:
+        by_source = collections.defaultdict(list)
+        for reference in image['references']:
+            by_source[reference['source']].append(reference)
+        yield image['path'], by_source
+
+
+def readobj(options, paths):
+    """{path: (exit code, text)} of llvm-readobj. Starting it takes longer than most images: one call reads many, up to
+    the first that it does not end well with. What is said of that one is what a call for it alone says."""
+    said = {}
+    while paths:
+        run = subprocess.run([READOBJ, *options, *paths], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        texts = re.split(r'^(?=File: /)', run.stdout.decode('utf-8', 'replace'), flags=re.MULTILINE)[1:]
+        if len(paths) == 1:
+            texts = [''.join(texts)]
+        elif run.returncode:
+            texts = texts[:-1]  # a file's text is whole when that of the next one has begun
+        for path, text in zip(paths, texts):
+            if len(paths) > 1 and not text.startswith('File: %s\n' % path):
+                raise AssertionError('llvm-readobj: %r instead of %s' % (text[:200], path))
+            said[path] = (run.returncode if len(paths) == 1 else 0, text)
+        if len(paths) > 1 and run.returncode:
+            said.update(readobj(options, paths[len(texts):len(texts) + 1]))
+            paths = paths[len(texts) + 1:]
+        else:
+            paths = paths[len(texts):]
+    return said
 
 
 def numbers(text, field):
@@ -71,12 +94,14 @@ def numbers(text, field):
 
 
 class Readobj:
-    """What llvm-readobj says about one image."""
+    """What llvm-readobj says about one image: `said` of the headers, of exports, and of unwind data."""
 
-    def __init__(self, path):
+    def __init__(self, path, said):
         self.path = path
-        text = subprocess.run([READOBJ] + READOBJ_OPTIONS + [path], stdout=subprocess.PIPE, check=True,
-                              stderr=subprocess.DEVNULL).stdout.decode('utf-8', 'replace')
+        self.said = said
+        code, text = said[HEADERS]
+        if code:
+            raise AssertionError('%s: %s exits with %d' % (path, READOBJ, code))
         self.blocks = collections.defaultdict(list)
         for block in re.split(r'\n(?=\S)', text):
             self.blocks[re.match(r'\w*', block)[0]].append(block)
@@ -84,6 +109,11 @@ class Readobj:
         self.address_size = re.search(r'^AddressSize: (\w+)', text, re.MULTILINE)[1]
         self.machine = re.search(r'^  Machine: (\w+)', text, re.MULTILINE)[1]
         self.image_base = numbers(text, 'ImageBase')[0]
+
+    @functools.cached_property
+    def pe(self):
+        """The image as pefile reads its headers."""
+        return Headers(self.path, fast_load=True)
 
     def text(self, name):
         return '\n'.join(self.blocks[name])
@@ -97,15 +127,13 @@ class Readobj:
 
     def exports(self):
         """([RVAs], number of forwarders)."""
-        run = subprocess.run([READOBJ, '--coff-exports', self.path], stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, check=False)
-        if run.returncode:
-            with Headers(self.path, fast_load=True) as pe:
-                pe.parse_data_directories([EXPORT_DIRECTORY])
-                symbols = pe.DIRECTORY_ENTRY_EXPORT.symbols
-                return sorted(symbol.address for symbol in symbols if not symbol.forwarder), len(
-                    [symbol for symbol in symbols if symbol.forwarder])
-        blocks = run.stdout.decode('utf-8', 'replace').split('\nExport {')[1:]
+        code, text = self.said[EXPORTS]
+        if code:
+            self.pe.parse_data_directories([EXPORT_DIRECTORY])
+            symbols = self.pe.DIRECTORY_ENTRY_EXPORT.symbols
+            return sorted(symbol.address for symbol in symbols if not symbol.forwarder), len(
+                [symbol for symbol in symbols if symbol.forwarder])
+        blocks = text.split('\nExport {')[1:]
         forwarders = [block for block in blocks if 'ForwardedTo:' in block]
         return sorted(rva for block in blocks if 'ForwardedTo:' not in block
                       for rva in numbers(block, 'RVA') if rva), len(forwarders)
@@ -114,10 +142,9 @@ class Readobj:
         """Imported names and ordinals in the blocks Import or DelayImport."""
         if self.machine != 'IMAGE_FILE_MACHINE_IA64':
             return len(re.findall(r'^ +Symbol: ', self.text(name), re.MULTILINE))
-        with Headers(self.path, fast_load=True) as pe:
-            pe.parse_data_directories([IMPORT_DIRECTORY])
-            modules = getattr(pe, 'DIRECTORY_ENTRY_IMPORT', []) if name == 'Import' else []
-            return sum(len(module.imports) for module in modules)
+        self.pe.parse_data_directories([IMPORT_DIRECTORY])
+        modules = getattr(self.pe, 'DIRECTORY_ENTRY_IMPORT', []) if name == 'Import' else []
+        return sum(len(module.imports) for module in modules)
 
     def tables(self):
         """RVAs in the guard tables and in the SafeSEH table."""
@@ -133,8 +160,7 @@ class Readobj:
 
     def function_count(self):
         """Records of the exception directory, by its size."""
-        with Headers(self.path, fast_load=True) as pe:
-            return pe.OPTIONAL_HEADER.DATA_DIRECTORY[EXCEPTION_DIRECTORY].Size // (8 if self.is_arm64() else 12)
+        return self.pe.OPTIONAL_HEADER.DATA_DIRECTORY[EXCEPTION_DIRECTORY].Size // (8 if self.is_arm64() else 12)
 
     def is_arm64(self):
         return self.machine.startswith('IMAGE_FILE_MACHINE_ARM64')
@@ -145,10 +171,9 @@ class Readobj:
         llvm-readobj reads section .pdata instead, which may go on behind the directory or not be there, and stops
         with an error at ARM64 records of kind 3: fewer functions than the directory has are what it could read.
         """
-        run = subprocess.run([READOBJ, '--unwind', self.path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             check=False)
-        functions = run.stdout.decode('utf-8', 'replace').split('\n  RuntimeFunction {')[1:]
-        if run.returncode:
+        code, text = self.said[UNWIND]
+        functions = text.split('\n  RuntimeFunction {')[1:]
+        if code:
             functions = functions[:-1]  # cut off in the middle
         starts, handlers, chains = [], {}, {}
         for function in functions[:self.function_count()]:
@@ -166,18 +191,17 @@ class Readobj:
         return self.rvas(starts), handlers, chains
 
 
-def resource_leaves(path):
+def resource_leaves(pe):
     """OffsetToData of each leaf, once, by pefile."""
     leaves = {}
-    with Headers(path, fast_load=True) as pe:
-        pe.parse_data_directories([RESOURCE_DIRECTORY])
-        tables = [pe.DIRECTORY_ENTRY_RESOURCE] if hasattr(pe, 'DIRECTORY_ENTRY_RESOURCE') else []
-        while tables:
-            for entry in tables.pop().entries:
-                if hasattr(entry, 'directory'):
-                    tables.append(entry.directory)
-                else:
-                    leaves[entry.data.struct.get_file_offset()] = entry.data.struct.OffsetToData
+    pe.parse_data_directories([RESOURCE_DIRECTORY])
+    tables = [pe.DIRECTORY_ENTRY_RESOURCE] if hasattr(pe, 'DIRECTORY_ENTRY_RESOURCE') else []
+    while tables:
+        for entry in tables.pop().entries:
+            if hasattr(entry, 'directory'):
+                tables.append(entry.directory)
+            else:
+                leaves[entry.data.struct.get_file_offset()] = entry.data.struct.OffsetToData
     return sorted(leaves.values())
 
 
@@ -193,9 +217,9 @@ def targets(references):
 class Comparison:
     """One image: collects disagreements as text, and counts what was compared."""
 
-    def __init__(self, path, ours, compared):
+    def __init__(self, path, ours, said, compared):
         self.path, self.ours, self.compared = path, ours, compared
-        self.theirs = Readobj(path)
+        self.theirs = Readobj(path, said)
         self.disagreements = []
 
     def expect(self, what, ours, theirs):
@@ -267,7 +291,7 @@ class Comparison:
 
     def resources(self):
         ours = [reference for reference in self.ours['resources'] if reference['encoding'] == 'RVA']
-        self.expect('resource leaves', sorted(reference['target'] for reference in ours), resource_leaves(self.path))
+        self.expect('resource leaves', sorted(reference['target'] for reference in ours), resource_leaves(self.theirs.pe))
 
     def unwind(self):
         starts_of_ours = details(self.ours['exception table'], FUNCTION_BEGIN)
@@ -290,6 +314,7 @@ class Comparison:
         for part in (self.relocations, self.imports, self.exports, self.debug, self.tls, self.load_config,
                      self.symbols, self.resources, self.unwind):
             part()
+        self.theirs.pe.close()
         return self.disagreements
 
 
@@ -303,9 +328,17 @@ class ReferenceCounts(unittest.TestCase):
     def test_every_source_agrees_with_another_reader(self):
         disagreements, compared = [], collections.Counter()
         image_count = 0
-        for path, ours in inventories(chosen(image_paths())):
-            disagreements += Comparison(path, ours, compared).run()
-            image_count += 1
+        paths = chosen(image_paths())
+        for first in range(0, len(paths), IMAGES_A_RUN):
+            some = paths[first:first + IMAGES_A_RUN]
+            inventory = dict(inventories(some))
+            unwound = [path for path, ours in inventory.items()
+                       if ours['exception table'] and os.path.getsize(path) <= LARGEST_UNWIND_NBYTES]
+            said = {HEADERS: readobj(HEADERS, some), EXPORTS: readobj(EXPORTS, some), UNWIND: readobj(UNWIND, unwound)}
+            for path, ours in inventory.items():
+                about = {options: by_path.get(path) for options, by_path in said.items()}
+                disagreements += Comparison(path, ours, about, compared).run()
+                image_count += 1
         print('%d images compared: %s' % (
             image_count, ', '.join('%s %d' % item for item in sorted(compared.items()))))
         self.assertEqual([], disagreements, '\n'.join(disagreements))
