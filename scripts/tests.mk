@@ -1,6 +1,7 @@
 # How the tests are built and run. Every tests/unit/test_NAME.c is a cmocka program of its own, linked with the
 # library. Two more builds lie below $(BUILD): checked/ (AddressSanitizer, UBSan, coverage counters) and clang/ (the
-# second compiler, which must be free of warnings too); fuzz/ (scripts/fuzz.mk) is a third. tests/run.py runs them all.
+# second compiler, which must be free of warnings too; without optimization, which finds none and doubles the time);
+# fuzz/ (scripts/fuzz.mk) is a third, with clang's optimization. tests/run.py runs them all but clang/.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_PREREQUISITES := $(BUILD)/.deps-tests all unit-tests checked-build clang-build fixtures fuzz-replays windows wine-helpers fault-helpers $(BUILD)/tests/relayout \
@@ -58,6 +59,6 @@ checked-build: $(BUILD)/.deps-tests
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/checked SAN=address,undefined CFLAGS="-O1 -g --coverage" all unit-tests
 
 clang-build: $(BUILD)/.deps-tests
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang-19 all unit-tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang-19 CFLAGS=-O0 all unit-tests
 
 -include $(UNIT_TESTS:=.d)
