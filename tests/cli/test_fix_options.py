@@ -6,21 +6,15 @@ Independent witnesses: llvm-readobj for sections, osslsigncode for signatures, t
 
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 import tempfile
 import unittest
 
-import jsonschema
+from support import images, matrix, readobj, schema, tool
 
-from support import images, matrix, readobj, tool
-
-SOURCE = pathlib.Path(os.environ.get("HVCIFIX_SOURCE", "."))
-MAP_SCHEMA = json.loads((SOURCE / "docs" / "map.schema.json").read_text())
-SLOW = tool.IS_WINDOWS or os.environ.get("HVCIFIX_VARIANT") == "checked"
-STEP = 7 if SLOW else 1  # every so manieth fixture is taken
+STEP = 7 if tool.IS_SLOW else 1  # every so manieth fixture is taken
 PIECE = re.compile(r"^    (\S.*?) +([0-9A-F]{8})-([0-9A-F]{8})  ([0-9A-F]{8})-([0-9A-F]{8})$")
 NEW_SECTION = re.compile(r"^    (\S+) +([0-9A-F]{8})-([0-9A-F]{8})  ([R-][W-][X-])(d?)")
 RIGHTS = (("R", 0x40000000), ("W", readobj.WRITE), ("X", readobj.EXECUTE))
@@ -138,7 +132,7 @@ class Plans(Options):
         self.assertEqual(tool.run("fix", fixture.path, "-o", with_map, "--map", path, *options).returncode, 0)
         self.assertEqual(images.read(with_map), images.read(self.out))  # the map is something beside it
         written = json.loads(images.read(path))
-        jsonschema.Draft202012Validator(MAP_SCHEMA).validate(written)
+        schema.validate_map(written)
         plan = tool.run("fix", "--dry-run", fixture.path, *options).stdout.decode().splitlines()
         rows = [tuple(int(number, 16) for number in row.groups()[1:]) for row in map(PIECE.match, plan) if row]
         pieces = [(p["old_rva"], p["old_rva"] + max(p["size"], 1) - 1, p["new_rva"],

@@ -3,7 +3,6 @@
 Independent witnesses: pefile and osslsigncode for checksums, llvm-readobj for what is wrong with the result.
 """
 
-import os
 import re
 import subprocess
 import unittest
@@ -13,8 +12,7 @@ from support import fixing, images, matrix, readobj, tool
 WRITE = 0x80000000
 BEFORE_1703 = ["--target", "1607"]
 HARMLESS = {"HVCI9011"}  # what only some releases of Windows refuse; `fix` does not touch it
-SLOW = tool.IS_WINDOWS or os.environ.get("HVCIFIX_VARIANT") == "checked"
-STEP = 7 if SLOW else 1  # calls that take one image each are made for every so manieth
+STEP = 7 if tool.IS_SLOW else 1  # calls that take one image each are made for every so manieth
 
 
 class FixedFixtures(unittest.TestCase):

@@ -65,8 +65,10 @@ class Usage(unittest.TestCase):
     def test_explain_and_rules_agree(self):
         listed = [word for word in tool.run("rules").stdout.decode().split() if word.startswith("HVCI")]
         self.assertGreaterEqual(len(listed), 6)
-        for code in listed:
-            for spelling in (code, code.lower(), code[4:]):
+        for number, code in enumerate(listed):
+            spellings = (code, code.lower(), code[4:])
+            # In the two variants that start slowly, one of them each.
+            for spelling in [spellings[number % 3]] if tool.IS_SLOW else spellings:
                 result = tool.run("explain", spelling)
                 self.assertEqual(result.returncode, 0)
                 self.assertIn(code, result.stdout.decode())

@@ -9,6 +9,8 @@ import tempfile
 TOOL = os.environ.get("HVCIFIX", "build/hvcifix")
 PEER = os.environ.get("HVCIFIX_PEER")  # the Linux program, where TOOL is the Windows one
 IS_WINDOWS = os.environ.get("HVCIFIX_VARIANT") == "windows"
+# The same code as the plain program, built otherwise, and slow to start: of what that one tries, some is tried again.
+IS_SLOW = IS_WINDOWS or os.environ.get("HVCIFIX_VARIANT") == "checked"
 BATCH = 100 if IS_WINDOWS else 200  # images in one call; a command line of Windows has at most 32,767 characters
 
 if IS_WINDOWS:

@@ -35,7 +35,7 @@ static void test_unchanged_model_gives_identical_file(void **state)
         print_message("HVCIFIX_IMAGES is not set: no image to try\n");
         skip();
     }
-    image_list_thin(&images, 5);
+    image_list_thin(&images, 13);
     size_t image_count = 0, ref_count = 0;
     while (image_list_next(&images)) {
         struct arena arena;

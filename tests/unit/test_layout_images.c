@@ -90,7 +90,7 @@ static void test_all_images(void **state)
         print_message("HVCIFIX_IMAGES is not set: no image to try\n");
         skip();
     }
-    image_list_thin(&images, 5);
+    image_list_thin(&images, 13);
     size_t moved_count = 0, refused_count = 0, changed_count = 0;
     while (image_list_next(&images)) {
         struct rewritten done;
