@@ -65,12 +65,10 @@ static bool write_reference(const struct emitter *emitter, size_t index, struct 
 {
     const struct layout *layout = emitter->layout;
     const struct ref *ref = &emitter->refs->refs[index];
-    uint32_t foff, last_foff;
+    uint32_t foff;
     if (is_derived(layout, ref))
         return true;
-    if (!layout_map_foff(layout, ref->site_foff, &foff) ||
-        !layout_map_foff(layout, ref->site_foff + ref->width_nbytes - 1, &last_foff) ||
-        last_foff != foff + ref->width_nbytes - 1)
+    if (!layout_map_field(layout, ref->site_foff, ref->width_nbytes, &foff))
         return refuse(emitter, ref, "lies in bytes that do not move as one");
     /* From the old file: another source may have written the field already. */
     uint64_t stored = load_width(emitter->image->file.bytes + ref->site_foff, ref->width_nbytes), value;

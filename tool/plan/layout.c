@@ -145,7 +145,8 @@ uint32_t layout_map_rva(const struct layout *layout, uint32_t old_rva)
     return old_rva + piece_delta(layout_piece_at(layout, old_rva));
 }
 
-bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *new_foff)
+/* The copy that holds the byte, or NULL. */
+static const struct file_copy *copy_at(const struct layout *layout, uint32_t old_foff)
 {
     size_t low = 0, high = layout->copy_count;
     while (low < high) {
@@ -155,13 +156,29 @@ bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *n
         else
             high = middle;
     }
-    if (low == 0)
-        return false;
-    const struct file_copy *copy = &layout->copies[low - 1];
-    if (old_foff - copy->old_foff >= copy->nbytes)
+    if (low == 0 || old_foff - layout->copies[low - 1].old_foff >= layout->copies[low - 1].nbytes)
+        return NULL;
+    return &layout->copies[low - 1];
+}
+
+bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *new_foff)
+{
+    const struct file_copy *copy = copy_at(layout, old_foff);
+    if (copy)
+        *new_foff = copy->new_foff + (old_foff - copy->old_foff);
+    return copy != NULL;
+}
+
+bool layout_map_field(const struct layout *layout, uint32_t old_foff, uint32_t nbytes, uint32_t *new_foff)
+{
+    const struct file_copy *copy = copy_at(layout, old_foff);
+    uint32_t last_foff;
+    if (!copy)
         return false;
     *new_foff = copy->new_foff + (old_foff - copy->old_foff);
-    return true;
+    return nbytes <= copy->nbytes - (old_foff - copy->old_foff) ||
+           (layout_map_foff(layout, old_foff + nbytes - 1, &last_foff) &&
+            last_foff == *new_foff + nbytes - 1);
 }
 
 const struct new_section *layout_section_at(const struct layout *layout, uint32_t new_rva)

@@ -107,6 +107,8 @@ uint32_t layout_map_rva(const struct layout *layout, uint32_t old_rva);
 
 /* Old file offset to new one; false when the byte is not carried over. */
 bool layout_map_foff(const struct layout *layout, uint32_t old_foff, uint32_t *new_foff);
+/* The same for a field of at least one byte; false as well when its bytes do not stay side by side. */
+bool layout_map_field(const struct layout *layout, uint32_t old_foff, uint32_t nbytes, uint32_t *new_foff);
 
 /* The new section that holds new_rva, or NULL. */
 const struct new_section *layout_section_at(const struct layout *layout, uint32_t new_rva);

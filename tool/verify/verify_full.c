@@ -2,6 +2,7 @@
  * Takes: bytes.  Gives: struct verify_full.  Must not: keep an instruction with values in places that it does
  * not know. */
 #include "verify/verify_full.h"
+#include "verify/verify_registers.h"
 
 enum { NO_OPERAND = 0xFF, FIRST_FULL = 256, ZEROED_COUNT = 2 };
 
@@ -29,6 +30,20 @@ static struct verify_full_head head_of(const ZydisDecodedInstruction *decoded)
     head.raw.imm[0].is_relative = decoded->raw.imm[0].is_relative;
     head.raw.imm[0].value.s = decoded->raw.imm[0].value.s;
     return head;
+}
+
+static uint16_t named_registers(const ZydisDecodedInstruction *decoded, const ZydisDecodedOperand *operands)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < decoded->operand_count; i++) {
+        bool is_memory = operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY;
+        int first = is_memory ? verify_register_number(operands[i].mem.base) : -1;
+        int second = is_memory ? verify_register_number(operands[i].mem.index) : -1;
+        if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
+            first = verify_register_number(operands[i].reg.value);
+        bits |= (first >= 0 ? 1u << first : 0) | (second >= 0 ? 1u << second : 0);
+    }
+    return (uint16_t)bits;
 }
 
 /* At most one value of each kind, each in the one operand that shows it. */
@@ -103,6 +118,7 @@ __attribute__((noinline)) static bool decode_unknown(const struct verify_decoder
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder->zydis, bytes, nbytes, &decoded, full->operands)))
         return false;
     full->decoded = head_of(&decoded);
+    full->decoded.named_registers = named_registers(&decoded, full->operands);
     if (number == PREFIX_NONE)
         number = verify_decoder_keep(decoder, &decoded, bytes);
     if (number != PREFIX_NONE)

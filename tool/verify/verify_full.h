@@ -12,6 +12,7 @@ struct verify_full_head {
     ZydisMnemonic mnemonic;
     ZydisInstructionAttributes attributes;
     uint8_t length, operand_width, operand_count, operand_count_visible;
+    uint16_t named_registers; /* general registers that any operand is or is addressed by, hidden ones too */
     struct {
         ZydisInstructionCategory category;
         ZydisBranchType branch_type;

@@ -229,6 +229,10 @@ bool verify_holders_step(struct verify_code *code, const struct verify_code_sect
 {
     struct effect effect = {code, section, at, full, holders, is_certain, found, code->decoder.is_64 ? 8 : 4};
     int kept = -1;
+    /* Most instructions name nothing that holds the address, and without a slot nothing hangs on the stack.
+     */
+    if (holders->set >> HOLDER_REGISTER_COUNT == 0 && !(holders->set & full->decoded.named_registers))
+        return true;
     if (full->decoded.meta.category == ZYDIS_CATEGORY_NOP ||
         full->decoded.meta.category == ZYDIS_CATEGORY_WIDENOP)
         return true;

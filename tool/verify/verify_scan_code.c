@@ -64,6 +64,20 @@ static bool judge_rip_field(struct verify_write_search *search, const struct ver
     return true;
 }
 
+/* The first place from `at` on, below `end`, whose byte may be such a ModRM; `end` without one. */
+static size_t next_rip_modrm(const uint8_t *bytes, size_t at, size_t end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    for (; end - at >= 8; at += 8) {
+        uint64_t differs = (load_u64(bytes + at) & (ones * 0xC7)) ^ (ones * 0x05); /* a zero byte is one */
+        if ((differs - ones) & ~differs & tops)
+            break;
+    }
+    while (at < end && !is_rip_modrm(bytes[at]))
+        at++;
+    return at;
+}
+
 bool verify_scan_rip_relative(struct verify_write_search *search)
 {
     for (uint32_t i = 0; i < search->code->section_count; i++) {
@@ -71,8 +85,9 @@ bool verify_scan_rip_relative(struct verify_write_search *search)
         const uint8_t *bytes = section->bytes.bytes;
         size_t nbytes = section->bytes.nbytes;
         search->code->step_count += nbytes;
-        for (size_t at = 1; nbytes >= DISP32_NBYTES && at <= nbytes - DISP32_NBYTES; at++)
-            if (is_rip_modrm(bytes[at - 1]) && !judge_rip_field(search, section, at))
+        size_t end = nbytes < DISP32_NBYTES ? 0 : nbytes - DISP32_NBYTES;
+        for (size_t at = next_rip_modrm(bytes, 0, end); at < end; at = next_rip_modrm(bytes, at + 1, end))
+            if (!judge_rip_field(search, section, at + 1))
                 return false;
     }
     return true;

@@ -113,14 +113,15 @@ static bool is_stored_through(struct verify_write_search *search, const struct v
 }
 
 /* Can the instruction with this field as its displacement take an address, rather than access memory? A
- * RIP-relative displacement stands right behind ModRM, and that behind the opcode: lea, or one of the
- * two-byte opcodes. */
+ * RIP-relative displacement stands right behind ModRM, and that behind the opcode: lea, which has nothing
+ * behind its displacement (nor has VPERMW, the other one that ends with 8D), or one of the two-byte opcodes.
+ */
 static bool may_take_address(const struct verify_field_in_code *field)
 {
     const uint8_t *bytes = field->section->bytes.bytes;
     if (field->kind != FIELD_RIP_RELATIVE || field->at < 3)
         return true;
-    return bytes[field->at - 2] == 0x8D || bytes[field->at - 3] == 0x0F;
+    return (bytes[field->at - 2] == 0x8D && field->trailing_nbytes == 0) || bytes[field->at - 3] == 0x0F;
 }
 
 /* Does an instruction take the address that the field leads to, and is it the only one that has the field?
