@@ -45,6 +45,40 @@ static void add_import_slots(struct plain *plain, uint64_t rva, uint64_t count)
                     (uint32_t)load_width(slots + i * slot_nbytes, slot_nbytes));
 }
 
+/* Is it the address of code in this image? */
+static bool is_own_function(const struct plain *plain, uint64_t va)
+{
+    uint64_t rva = va - plain->image->image_base_va;
+    for (uint32_t i = 0; va >= plain->image->image_base_va && i < plain->image->section_count; i++) {
+        const struct section *section = &plain->image->sections[i];
+        if (rva >= section->rva && rva - section->rva < section->memory_nbytes)
+            return (section->characteristics & SCN_MEM_EXECUTE) != 0;
+    }
+    return false;
+}
+
+/* The slots beside a lookup table, which both have bytes: the same as there, or a function of this image that
+ * is called while nothing is imported, unless the descriptor is bound. */
+static void add_slots_beside(struct plain *plain, uint64_t rva, uint64_t lookup_rva, uint64_t count,
+                             bool is_bound)
+{
+    const uint8_t *slots, *names;
+    unsigned slot_nbytes = slot_nbytes_of(plain);
+    if (count == 0)
+        return;
+    if (!plain_bytes(plain, rva, count * slot_nbytes, &slots)) {
+        plain_broken(plain, "thunks run past their section");
+        return;
+    }
+    CLAIM(plain_bytes(plain, lookup_rva, count * slot_nbytes, &names), "counted, and not there");
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t slot = load_width(slots + i * slot_nbytes, slot_nbytes);
+        bool is_own = !is_bound && slot != load_width(names + i * slot_nbytes, slot_nbytes) &&
+                      is_own_function(plain, slot);
+        plain_field(plain, slots + i * slot_nbytes, is_own ? plain_va_target(plain, slot) : (uint32_t)slot);
+    }
+}
+
 /* What the slots name must be there, unless they are ordinals or too large for RVAs. */
 static void want_names(struct plain *plain, uint64_t rva, uint64_t count)
 {
@@ -92,9 +126,11 @@ static void read_imports(struct plain *plain)
         if (plain_room(plain, name_rva) == 0)
             plain_broken(plain, "a module's name has no bytes");
         want_names(plain, has_lookup ? lookup_rva : iat_rva, count);
-        if (has_lookup)
+        if (has_lookup) {
             add_import_slots(plain, lookup_rva, count);
-        add_import_slots(plain, iat_rva, count);
+            add_slots_beside(plain, iat_rva, lookup_rva, count, load_u32(descriptor + 4) != 0);
+        } else
+            add_import_slots(plain, iat_rva, count);
     }
 }
 

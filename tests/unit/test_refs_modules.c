@@ -157,6 +157,49 @@ static void test_bound_slots_are_constants(void **state)
     collected_free(&c, &made);
 }
 
+/* What may be imported, or else be a function of the image itself. */
+static void test_slots_with_a_function_of_the_image(void **state)
+{
+    (void)state;
+    static const uint16_t machines[] = {MACHINE_AMD64, MACHINE_I386};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned slot_nbytes = i == 0 ? 8 : 4;
+        uint64_t base_va = i == 0 ? UINT64_C(0x140000000) : 0x10000;
+        uint8_t relocations[12] = {0};
+        struct tables tables = import_tables(slot_nbytes);
+        store_width(at(&tables, IAT_RVA), slot_nbytes, base_va + TEXT_RVA);
+        store_u32(relocations + BASERELOC_PAGE_RVA, DATA_RVA);
+        store_u32(relocations + BASERELOC_BLOCK_SIZE, sizeof relocations);
+        store_u16(relocations + BASERELOC_BLOCK_HEADER_NBYTES,
+                  (uint16_t)((i == 0 ? 0xA000 : 0x3000) | 0x1C0));
+        struct made_image made = with_tables(machines[i], &tables);
+        struct collected c;
+        make_section(&made, ".reloc", 0x3000, MADE_RELOC, relocations, sizeof relocations);
+        make_directory(&made, DIR_IMPORT, DESCRIPTORS_RVA, 40);
+        make_directory(&made, DIR_BASERELOC, 0x3000, sizeof relocations);
+        uint32_t sources = SOURCE_BIT(SOURCE_IMPORTS) | SOURCE_BIT(SOURCE_BASERELOCS);
+        collect(&c, &made, sources);
+        assert_int_equal(c.refs.problem_count, 0);
+        assert_ref(&c, SOURCE_IMPORTS, LOOKUP_RVA, REF_RVA, HINT_NAME_RVA, REF_RESOLVED);
+        assert_ref(&c, SOURCE_IMPORTS, IAT_RVA, REF_VA, TEXT_RVA, REF_RESOLVED);
+        assert_int_equal(find_ref(&c, SOURCE_IMPORTS, IAT_RVA)->flags,
+                         REF_FLAG_CODE_TARGET | REF_FLAG_RELOCATED);
+        arena_free(&c.arena);
+        /* Data are none. */
+        store_width(made.file + made_foff(&made, IAT_RVA), slot_nbytes, base_va + DATA_RVA);
+        collect(&c, &made, sources);
+        assert_problem(&c, SOURCE_IMPORTS, "1 slots of the IAT at RVA 0x21C0 differ");
+        assert_problem(&c, SOURCE_BASERELOCS, "that does not hold an absolute address there");
+        arena_free(&c.arena);
+        /* Nor is there another function where a name should be. */
+        store_width(made.file + made_foff(&made, IAT_RVA), slot_nbytes, base_va + TEXT_RVA);
+        store_u32(made.file + made_foff(&made, DESCRIPTORS_RVA + IMPORT_ORIGINAL_FIRST_THUNK), 0);
+        collect(&c, &made, sources);
+        assert_problem(&c, SOURCE_BASERELOCS, "that does not hold an absolute address there");
+        collected_free(&c, &made);
+    }
+}
+
 static void test_import_without_lookup_table(void **state)
 {
     (void)state;
@@ -347,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_export_counts_beyond_the_file),
         cmocka_unit_test(test_imports),
         cmocka_unit_test(test_bound_slots_are_constants),
+        cmocka_unit_test(test_slots_with_a_function_of_the_image),
         cmocka_unit_test(test_import_without_lookup_table),
         cmocka_unit_test(test_shared_thunk_arrays),
         cmocka_unit_test(test_imports_in_no_section),

@@ -36,6 +36,20 @@ static bool add_descriptor(struct refset *refs, const struct window *table, uint
                          SOURCE_IMPORTS);
 }
 
+/* A module of an "ext-ms-" API set may be missing. The linker lets such a slot hold the address of a function
+ * of the image itself, as a delay-load slot does: it is what is called while the loader puts nothing else
+ * there. Observed in win32k*.sys and dxgkrnl.sys of Windows 10; each of these addresses has a base
+ * relocation. */
+static bool is_function_of_its_own(const struct refset *refs, uint64_t value)
+{
+    uint32_t rva;
+    if (!image_va_to_rva(refs->image, value, &rva))
+        return false;
+    const struct section *section = image_section_at_rva(refs->image, rva);
+    return section && rva - section->rva < section->memory_nbytes &&
+           (section->characteristics & SCN_MEM_EXECUTE) != 0;
+}
+
 /* On disk an IAT slot repeats its lookup slot; a bound one holds an address in the other module. */
 static bool add_iat_beside_lookup(struct refset *refs, const struct thunk_array *iat,
                                   const struct thunk_array *lookup,
@@ -45,9 +59,14 @@ static bool add_iat_beside_lookup(struct refset *refs, const struct thunk_array 
     for (uint32_t i = 0; i < iat->count; i++) {
         uint64_t value = thunk_value(refs, iat, i);
         bool is_different = value != thunk_value(refs, lookup, i);
-        different_count += is_different;
         struct ref_spec spec = {.source = SOURCE_IMPORTS, .encoding = REF_RVA, .detail = DETAIL_IMPORT_IAT};
-        spec.is_constant = is_different || thunk_is_ordinal(refs, value) || value > INT32_MAX;
+        if (is_different && descriptor->time_date_stamp == 0 && is_function_of_its_own(refs, value)) {
+            spec.encoding = REF_VA;
+            spec.flags = REF_FLAG_CODE_TARGET;
+        } else {
+            different_count += is_different;
+            spec.is_constant = is_different || thunk_is_ordinal(refs, value) || value > INT32_MAX;
+        }
         if (!thunk_add(refs, iat, i, spec))
             return false;
     }
