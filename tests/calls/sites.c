@@ -460,7 +460,9 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
         mdl_again = MDL_NO_EXECUTE;
     driver->DriverUnload = unload;
     constants();
+#ifndef ONLY_POOL /* Wine ends a driver that calls what it has not */
     file_system();
+#endif
     conditions();
     wrappers();
     globals();
