@@ -29,18 +29,23 @@ static bool count_slots(struct plain *plain, uint64_t rva, uint64_t *count)
     return false;
 }
 
+/* The bytes of `count` slots; NULL when there are none, or not so many in the section, which is broken. */
+static const uint8_t *import_slots(struct plain *plain, uint64_t rva, uint64_t count)
+{
+    const uint8_t *slots = NULL;
+    if (count != 0 && !plain_bytes(plain, rva, count * slot_nbytes_of(plain), &slots)) {
+        plain_broken(plain, "thunks run past their section");
+        return NULL;
+    }
+    return slots;
+}
+
 /* Slots that hold hint/name RVAs or ordinals: their low 32 bits either way. */
 static void add_import_slots(struct plain *plain, uint64_t rva, uint64_t count)
 {
-    const uint8_t *slots;
+    const uint8_t *slots = import_slots(plain, rva, count);
     unsigned slot_nbytes = slot_nbytes_of(plain);
-    if (count == 0)
-        return;
-    if (!plain_bytes(plain, rva, count * slot_nbytes, &slots)) {
-        plain_broken(plain, "thunks run past their section");
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; slots && i < count; i++)
         plain_field(plain, slots + i * slot_nbytes,
                     (uint32_t)load_width(slots + i * slot_nbytes, slot_nbytes));
 }
@@ -62,14 +67,10 @@ static bool is_own_function(const struct plain *plain, uint64_t va)
 static void add_slots_beside(struct plain *plain, uint64_t rva, uint64_t lookup_rva, uint64_t count,
                              bool is_bound)
 {
-    const uint8_t *slots, *names;
+    const uint8_t *slots = import_slots(plain, rva, count), *names;
     unsigned slot_nbytes = slot_nbytes_of(plain);
-    if (count == 0)
+    if (!slots)
         return;
-    if (!plain_bytes(plain, rva, count * slot_nbytes, &slots)) {
-        plain_broken(plain, "thunks run past their section");
-        return;
-    }
     CLAIM(plain_bytes(plain, lookup_rva, count * slot_nbytes, &names), "counted, and not there");
     for (uint64_t i = 0; i < count; i++) {
         uint64_t slot = load_width(slots + i * slot_nbytes, slot_nbytes);

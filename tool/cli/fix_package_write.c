@@ -212,7 +212,7 @@ bool fix_package_write(struct package_fix *fix, struct span archive, struct find
 static const char *stem_of(const char *path, bool is_archive, struct arena *arena)
 {
     size_t nbytes = strlen(path);
-    while (nbytes > 1 && (path[nbytes - 1] == '/' || path[nbytes - 1] == '\\'))
+    while (nbytes > 1 && path_is_separator(path[nbytes - 1]))
         nbytes--;
     const char *stem = arena_printf(arena, "%.*s", (int)nbytes, path);
     if (is_archive && (path_has_suffix(stem, ".zip") || path_has_suffix(stem, ".cab")))

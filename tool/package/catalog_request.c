@@ -4,14 +4,6 @@
 
 #include "base/path_name.h"
 
-static size_t folder_nbytes_of(const char *name)
-{
-    size_t nbytes = strlen(name);
-    while (nbytes != 0 && name[nbytes - 1] != '/' && name[nbytes - 1] != '\\')
-        nbytes--;
-    return nbytes;
-}
-
 static void add_windows_path(struct text *text, const char *path)
 {
     for (; *path; path++)
@@ -22,7 +14,7 @@ void catalog_request(const struct parcel *parcel, const struct parcel_change *ch
                      const char *folder, struct text *text)
 {
     const char *name = parcel->entries[catalog].name;
-    size_t below_nbytes = folder_nbytes_of(name);
+    size_t below_nbytes = path_folder_nbytes(name);
     text_printf(text, "[CatalogHeader]\r\nName=%s\r\nResultDir=", name + below_nbytes);
     add_windows_path(text, folder);
     if (below_nbytes > 1)
