@@ -57,6 +57,7 @@ struct pipeline_options {
     bool leaves_undo;                     /* GOAL_FIX in place: leave what leads back (undo/undo.h) */
     enum pdb_wish pdb_wish;               /* GOAL_FIX */
     const char *pdb_path;                 /* with PDB_NAMED */
+    bool names_symbols;                   /* a map is made of the repair: the PDB's names are wanted for it */
     const struct pdb_given *pdb_given;    /* with in_memory: the image's PDB, or NULL: it has none */
     bool drop_signature;
     bool spares_signed; /* GOAL_FIX, of a package: what is signed and has only notes stays all the same,

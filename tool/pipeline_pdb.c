@@ -31,10 +31,20 @@ static bool cannot_follow(struct outcome *outcome, const char *what, const char 
     return fail(outcome, &error);
 }
 
+/* A PDB may be many times the image, and one beside it matters only where names move or are asked for. One
+ * that was named is read in any case: that it is none, or another's, is what one wants to know. */
+static bool is_pdb_needed(const struct outcome *outcome, const struct pipeline_options *options)
+{
+    return options->pdb_wish == PDB_NAMED || options->names_symbols || moves_something(outcome->plan.layout);
+}
+
 bool pipeline_pdb_find(struct outcome *outcome, const struct pipeline_options *options)
 {
     struct outcome_pdb *pdb = &outcome->pdb;
     const char *why = NULL;
+    if (pdb->was_looked_for || !is_pdb_needed(outcome, options))
+        return true;
+    pdb->was_looked_for = true;
     pdb->has_codeview = codeview_read(&outcome->image, &outcome->arena, &pdb->codeview, &why);
     if (options->pdb_wish == PDB_NONE || options->pdb_wish == PDB_KEEP_ID ||
         (options->in_memory && !options->pdb_given))

@@ -34,6 +34,7 @@ struct pdb_given {
 };
 
 struct outcome_pdb {
+    bool was_looked_for;
     bool is_usable;    /* read, and it belongs to the image */
     bool has_codeview; /* the image names a PDB */
     bool renews;       /* the layout at hand gives the image a new GUID */
@@ -55,7 +56,7 @@ struct outcome_pdb {
     struct finding error;
 };
 
-/* Looks for the PDB, once it is known that something changes. False when the repair ends: the outcome says
+/* Looks for the PDB, once, when the plan at hand needs one. False when the repair ends: the outcome says
  * why. */
 bool pipeline_pdb_find(struct outcome *outcome, const struct pipeline_options *options);
 

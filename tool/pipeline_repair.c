@@ -125,7 +125,7 @@ static bool write_first_proved(struct outcome *outcome, const struct pipeline_op
     struct verify_verdict first_verdict = {0};
     struct finding error;
     for (;;) {
-        if (outcome_is_stopped(outcome, options))
+        if (outcome_is_stopped(outcome, options) || !pipeline_pdb_find(outcome, options))
             return false;
         if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, &outcome->arena, &outcome->output,
                         &error) ||
@@ -184,9 +184,6 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
     if (outcome->plan.verdict == PLAN_NO_CHANGE)
         return end_without_change(outcome, options, &target);
 
-    bool is_first = outcome->nx_given_up.count == 0;
-    if (is_first && !pipeline_pdb_find(outcome, options))
-        return false;
     if (!write_first_proved(outcome, options, &plan_options, &target, again))
         return false;
     /* From here on the proved bytes are written, or would be. */

@@ -190,6 +190,23 @@ class LeftAlone(Pdbs):
                 self.assertEqual(os.listdir(self.out), [new.name])
                 self.assertIsNone(report.get("remark"))
 
+    def test_headers_alone_read_no_pdb_unless_its_names_are_wanted(self):
+        image = self.take(HEADERS_ONLY)
+        json_map, linker_map = self.folder / "map.json", self.folder / "new.map"
+        for option, path in (("--map", json_map), ("--linker-map", linker_map)):
+            self.fix(image, option, path)
+            self.assertIn("DriverEntry", path.read_text())
+        self.assertIn("pdb", {each["source"] for each in json.loads(json_map.read_bytes())["names"]})
+        if tool.IS_WINDOWS:
+            return
+        for name, code in ((HEADERS_ONLY, 0), ("all_defects_x64", 3)):
+            image = self.take(name)
+            image.with_suffix(".pdb").unlink()
+            os.mkfifo(image.with_suffix(".pdb"))  # whoever reads it finds that it is no file
+            report, _ = self.fix(image, code=code)
+            self.assertEqual(self.codes(report), ["HVCI9006"] if code else [])
+            self.fix(image, "--map", json_map, code=3)
+
     def test_identity_is_kept_or_nothing_is_repaired(self):
         image = self.take("all_defects_x64")
         report, _ = self.fix(image, "--keep-pdb-id", code=1)

@@ -132,26 +132,29 @@ static struct arena_block *take_block(struct arena *arena, size_t capacity_nbyte
     return block;
 }
 
-/* How large the next block should be. */
-static size_t next_block_nbytes(const struct arena *arena)
+/* How large the next block should be, of which so much is taken at once. What is large is a file, mostly, and
+ * what it is read into will be large too: pages that are touched one by one cost more than a large one. */
+static size_t next_block_nbytes(const struct arena *arena, size_t payload_nbytes)
 {
+    bool is_large = payload_nbytes > LARGEST_BLOCK_NBYTES / 8;
     if (arena->allocator.block_nbytes != 0)
         return arena->allocator.block_nbytes;
     size_t last_nbytes = arena->blocks ? arena->blocks->capacity_nbytes : 0;
+    if (arena->stock && (is_large || last_nbytes > LARGEST_BLOCK_NBYTES / 4))
+        return KEPT_BLOCK_NBYTES - sizeof(struct arena_block);
     if (last_nbytes < FIRST_BLOCK_NBYTES)
         return FIRST_BLOCK_NBYTES;
-    if (arena->stock && last_nbytes > LARGEST_BLOCK_NBYTES / 4)
-        return KEPT_BLOCK_NBYTES - sizeof(struct arena_block);
     return last_nbytes < LARGEST_BLOCK_NBYTES / 2 ? last_nbytes * 2 : (size_t)LARGEST_BLOCK_NBYTES;
 }
 
 static struct arena_block *new_block(struct arena *arena, size_t payload_nbytes)
 {
-    size_t capacity_nbytes = next_block_nbytes(arena);
+    size_t capacity_nbytes = next_block_nbytes(arena, payload_nbytes);
     struct arena_block *block =
         take_block(arena, capacity_nbytes < payload_nbytes ? payload_nbytes : capacity_nbytes);
-    if (!block && capacity_nbytes > LARGEST_BLOCK_NBYTES && payload_nbytes <= LARGEST_BLOCK_NBYTES)
-        block = take_block(arena, LARGEST_BLOCK_NBYTES); /* memory is scarce */
+    if (!block && capacity_nbytes > LARGEST_BLOCK_NBYTES && payload_nbytes < capacity_nbytes) /* scarce */
+        block =
+            take_block(arena, payload_nbytes > LARGEST_BLOCK_NBYTES ? payload_nbytes : LARGEST_BLOCK_NBYTES);
     if (!block)
         return NULL;
     block->next = arena->blocks;

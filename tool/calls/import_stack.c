@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALLER_CLEANS = 255 /* how many arguments such a function has is in no name */ };
+enum {
+    CALLER_CLEANS = 255, /* how many arguments such a function has is in no name */
+    LONGEST_NAME_NBYTES = 57
+};
 
+/* The name itself and no pointer to it: thousands of those would be relocated whenever the program starts. */
 struct row {
-    const char *name;
+    char name[LONGEST_NAME_NBYTES + 1];
     uint8_t stack_nbytes, argument_nbytes; /* those in registers included */
 };
 

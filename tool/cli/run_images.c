@@ -218,6 +218,7 @@ static void set_treatment(struct image_run *run)
         .adds_nx = options->nx,
         .pdb_wish = options->pdb_wish,
         .pdb_path = options->pdb_path,
+        .names_symbols = options->map_path || options->linker_map_path,
         .only = options->only,
         .only_count = options->only_count,
     };
