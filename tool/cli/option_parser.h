@@ -17,6 +17,11 @@ bool option_fail(struct option_parser *parser, const char *format, const char *w
 /* A file or folder that an argument names, the code of `explain`, or the topic of `help`. */
 bool option_take_path(struct option_parser *parser, const char *argument, const char **path);
 
+/* The same for a file to write, for the option `name`. Other programs take - for standard output; here it
+ * would make a file of that name, so it is none. */
+bool option_take_new_path(struct option_parser *parser, const char *name, const char *argument,
+                          const char **path);
+
 /* What an option of the table says; `value` is "" for those without. False, with a message, when it is none
  * for it. */
 bool option_apply(struct option_parser *parser, const struct option_row *row, const char *value);
