@@ -3,28 +3,49 @@
 
 #include <string.h>
 
-#define POOL_ROW(name, argument, word, tag, tag_word, words, since)                                          \
-    {name,          HVCI2000_EXECUTABLE_POOL,                                                                \
-     ASK_POOL_TYPE, argument,                                                                                \
-     word,          tag,                                                                                     \
-     tag_word,      NO_ARGUMENT,                                                                             \
-     "PoolType",    words,                                                                                   \
-     since}
-#define PROTECTION_ROW(name, argument, word, argument_name)                                                  \
-    {name,                                                                                                   \
-     HVCI2001_EXECUTABLE_PROTECTION,                                                                         \
-     ASK_PROTECTION,                                                                                         \
-     argument,                                                                                               \
-     word,                                                                                                   \
-     NO_ARGUMENT,                                                                                            \
-     NO_ARGUMENT,                                                                                            \
-     NO_ARGUMENT,                                                                                            \
-     argument_name,                                                                                          \
-     "a protection without PAGE_EXECUTE*",                                                                   \
-     NULL}
-#define SYSTEM_ROW(name, code, words, since)                                                                 \
-    {name,        code,        ASK_SYSTEM, NO_ARGUMENT, NO_ARGUMENT, NO_ARGUMENT,                            \
-     NO_ARGUMENT, NO_ARGUMENT, NULL,       words,       since}
+/* argument: the deciding one; word: its word of the stack on x86; tag, tag_word: the same of the pool tag. */
+#define POOL_FIELDS(api_name, argument_number, word, tag_number, tag_word, words, first)                     \
+    .name = (api_name), .code = HVCI2000_EXECUTABLE_POOL, .question = ASK_POOL_TYPE,                         \
+    .argument = (argument_number), .word_32 = (word), .tag = (tag_number), .tag_word_32 = (tag_word),        \
+    .mode = NO_ARGUMENT, .argument_name = "PoolType", .no_execute = (words), .since = (first)
+#define POOL_ROW(...) {POOL_FIELDS(__VA_ARGS__)}
+#define POOL_FLAGS_ROW(api_name)                                                                             \
+    {.name = (api_name),                                                                                     \
+     .code = HVCI2000_EXECUTABLE_POOL,                                                                       \
+     .question = ASK_POOL_FLAGS,                                                                             \
+     .argument = 0,                                                                                          \
+     .word_32 = 0,                                                                                           \
+     .tag = 2,                                                                                               \
+     .tag_word_32 = 3,                                                                                       \
+     .mode = NO_ARGUMENT,                                                                                    \
+     .argument_name = "Flags",                                                                               \
+     .no_execute = "POOL_FLAG_NON_PAGED"}
+#define PROTECTION_ROW(api_name, argument_number, word, argument_words)                                      \
+    {.name = (api_name),                                                                                     \
+     .code = HVCI2001_EXECUTABLE_PROTECTION,                                                                 \
+     .question = ASK_PROTECTION,                                                                             \
+     .argument = (argument_number),                                                                          \
+     .word_32 = (word),                                                                                      \
+     .tag = NO_ARGUMENT,                                                                                     \
+     .tag_word_32 = NO_ARGUMENT,                                                                             \
+     .mode = NO_ARGUMENT,                                                                                    \
+     .argument_name = (argument_words),                                                                      \
+     .no_execute = "a protection without PAGE_EXECUTE*"}
+#define SYSTEM_ROW(api_name, finding, words, first)                                                          \
+    {.name = (api_name),                                                                                     \
+     .code = (finding),                                                                                      \
+     .question = ASK_SYSTEM,                                                                                 \
+     .argument = NO_ARGUMENT,                                                                                \
+     .word_32 = NO_ARGUMENT,                                                                                 \
+     .tag = NO_ARGUMENT,                                                                                     \
+     .tag_word_32 = NO_ARGUMENT,                                                                             \
+     .mode = NO_ARGUMENT,                                                                                    \
+     .no_execute = (words),                                                                                  \
+     .since = (first)}
+/* An export of ntoskrnl for old drivers: see is_unverified. */
+#define OLD_POOL_ROW(api_name, tag_number)                                                                   \
+    {POOL_FIELDS(api_name, 0, 0, tag_number, tag_number, nx_of_file_systems, windows_8),                     \
+     .is_unverified = true}
 
 static const char nx_pool[] = "NonPagedPoolNx, or ExAllocatePool2";
 static const char nx_type[] = "NonPagedPoolNx";
@@ -38,16 +59,23 @@ static const struct kernel_api apis[] = {
     POOL_ROW("ExAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_pool, windows_8),
     POOL_ROW("ExAllocatePoolWithTag", 0, 0, 2, 2, nx_pool, windows_8),
     POOL_ROW("ExAllocatePoolWithTagPriority", 0, 0, 2, 2, nx_pool, windows_8),
-    POOL_ROW("FsRtlAllocatePool", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_of_file_systems, windows_8),
-    POOL_ROW("FsRtlAllocatePoolWithQuota", 0, 0, NO_ARGUMENT, NO_ARGUMENT, nx_of_file_systems, windows_8),
-    POOL_ROW("FsRtlAllocatePoolWithQuotaTag", 0, 0, 2, 2, nx_of_file_systems, windows_8),
-    POOL_ROW("FsRtlAllocatePoolWithTag", 0, 0, 2, 2, nx_of_file_systems, windows_8),
-    {"ExAllocatePool2", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
-     "POOL_FLAG_NON_PAGED", NULL},
-    {"ExAllocatePool3", HVCI2000_EXECUTABLE_POOL, ASK_POOL_FLAGS, 0, 0, 2, 3, NO_ARGUMENT, "Flags",
-     "POOL_FLAG_NON_PAGED", NULL},
-    {"ExInitializeNPagedLookasideList", HVCI2000_EXECUTABLE_POOL, ASK_NX_FLAG, 3, 3, 5, 5, NO_ARGUMENT,
-     "Flags", "POOL_NX_ALLOCATION in Flags", windows_8},
+    OLD_POOL_ROW("FsRtlAllocatePool", NO_ARGUMENT),
+    OLD_POOL_ROW("FsRtlAllocatePoolWithQuota", NO_ARGUMENT),
+    OLD_POOL_ROW("FsRtlAllocatePoolWithQuotaTag", 2),
+    OLD_POOL_ROW("FsRtlAllocatePoolWithTag", 2),
+    POOL_FLAGS_ROW("ExAllocatePool2"),
+    POOL_FLAGS_ROW("ExAllocatePool3"),
+    {.name = "ExInitializeNPagedLookasideList",
+     .code = HVCI2000_EXECUTABLE_POOL,
+     .question = ASK_NX_FLAG,
+     .argument = 3,
+     .word_32 = 3,
+     .tag = 5,
+     .tag_word_32 = 5,
+     .mode = NO_ARGUMENT,
+     .argument_name = "Flags",
+     .no_execute = "POOL_NX_ALLOCATION in Flags",
+     .since = windows_8},
     POOL_ROW("ExInitializeLookasideListEx", 3, 3, 6, 6, nx_type, windows_8),
     POOL_ROW("FltAllocatePoolAlignedWithTag", 1, 1, 3, 3, nx_type, windows_8),
     POOL_ROW("FltAllocateContext", 3, 3, NO_ARGUMENT, NO_ARGUMENT, nx_type, windows_8),
@@ -87,10 +115,28 @@ static const struct kernel_api apis[] = {
     SYSTEM_ROW("MmCopyMemory", HVCI2001_EXECUTABLE_PROTECTION, "a target buffer that is not executable",
                NULL),
 
-    {"MmMapLockedPagesSpecifyCache", HVCI2002_EXECUTABLE_MDL, ASK_MDL_PRIORITY, 5, 5, NO_ARGUMENT,
-     NO_ARGUMENT, 1, "Priority", "MdlMappingNoExecute in Priority", windows_8},
-    {"MmMapLockedPages", HVCI2002_EXECUTABLE_MDL, ASK_MDL_MODE, 1, 1, NO_ARGUMENT, NO_ARGUMENT, 1,
-     "AccessMode", "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute", windows_8},
+    {.name = "MmMapLockedPagesSpecifyCache",
+     .code = HVCI2002_EXECUTABLE_MDL,
+     .question = ASK_MDL_PRIORITY,
+     .argument = 5,
+     .word_32 = 5,
+     .tag = NO_ARGUMENT,
+     .tag_word_32 = NO_ARGUMENT,
+     .mode = 1,
+     .argument_name = "Priority",
+     .no_execute = "MdlMappingNoExecute in Priority",
+     .since = windows_8},
+    {.name = "MmMapLockedPages",
+     .code = HVCI2002_EXECUTABLE_MDL,
+     .question = ASK_MDL_MODE,
+     .argument = 1,
+     .word_32 = 1,
+     .tag = NO_ARGUMENT,
+     .tag_word_32 = NO_ARGUMENT,
+     .mode = 1,
+     .argument_name = "AccessMode",
+     .no_execute = "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute",
+     .since = windows_8},
     SYSTEM_ROW("MmMapLockedPagesWithReservedMapping", HVCI2002_EXECUTABLE_MDL,
                "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute where a mapping may fail", windows_8),
     SYSTEM_ROW("StorPortGetSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call", windows_8),
@@ -103,12 +149,6 @@ const struct kernel_api *kernel_api_find(const char *name)
         if (strcmp(apis[i].name, name) == 0)
             return &apis[i];
     return NULL;
-}
-
-bool kernel_api_is_verified(const struct kernel_api *api)
-{
-    static const char of_file_systems[] = "FsRtl";
-    return strncmp(api->name, of_file_systems, sizeof of_file_systems - 1) != 0;
 }
 
 static const struct {

@@ -32,16 +32,14 @@ struct kernel_api {
     const char *argument_name;
     const char *no_execute; /* the form that is not executable, as a half sentence */
     const char *since;      /* the first Windows that has this form; NULL: all that have the function */
+    /* On no list of Driver Verifier and the HLK test: the exports FsRtlAllocatePool* of ntoskrnl, which only
+     * old drivers call. Source: "FsRtlAllocatePoolWithTag macro (ntifs.h)" and its kin: PoolType is a
+     * POOL_TYPE; "FsRtlAllocatePool is obsolete, but is exported to support existing driver binaries". */
+    bool is_unverified;
 };
 
 /* NULL when the name is none of these. */
 const struct kernel_api *kernel_api_find(const char *name);
-
-/* Driver Verifier and the HLK test look at the function. The exports FsRtlAllocatePool* of ntoskrnl, which
- * only old drivers call, are on no list of theirs. Source: "FsRtlAllocatePoolWithTag macro (ntifs.h)" and its
- * kin: PoolType is a POOL_TYPE; "FsRtlAllocatePool is obsolete, but is exported to support existing driver
- * binaries". */
-bool kernel_api_is_verified(const struct kernel_api *api);
 
 /* Functions of the KMDF function table, by index; NULL: of no interest. Source: wdffuncenum.h. */
 const struct kernel_api *kmdf_api_find(uint32_t index);

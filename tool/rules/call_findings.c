@@ -99,7 +99,7 @@ static void add_evidence(const struct rule_input *input, const struct call_rule 
     if (site->by_name)
         finding_evidence(arena, finding, "%s is looked up by its name with MmGetSystemRoutineAddress.",
                          site->api->name);
-    if (!kernel_api_is_verified(site->api)) {
+    if (site->api->is_unverified) {
         finding_evidence(arena, finding,
                          "%s is an export of the kernel for old drivers, and not on the list of those that "
                          "Driver Verifier looks at.",
@@ -132,7 +132,7 @@ static bool add_finding(const struct rule_input *input, const struct call_rule *
         finding.file_offset = foff;
     add_evidence(input, words, site, &finding);
     finding.windows =
-        rule_windows_words(input, kernel_api_is_verified(site->api) ? words->windows : words->windows_itself);
+        rule_windows_words(input, site->api->is_unverified ? words->windows_itself : words->windows);
     const char *since = site->api->since ? arena_printf(arena, " (%s and later)", site->api->since) : "";
     finding.cure = arena_printf(arena, "Use %s%s.%s%s", site->api->no_execute, since,
                                 words->cure_at_all ? " " : "", words->cure_at_all ? words->cure_at_all : "");
