@@ -27,6 +27,15 @@ static void parts_are_cut_at_separators_of_either_system(void **state)
     }
 }
 
+static void a_folder_with_its_separator_has_a_name(void **state)
+{
+    (void)state;
+    assert_string_equal(path_last_named_part("a/b\\"), "b\\");
+    assert_string_equal(path_last_named_part("a\\b"), "b");
+    assert_string_equal(path_last_named_part("/"), "/");
+    assert_string_equal(path_last_named_part(""), "");
+}
+
 static void names_beside_a_file(void **state)
 {
     struct arena arena;
@@ -56,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_cut_at_separators_of_either_system),
+        cmocka_unit_test(a_folder_with_its_separator_has_a_name),
         cmocka_unit_test(names_beside_a_file),
         cmocka_unit_test(suffixes_are_compared_without_case),
     };

@@ -19,6 +19,15 @@ const char *path_last_part(const char *path)
     return last;
 }
 
+const char *path_last_named_part(const char *path)
+{
+    const char *last = path;
+    for (; *path; path++)
+        if (path_is_separator(*path) && path[1] != 0)
+            last = path + 1;
+    return last;
+}
+
 size_t path_folder_nbytes(const char *path)
 {
     return (size_t)(path_last_part(path) - path);

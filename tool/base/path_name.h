@@ -14,7 +14,10 @@ bool path_is_separator(char c);
 /* What stands behind the last separator: the whole path where there is none, "" where it ends with one. */
 const char *path_last_part(const char *path);
 
-/* The length of what stands in front of that, its separator included. */
+/* The same, where a separator at the end belongs to the last part: "b/" of "a/b/". */
+const char *path_last_named_part(const char *path);
+
+/* The length of what stands in front of path_last_part(), its separator included. */
 size_t path_folder_nbytes(const char *path);
 
 /* The file's own name, of a place inside a package ("setup.exe!rsrc/102!x.sys") too. */

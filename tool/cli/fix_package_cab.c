@@ -3,6 +3,7 @@
  * Must not: write; change the form once files are staged. */
 #include "cli/fix_package_parts.h"
 
+#include "base/path_name.h"
 #include "package/cab_rewrite.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static bool wants_folder(const char *out, struct arena *arena)
 {
     size_t nbytes = strlen(out);
     enum folder_at there = folder_look_at(out, arena);
-    return (nbytes != 0 && (out[nbytes - 1] == '/' || out[nbytes - 1] == '\\')) || there == FOLDER_AT_EMPTY ||
+    return (nbytes != 0 && path_is_separator(out[nbytes - 1])) || there == FOLDER_AT_EMPTY ||
            there == FOLDER_AT_FULL;
 }
 

@@ -3,6 +3,8 @@
  * The steps themselves: here the repair; doctor_steps_sign.c and doctor_steps_machine.c have the others. */
 #include "doctor/doctor_steps_parts.h"
 
+#include "base/path_name.h"
+
 #include <stdarg.h>
 
 struct doctor_step *doctor_step_begin(struct step_maker *maker, const char *title, const char *about)
@@ -74,11 +76,11 @@ static const char *new_path(struct doctor *doctor)
 {
     const char *path = doctor->path;
     size_t length = strlen(path);
-    while (length > 1 && (path[length - 1] == '/' || path[length - 1] == '\\'))
+    while (length > 1 && path_is_separator(path[length - 1]))
         length--;
     const char *dot = NULL;
     for (size_t i = 0; i < length; i++)
-        dot = path[i] == '.' ? path + i : path[i] == '/' || path[i] == '\\' ? NULL : dot;
+        dot = path[i] == '.' ? path + i : path_is_separator(path[i]) ? NULL : dot;
     if (doctor->kind == DOCTOR_FOLDER || !dot || dot == path)
         dot = path + length;
     const char *end = doctor->kind == DOCTOR_PROGRAM ? "" : dot;

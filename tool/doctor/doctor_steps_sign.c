@@ -53,7 +53,7 @@ static const char *in_folder(struct step_maker *maker, const char *path)
     bool is_known = doctor->kind == DOCTOR_FOLDER || doctor->kind == DOCTOR_PROGRAM;
     size_t length = strlen(doctor->path);
     const char *name = strncmp(path, doctor->path, length) == 0 ? path + length : path;
-    while (*name == '/' || *name == '\\' || *name == '!')
+    while (path_is_separator(*name) || *name == '!')
         name++;
     text_printf(&text, "%s/", is_known ? maker->repaired : "FOLDER");
     for (; *name; name++)

@@ -2,6 +2,7 @@
  * Takes: bytes.  Gives: members.  Must not: let libarchive look for anything but zip and cab. */
 #include "package/archive.h"
 
+#include "base/path_name.h"
 #include "base/utf16.h"
 #include "package/text_locale.h"
 
@@ -114,7 +115,7 @@ static enum archive_result result_of(const struct archive_reader *reader, int re
 static bool leads_out(const char *name)
 {
     bool has_drive = name[0] != 0 && name[1] == ':';
-    if (name[0] == '/' || name[0] == '\\' || has_drive)
+    if (path_is_separator(name[0]) || has_drive)
         return true;
     for (const char *at = name; *at;) {
         size_t nbytes = strcspn(at, "/\\");

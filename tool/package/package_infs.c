@@ -2,6 +2,7 @@
  * Takes: names.  Gives: answers.  Must not: look at files. */
 #include "package/package_infs.h"
 
+#include "base/path_name.h"
 #include "package/word_order.h"
 
 #include <stdlib.h>
@@ -16,14 +17,9 @@ bool package_names_collect(const struct parcel *parcel, struct arena *arena, str
     *names = (struct package_names){.items = arena_array(arena, parcel->count + 1, sizeof *names->items)};
     if (!names->items)
         return false;
-    for (size_t i = 0; i < parcel->count; i++) {
-        const char *name = parcel->entries[i].name;
-        for (const char *at = name; *at; at++)
-            if ((*at == '/' || *at == '\\') && at[1])
-                name = at + 1;
+    for (size_t i = 0; i < parcel->count; i++)
         if (!parcel->entries[i].is_folder)
-            names->items[names->count++] = name;
-    }
+            names->items[names->count++] = path_last_named_part(parcel->entries[i].name);
     if (names->count > 1)
         qsort(names->items, names->count, sizeof *names->items, by_name);
     return true;

@@ -2,6 +2,8 @@
  * Takes: two packages.  Gives: the first difference.  Must not: pass over a file. */
 #include "package/parcel_change.h"
 
+#include "base/path_name.h"
+
 #include <stdlib.h>
 
 bool parcel_change_to(struct parcel_change *change, struct span bytes, bool keeps_bytes)
@@ -26,7 +28,7 @@ static bool differs(struct arena *arena, struct finding *error, const char *name
 static const char *without_separator(const char *name, size_t *nbytes)
 {
     *nbytes = strlen(name);
-    while (*nbytes != 0 && (name[*nbytes - 1] == '/' || name[*nbytes - 1] == '\\'))
+    while (*nbytes != 0 && path_is_separator(name[*nbytes - 1]))
         --*nbytes;
     return name;
 }

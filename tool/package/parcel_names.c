@@ -2,6 +2,7 @@
  * Takes: names from outside.  Gives: an answer with its reason.  Must not: repair a name. */
 #include "package/parcel.h"
 
+#include "base/path_name.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static const char *name_problem(const char *name)
  */
 static int rank(char c)
 {
-    return c == 0 ? 0 : c == '/' || c == '\\' ? 1 : 1 + (unsigned char)text_lower(c);
+    return c == 0 ? 0 : path_is_separator(c) ? 1 : 1 + (unsigned char)text_lower(c);
 }
 
 static int by_name(const void *a, const void *b)

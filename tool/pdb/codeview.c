@@ -3,6 +3,8 @@
  */
 #include "pdb/pdb.h"
 
+#include "base/path_name.h"
+
 enum { SIGNATURE_RSDS = 0x53445352, RSDS_GUID = 4, RSDS_AGE = 20, RSDS_PATH = 24 };
 
 /* The bytes of an entry's data in the file: by their place in memory where they have one. */
@@ -23,7 +25,7 @@ static const char *last_part(const char *path)
 {
     const char *name = path;
     for (; *path; path++)
-        if (*path == '/' || *path == '\\' || *path == ':')
+        if (path_is_separator(*path) || *path == ':')
             name = path + 1;
     return name;
 }

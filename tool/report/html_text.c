@@ -2,6 +2,7 @@
  * Takes: any bytes.  Gives: text of HTML.  Must not: change what is harmless. */
 #include "report/html_text.h"
 
+#include "base/path_name.h"
 #include "report/digits.h"
 #include "report/safe_text.h"
 
@@ -153,10 +154,7 @@ void html_element(struct text *text, const char *tag, const char *class_name, co
 
 void html_path(struct text *text, const char *path)
 {
-    const char *name = path;
-    for (const char *at = path; *at != 0; at++)
-        if ((*at == '/' || *at == '\\') && at[1] != 0)
-            name = at + 1;
+    const char *name = path_last_named_part(path);
     text_addz(text, "<bdi class=\"path\">");
     if (name != path) {
         text_addz(text, "<span class=\"folder\">");
