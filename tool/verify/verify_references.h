@@ -12,6 +12,11 @@ bool verify_moved_relocations(struct verify_moves *moves);
 /* Code, at every byte position. */
 bool verify_moved_code(struct verify_moves *moves);
 
+/* One field at such a position, in the piece `site`, that would lead to target_rva of the old image. `what`
+ * names it in messages ("a branch"). */
+bool verify_moved_operand(struct verify_moves *moves, const struct verify_piece *site,
+                          const struct verify_field_in_code *field, uint64_t target_rva, const char *what);
+
 /* Uses of the image base on x64. `formed` are the instructions that take it. */
 bool verify_base_uses(struct verify_moves *moves);
 
