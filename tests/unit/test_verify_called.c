@@ -113,9 +113,53 @@ static void a_direct_call_must_lead_to_code(void **state)
     }
 }
 
+/* Low alignment makes data executable: a routine among them must stay so, whoever calls it. */
+static void a_routine_in_data_must_stay_executable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t nbytes;
+        bool is_routine;
+    } data[] = {
+        {"\x33\xC0\x83\xC0\x05\xC3", 6, true},          /* xor eax, eax; add eax, 5; ret */
+        {"\x33\xC0\x83\xC0\x05\xEB\xF9", 7, true},      /* the same; jmp back */
+        {"\x33\xC0\xC3", 3, false},                     /* a number */
+        {"PQRSTXYZPQRST", 14, false},                   /* text, and instructions */
+        {"\x33\xC0\xE8\x05\x00\x00\x70\xC3", 8, false}, /* a call that leads out of the image */
+    };
+    for (size_t m = 0; m < 2; m++)
+        for (size_t i = 0; i < 2 * sizeof data / sizeof data[0]; i++) {
+            bool is_held_by_data = i % 2 && machines[m] == MACHINE_I386;
+            struct low_case driver;
+            struct arena arena;
+            arena_init(&arena, NULL);
+            low_begin(&driver, machines[m]);
+            low_put(&driver, LOW_DATA_RVA + 0x80, data[i / 2].bytes, data[i / 2].nbytes);
+            if (is_held_by_data) {
+                low_put_va(&driver, LOW_DATA_RVA, LOW_DATA_RVA + 0x80);
+                LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+            } else {
+                LOW_PUT(&driver, take_address(&driver, machines[m]), "\xC3"); /* to the caller */
+            }
+            struct verify_verdict verdict = judge_driver(&driver, &arena);
+            if (!data[i / 2].is_routine && verdict.result != VERIFY_PROVED_WITH_ASSUMPTIONS)
+                fail_msg("%zu is not proved: %s", i, verdict.reason);
+            if (data[i / 2].is_routine) {
+                assert_int_equal(verdict.result, VERIFY_REFUTED);
+                assert_true(verdict.right_not_shown);
+                if (!strstr(verdict.reason, "looks like code and is no longer in executable memory"))
+                    fail_msg("%zu is refused for another reason: %s", i, verdict.reason);
+            }
+            arena_free(&arena);
+            low_end(&driver);
+        }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_called_must_stay_executable),
-                                              cmocka_unit_test(a_direct_call_must_lead_to_code)};
+                                              cmocka_unit_test(a_direct_call_must_lead_to_code),
+                                              cmocka_unit_test(a_routine_in_data_must_stay_executable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* verify_moved_called.c - data that code calls: a buffer that instructions are written to.
  * Takes: struct verify_moves with its fields.  Gives: true, or the call that leads to what can no longer be
  * executed.  Must not: ask what the bytes are: they may be written before the call. */
+#include "verify/verify_data_routine.h"
 #include "verify/verify_moved_headers.h"
 #include "verify/verify_operand.h"
 #include "verify/verify_registers.h"
+#include "verify/verify_relocations.h"
 
 enum { FOLLOWED_MAX_COUNT = 24 };
 
@@ -75,6 +77,17 @@ static bool is_called_through(const struct verify_moves *moves, const struct ver
     return is_lost_to_calls(moves, *rva);
 }
 
+/* A routine in a section that is not marked as code: whoever has its address may call it. */
+static bool judge_routine(struct verify_moves *moves, uint32_t field_rva, uint64_t rva)
+{
+    return !verify_is_data_routine(&moves->code, (uint32_t)rva) ||
+           verify_moves_unproved(
+               moves, field_rva,
+               "The address at RVA 0x%X leads to RVA 0x%llX, which looks like code and is no "
+               "longer in executable memory.",
+               (unsigned)field_rva, (unsigned long long)rva);
+}
+
 static bool judge_field(struct verify_moves *moves, const struct verify_field_in_code *field, uint64_t rva)
 {
     uint64_t called_rva = rva;
@@ -83,9 +96,10 @@ static bool judge_field(struct verify_moves *moves, const struct verify_field_in
         return true;
     struct verify_uses uses = verify_uses_resolved(&moves->code, field);
     moves->looked_at_count++;
-    if (!uses.is_operand ||
-        (!is_through && (!(uses.uses & USE_ADDRESS) || !is_called(moves, field->section, uses.operand_at))))
+    if (!uses.is_operand || (!is_through && !(uses.uses & USE_ADDRESS)))
         return true;
+    if (!is_through && !is_called(moves, field->section, uses.operand_at))
+        return judge_routine(moves, field->section->rva + (uint32_t)field->at, rva);
     return verify_moves_unproved(moves, field->section->rva + (uint32_t)field->at,
                                  "The operand at RVA 0x%X calls RVA 0x%llX, which is no longer in executable "
                                  "memory.",
@@ -111,6 +125,24 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_code_se
                (unsigned)field_rva, (unsigned long long)rva);
 }
 
+/* Pointers in data. */
+static bool judge_pointers(struct verify_moves *moves)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    struct verify_relocation_reader reader = verify_relocations_begin(image);
+    struct verify_relocation relocation;
+    uint64_t va;
+    while (verify_relocations_next(&reader, &relocation)) {
+        moves->judged->verdict->step_count++;
+        if (!verify_code_at(&moves->code, relocation.rva) &&
+            verify_read_at(image, relocation.rva, image->is_64 ? 8 : 4, &va) && va >= image->base_va &&
+            is_lost_to_calls(moves, va - image->base_va) &&
+            !judge_routine(moves, relocation.rva, va - image->base_va))
+            return false;
+    }
+    return true;
+}
+
 bool verify_moved_called(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
@@ -133,5 +165,5 @@ bool verify_moved_called(struct verify_moves *moves)
                 return false;
         }
     }
-    return true;
+    return judge_pointers(moves);
 }

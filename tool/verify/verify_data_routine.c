@@ -1,0 +1,39 @@
+/* verify_data_routine.c - the criterion of verify_data_routine.h.
+ * Takes: an RVA.  Gives: whether a routine begins there.  Must not: follow branches. */
+#include "verify/verify_data_routine.h"
+#include "verify/verify_text_literal.h"
+
+enum {
+    MOST_INSTRUCTIONS = 512,
+    LEAST_INSTRUCTIONS = 3 /* fewer are found in numbers by chance */
+};
+
+static bool leads_to_code(const struct verify_code *code, const struct verify_section *section,
+                          int64_t target_rva)
+{
+    const struct verify_section *there = target_rva < 0 || target_rva > UINT32_MAX
+                                             ? NULL
+                                             : verify_section_at(code->image, (uint32_t)target_rva);
+    return there && (there == section || verify_code_at(code, (uint64_t)target_rva));
+}
+
+bool verify_is_data_routine(struct verify_code *code, uint32_t rva)
+{
+    const struct verify_section *section = verify_section_at(code->image, rva);
+    if (!section || verify_code_at(code, rva) || rva - section->rva >= section->bytes.nbytes ||
+        verify_is_text_literal(code->image, rva, &code->step_count))
+        return false;
+    struct verify_instruction instruction;
+    uint32_t at = rva - section->rva;
+    for (unsigned count = 1; count <= MOST_INSTRUCTIONS; count++, at += instruction.nbytes) {
+        code->step_count++;
+        if (!verify_decode(&code->decoder, section->bytes, at, &instruction) || instruction.is_unlikely ||
+            verify_is_typed(code->tables, section->rva + at, section->rva + at + instruction.nbytes) ||
+            (instruction.has_target &&
+             !leads_to_code(code, section, (int64_t)section->rva + at + instruction.target)))
+            return false;
+        if (instruction.flow == FLOW_STOP || instruction.flow == FLOW_JUMP)
+            return count >= LEAST_INSTRUCTIONS;
+    }
+    return false;
+}
