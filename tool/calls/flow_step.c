@@ -151,94 +151,121 @@ static bool leave(struct flow_step *step, const struct operation *operation, str
     return true;
 }
 
-bool flow_step(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+/* The value goes into the first operand, which may be the stack pointer. */
+static bool write_first(struct flow_step *step, const struct operation *operation, struct flow_state *state,
+                        value_number value)
+{
+    if (!flow_write(step, operation, &operation->operands[0], state, value))
+        return false;
+    flow_keep_stack(step, operation, state);
+    return true;
+}
+
+static bool set_flag(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    struct value_table *values = step->flow->values;
+    const struct operand *into = &operation->operands[0];
+    value_number value = two_numbers(values, 1);
+    if (into->kind != OPERAND_REGISTER || into->reg >= MACHINE_REGISTERS || into->is_high_byte)
+        return write_first(step, operation, state, value);
+    /* Both cases keep the rest of the register. */
+    value_number *reg = &state->registers[into->reg];
+    *reg = value_join(values, value_mask(values, *reg, ~UINT64_C(0xFF), 0),
+                      value_mask(values, *reg, ~UINT64_C(0xFF), 1));
+    return true;
+}
+
+static bool exchange(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    const struct operand *first = &operation->operands[0], *second = &operation->operands[1];
+    value_number of_second = flow_read(step, second, state, first->nbytes);
+    value_number of_first = flow_read(step, first, state, first->nbytes);
+    return flow_write(step, operation, second, state, of_first) &&
+           write_first(step, operation, state, of_second);
+}
+
+/* What a move, or a computation with one operand, leaves in its first operand. */
+static value_number result_of(struct flow_step *step, const struct operation *operation,
+                              struct flow_state *state)
 {
     struct value_table *values = step->flow->values;
     const struct operand *first = &operation->operands[0], *second = &operation->operands[1];
-    value_number value, other;
+    unsigned nbytes = first->nbytes;
+    value_number value;
     switch ((enum operation_kind)operation->kind) {
-    case DOES_NOTHING:
-    case DOES_COMPARE:
-    case DOES_TEST:
-    case DOES_JUMP:
-    case DOES_BRANCH:
-    case DOES_RETURN:
-    case DOES_STOP:
-        return true;
-    case DOES_CALL:
-        return flow_call(step, operation, state);
-    case DOES_MOVE:
-        value = flow_read(step, second, state, first->nbytes);
-        break;
     case DOES_MOVE_SIGNED:
-        value = value_sign_extend(values, flow_read(step, second, state, second->nbytes), second->nbytes,
-                                  first->nbytes);
-        break;
+        return value_sign_extend(values, flow_read(step, second, state, second->nbytes), second->nbytes,
+                                 nbytes);
     case DOES_MOVE_MAYBE:
-        value = value_join(values, flow_read(step, first, state, first->nbytes),
-                           flow_read(step, second, state, first->nbytes));
+        value =
+            value_join(values, flow_read(step, first, state, nbytes), flow_read(step, second, state, nbytes));
         hand_out_lost(step, operation, state, value);
-        break;
+        return value;
     case DOES_ADDRESS:
         value = address_value(step, second, state);
         hand_out_lost(step, operation, state, value);
-        break;
-    case DOES_COMPUTE:
-        return compute(step, operation, state);
+        return value;
     case DOES_INCREMENT:
     case DOES_DECREMENT:
-        value = value_compute(values, operation->kind == DOES_INCREMENT ? VALUE_ADD : VALUE_SUB,
-                              flow_read(step, first, state, first->nbytes), value_constant(values, 1),
-                              first->nbytes);
-        break;
+        return value_compute(values, operation->kind == DOES_INCREMENT ? VALUE_ADD : VALUE_SUB,
+                             flow_read(step, first, state, nbytes), value_constant(values, 1), nbytes);
     case DOES_NEGATE:
-        value = value_compute(values, VALUE_SUB, value_constant(values, 0),
-                              flow_read(step, first, state, first->nbytes), first->nbytes);
-        break;
+        return value_compute(values, VALUE_SUB, value_constant(values, 0),
+                             flow_read(step, first, state, nbytes), nbytes);
     case DOES_COMPLEMENT:
-        value = value_compute(values, VALUE_XOR, flow_read(step, first, state, first->nbytes),
-                              value_constant(values, width_mask(first->nbytes)), first->nbytes);
-        break;
+        return value_compute(values, VALUE_XOR, flow_read(step, first, state, nbytes),
+                             value_constant(values, width_mask(nbytes)), nbytes);
+    default: /* DOES_MOVE */
+        return flow_read(step, second, state, nbytes);
+    }
+}
+
+bool flow_step(struct flow_step *step, const struct operation *operation, struct flow_state *state)
+{
+    const struct operand *first = &operation->operands[0];
+    switch ((enum operation_kind)operation->kind) {
+    case DOES_MOVE:
+    case DOES_MOVE_SIGNED:
+    case DOES_MOVE_MAYBE:
+    case DOES_ADDRESS:
+    case DOES_INCREMENT:
+    case DOES_DECREMENT:
+    case DOES_NEGATE:
+    case DOES_COMPLEMENT:
+        return write_first(step, operation, state, result_of(step, operation, state));
+    case DOES_COMPUTE:
+        return compute(step, operation, state);
     case DOES_SUBTRACT_BORROW:
         if (!is_same_register(operation))
             return forget_written(step, operation, state);
-        value = two_numbers(values, width_mask(first->nbytes));
-        break;
+        return write_first(step, operation, state,
+                           two_numbers(step->flow->values, width_mask(first->nbytes)));
     case DOES_SET_FLAG:
-        value = two_numbers(values, 1);
-        /* Both cases keep the rest of the register. */
-        if (first->kind == OPERAND_REGISTER && first->reg < MACHINE_REGISTERS && !first->is_high_byte) {
-            value_number *reg = &state->registers[first->reg];
-            *reg = value_join(values, value_mask(values, *reg, ~UINT64_C(0xFF), 0),
-                              value_mask(values, *reg, ~UINT64_C(0xFF), 1));
-            return true;
-        }
-        break;
+        return set_flag(step, operation, state);
     case DOES_EXCHANGE:
-        value = flow_read(step, second, state, first->nbytes);
-        other = flow_read(step, first, state, first->nbytes);
-        if (!flow_write(step, operation, second, state, other))
-            return false;
-        break;
+        return exchange(step, operation, state);
     case DOES_PUSH:
-        value = flow_read(step, first, state, flow_pointer_nbytes(step));
-        flow_push(step, state, value);
+        flow_push(step, state, flow_read(step, first, state, flow_pointer_nbytes(step)));
         return true;
     case DOES_POP:
-        value = flow_pop(step, state);
-        break;
+        return write_first(step, operation, state, flow_pop(step, state));
     case DOES_LEAVE:
         return leave(step, operation, state);
+    case DOES_CALL:
+        return flow_call(step, operation, state);
     case DOES_OTHER:
         if (!forget_written(step, operation, state))
             return false;
         flow_keep_stack(step, operation, state);
         return true;
-    default:
+    case DOES_JUMP:
+    case DOES_BRANCH:
+    case DOES_RETURN:
+    case DOES_STOP:
+    case DOES_COMPARE:
+    case DOES_TEST:
+    case DOES_NOTHING:
         return true;
     }
-    if (!flow_write(step, operation, first, state, value))
-        return false;
-    flow_keep_stack(step, operation, state);
     return true;
 }

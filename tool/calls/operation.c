@@ -22,73 +22,81 @@ static uint8_t register_number(ZydisRegister name)
     }
 }
 
-static void set_kind(struct operation *operation, const ZydisDecodedInstruction *raw)
+static const struct {
+    ZydisMnemonic mnemonic;
+    uint8_t kind, compute;
+} mnemonics[] = {
+    {ZYDIS_MNEMONIC_MOV, DOES_MOVE, 0},
+    {ZYDIS_MNEMONIC_MOVZX, DOES_MOVE, 0},
+    {ZYDIS_MNEMONIC_MOVSX, DOES_MOVE_SIGNED, 0},
+    {ZYDIS_MNEMONIC_MOVSXD, DOES_MOVE_SIGNED, 0},
+    {ZYDIS_MNEMONIC_LEA, DOES_ADDRESS, 0},
+    {ZYDIS_MNEMONIC_ADD, DOES_COMPUTE, VALUE_ADD},
+    {ZYDIS_MNEMONIC_SUB, DOES_COMPUTE, VALUE_SUB},
+    {ZYDIS_MNEMONIC_AND, DOES_COMPUTE, VALUE_AND},
+    {ZYDIS_MNEMONIC_OR, DOES_COMPUTE, VALUE_OR},
+    {ZYDIS_MNEMONIC_XOR, DOES_COMPUTE, VALUE_XOR},
+    {ZYDIS_MNEMONIC_SHL, DOES_COMPUTE, VALUE_SHIFT_LEFT},
+    {ZYDIS_MNEMONIC_SHR, DOES_COMPUTE, VALUE_SHIFT_RIGHT},
+    {ZYDIS_MNEMONIC_INC, DOES_INCREMENT, 0},
+    {ZYDIS_MNEMONIC_DEC, DOES_DECREMENT, 0},
+    {ZYDIS_MNEMONIC_NEG, DOES_NEGATE, 0},
+    {ZYDIS_MNEMONIC_NOT, DOES_COMPLEMENT, 0},
+    {ZYDIS_MNEMONIC_SBB, DOES_SUBTRACT_BORROW, 0},
+    {ZYDIS_MNEMONIC_XCHG, DOES_EXCHANGE, 0},
+    {ZYDIS_MNEMONIC_PUSH, DOES_PUSH, 0},
+    {ZYDIS_MNEMONIC_POP, DOES_POP, 0},
+    {ZYDIS_MNEMONIC_LEAVE, DOES_LEAVE, 0},
+    {ZYDIS_MNEMONIC_INT3, DOES_STOP, 0},
+    {ZYDIS_MNEMONIC_UD2, DOES_STOP, 0},
+    {ZYDIS_MNEMONIC_HLT, DOES_NOTHING, 0},
+    {ZYDIS_MNEMONIC_CMP, DOES_COMPARE, 0},
+    {ZYDIS_MNEMONIC_TEST, DOES_TEST, 0},
+};
+
+/* What instructions of one family all do. False for a family whose members differ. */
+static bool set_kind_of_category(struct operation *operation, const ZydisDecodedInstruction *raw)
 {
-    operation->kind = DOES_OTHER;
     switch (raw->meta.category) {
     case ZYDIS_CATEGORY_CALL:
         operation->kind = DOES_CALL;
-        return;
+        return true;
     case ZYDIS_CATEGORY_UNCOND_BR:
         operation->kind = DOES_JUMP;
-        return;
+        return true;
     case ZYDIS_CATEGORY_COND_BR:
         operation->kind = DOES_BRANCH;
         operation->condition = raw->mnemonic == ZYDIS_MNEMONIC_JZ    ? BRANCH_IF_EQUAL
                                : raw->mnemonic == ZYDIS_MNEMONIC_JNZ ? BRANCH_IF_NOT_EQUAL
                                                                      : BRANCH_OTHER;
-        return;
+        return true;
     case ZYDIS_CATEGORY_RET:
         operation->kind = DOES_RETURN;
-        return;
+        return true;
     case ZYDIS_CATEGORY_CMOV:
         operation->kind = DOES_MOVE_MAYBE;
-        return;
+        return true;
     case ZYDIS_CATEGORY_SETCC:
         operation->kind = DOES_SET_FLAG;
-        return;
+        return true;
     case ZYDIS_CATEGORY_NOP:
     case ZYDIS_CATEGORY_WIDENOP:
         operation->kind = DOES_NOTHING;
-        return;
+        return true;
     default:
-        break;
+        return false;
     }
-    static const struct {
-        ZydisMnemonic mnemonic;
-        uint8_t kind, compute;
-    } rows[] = {
-        {ZYDIS_MNEMONIC_MOV, DOES_MOVE, 0},
-        {ZYDIS_MNEMONIC_MOVZX, DOES_MOVE, 0},
-        {ZYDIS_MNEMONIC_MOVSX, DOES_MOVE_SIGNED, 0},
-        {ZYDIS_MNEMONIC_MOVSXD, DOES_MOVE_SIGNED, 0},
-        {ZYDIS_MNEMONIC_LEA, DOES_ADDRESS, 0},
-        {ZYDIS_MNEMONIC_ADD, DOES_COMPUTE, VALUE_ADD},
-        {ZYDIS_MNEMONIC_SUB, DOES_COMPUTE, VALUE_SUB},
-        {ZYDIS_MNEMONIC_AND, DOES_COMPUTE, VALUE_AND},
-        {ZYDIS_MNEMONIC_OR, DOES_COMPUTE, VALUE_OR},
-        {ZYDIS_MNEMONIC_XOR, DOES_COMPUTE, VALUE_XOR},
-        {ZYDIS_MNEMONIC_SHL, DOES_COMPUTE, VALUE_SHIFT_LEFT},
-        {ZYDIS_MNEMONIC_SHR, DOES_COMPUTE, VALUE_SHIFT_RIGHT},
-        {ZYDIS_MNEMONIC_INC, DOES_INCREMENT, 0},
-        {ZYDIS_MNEMONIC_DEC, DOES_DECREMENT, 0},
-        {ZYDIS_MNEMONIC_NEG, DOES_NEGATE, 0},
-        {ZYDIS_MNEMONIC_NOT, DOES_COMPLEMENT, 0},
-        {ZYDIS_MNEMONIC_SBB, DOES_SUBTRACT_BORROW, 0},
-        {ZYDIS_MNEMONIC_XCHG, DOES_EXCHANGE, 0},
-        {ZYDIS_MNEMONIC_PUSH, DOES_PUSH, 0},
-        {ZYDIS_MNEMONIC_POP, DOES_POP, 0},
-        {ZYDIS_MNEMONIC_LEAVE, DOES_LEAVE, 0},
-        {ZYDIS_MNEMONIC_INT3, DOES_STOP, 0},
-        {ZYDIS_MNEMONIC_UD2, DOES_STOP, 0},
-        {ZYDIS_MNEMONIC_HLT, DOES_NOTHING, 0},
-        {ZYDIS_MNEMONIC_CMP, DOES_COMPARE, 0},
-        {ZYDIS_MNEMONIC_TEST, DOES_TEST, 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].mnemonic == raw->mnemonic) {
-            operation->kind = rows[i].kind;
-            operation->compute = rows[i].compute;
+}
+
+static void set_kind(struct operation *operation, const ZydisDecodedInstruction *raw)
+{
+    operation->kind = DOES_OTHER;
+    if (set_kind_of_category(operation, raw))
+        return;
+    for (size_t i = 0; i < sizeof mnemonics / sizeof mnemonics[0]; i++) {
+        if (mnemonics[i].mnemonic == raw->mnemonic) {
+            operation->kind = mnemonics[i].kind;
+            operation->compute = mnemonics[i].compute;
             return;
         }
     }

@@ -30,7 +30,7 @@ enum operation_kind {
     DOES_MOVE_SIGNED, /* movsx, movsxd */
     DOES_MOVE_MAYBE,  /* cmov */
     DOES_ADDRESS,     /* lea */
-    DOES_COMPUTE,     /* `operation` says what, into the first operand */
+    DOES_COMPUTE,     /* `compute` says what, into the first operand */
     DOES_INCREMENT,
     DOES_DECREMENT,
     DOES_NEGATE,
