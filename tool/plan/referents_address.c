@@ -128,36 +128,43 @@ static bool choose_outside(struct referents *choice, const struct ref *ref, uint
     return true;
 }
 
-bool referents_choose_address(struct referents *choice, const struct ref *ref, uint32_t *target)
+/* The place lies near a border where the image is cut: what is done with the address tells which side it
+ * means.
+ */
+static bool choose_near_border(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     struct rewrite *rewrite = choice->rewrite;
     const struct layout *layout = rewrite->layout;
-    /* Labels in jump tables mean code. */
-    if (ref->source == SOURCE_RELOCATED && ref->state == REF_RESOLVED &&
-        extent_index_at(&choice->jump_tables, ref->site_rva)) {
-        *target = layout_map_rva(layout, ref->target);
+    if (referents_is_direct(choice, ref) || is_plain_import_use(choice, ref)) {
+        if (lies_in_one(layout, ref))
+            return true;
+        return referents_refuse(rewrite, ref, referents_cure_border,
+                                "is an access across a border where the image is cut");
+    }
+    struct address_uses uses = referents_uses_of(choice, ref);
+    if (uses.is_decided && is_within_own(layout, ref->target, &uses))
         return true;
-    }
-    if (ref->state == REF_RESOLVED && referents_is_pointer_to_no_label(choice, ref))
+    enum address_use use = uses.is_as_is                          ? USE_AS_IS
+                           : uses.is_compared                     ? USE_COMPARED
+                           : referents_index_is_wide(choice, ref) ? USE_INDEXED_WIDE
+                                                                  : USE_COMPUTED;
+    const struct piece *piece = edges_decide(choice->edges, ref->target, use);
+    if (!piece)
         return referents_refuse(
             rewrite, ref, referents_cure_border,
-            "leads among instructions, but to no label, so it means an array elsewhere; which "
-            "one is not known");
-    if (choice->parts_move && ref->source == SOURCE_RELOCATED &&
-        site_set_has(&rewrite->data_pointers, ref->site_foff))
-        return referents_refuse(
-            rewrite, ref, referents_cure_border,
-            "leads to code, but memory is accessed through it, so it means an array elsewhere; "
-            "which one is not known");
-    const struct piece *indexed = referents_indexed_piece(choice, ref);
-    if (indexed) {
-        *target = ref->target + piece_delta(indexed);
-        return check_rights_of(choice, ref, indexed);
-    }
-    if (ref->state == REF_HEADERS)
-        return referents_choose_in_headers(choice, ref, target);
-    if (ref->state == REF_OUTSIDE)
-        return choose_outside(choice, ref, target);
+            "is an address so near to a border where the image has to be cut that it may mean what "
+            "lies on either side");
+    *target = ref->target + piece_delta(piece);
+    return true;
+}
+
+/* The address lies in a piece: it was folded, or its array may be far, or a border is near, or it is the
+ * place.
+ */
+static bool choose_resolved(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
     *target = layout_map_rva(layout, ref->target);
     /* Base relocations change the code of x86 with every load; nobody sums that up. */
     if (choice->operands_change && ref->source == SOURCE_CODE && ref->encoding == REF_PCREL &&
@@ -198,25 +205,38 @@ bool referents_choose_address(struct referents *choice, const struct ref *ref, u
                                     "leads between the headers and the first section");
         return true;
     }
-    if (referents_is_direct(choice, ref) || is_plain_import_use(choice, ref)) {
-        if (lies_in_one(layout, ref))
-            return true;
-        return referents_refuse(rewrite, ref, referents_cure_border,
-                                "is an access across a border where the image is cut");
-    }
-    struct address_uses uses = referents_uses_of(choice, ref);
-    if (uses.is_decided && is_within_own(layout, ref->target, &uses))
+    return choose_near_border(choice, ref, target);
+}
+
+bool referents_choose_address(struct referents *choice, const struct ref *ref, uint32_t *target)
+{
+    struct rewrite *rewrite = choice->rewrite;
+    const struct layout *layout = rewrite->layout;
+    /* Labels in jump tables mean code. */
+    if (ref->source == SOURCE_RELOCATED && ref->state == REF_RESOLVED &&
+        extent_index_at(&choice->jump_tables, ref->site_rva)) {
+        *target = layout_map_rva(layout, ref->target);
         return true;
-    enum address_use use = uses.is_as_is                          ? USE_AS_IS
-                           : uses.is_compared                     ? USE_COMPARED
-                           : referents_index_is_wide(choice, ref) ? USE_INDEXED_WIDE
-                                                                  : USE_COMPUTED;
-    const struct piece *piece = edges_decide(choice->edges, ref->target, use);
-    if (!piece)
+    }
+    if (ref->state == REF_RESOLVED && referents_is_pointer_to_no_label(choice, ref))
         return referents_refuse(
             rewrite, ref, referents_cure_border,
-            "is an address so near to a border where the image has to be cut that it may mean what "
-            "lies on either side");
-    *target = ref->target + piece_delta(piece);
-    return true;
+            "leads among instructions, but to no label, so it means an array elsewhere; which "
+            "one is not known");
+    if (choice->parts_move && ref->source == SOURCE_RELOCATED &&
+        site_set_has(&rewrite->data_pointers, ref->site_foff))
+        return referents_refuse(
+            rewrite, ref, referents_cure_border,
+            "leads to code, but memory is accessed through it, so it means an array elsewhere; "
+            "which one is not known");
+    const struct piece *indexed = referents_indexed_piece(choice, ref);
+    if (indexed) {
+        *target = ref->target + piece_delta(indexed);
+        return check_rights_of(choice, ref, indexed);
+    }
+    if (ref->state == REF_HEADERS)
+        return referents_choose_in_headers(choice, ref, target);
+    if (ref->state == REF_OUTSIDE)
+        return choose_outside(choice, ref, target);
+    return choose_resolved(choice, ref, target);
 }
