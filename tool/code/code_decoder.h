@@ -44,6 +44,9 @@ struct decoder {
 /* Makes raw and context those of the last decode(). False when that cannot be. */
 bool decoder_need_raw(struct decoder *decoder);
 
+/* The operands of the last decode(), raw.operand_count of them. False when that cannot be. code_effects.c. */
+bool decoder_operands(struct decoder *decoder, ZydisDecodedOperand operands[static ZYDIS_MAX_OPERAND_COUNT]);
+
 /* The number of a general register of 32 or 64 bits; NO_REGISTER for every other. code_effects.c. */
 uint8_t decoder_register_number(ZydisRegister value);
 

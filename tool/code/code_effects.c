@@ -12,6 +12,13 @@ uint8_t decoder_register_number(ZydisRegister value)
     return id >= 0 && id < REGISTER_COUNT ? (uint8_t)id : NO_REGISTER;
 }
 
+bool decoder_operands(struct decoder *decoder, ZydisDecodedOperand operands[static ZYDIS_MAX_OPERAND_COUNT])
+{
+    return decoder_need_raw(decoder) &&
+           ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, &decoder->raw,
+                                                   operands, decoder->raw.operand_count));
+}
+
 static enum ref_access access_of(const ZydisDecodedInstruction *raw, const ZydisDecodedOperand *operand)
 {
     if (operand->mem.type == ZYDIS_MEMOP_TYPE_AGEN || operand->mem.type == ZYDIS_MEMOP_TYPE_MIB)
@@ -180,9 +187,7 @@ static bool find_effects(struct decoder *decoder, struct instruction_effects *ef
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    if (!decoder_need_raw(decoder) ||
-        !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
-                                                 raw->operand_count)))
+    if (!decoder_operands(decoder, operands))
         return false;
     if (raw->mnemonic == ZYDIS_MNEMONIC_NOP)
         return true;

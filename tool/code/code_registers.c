@@ -49,9 +49,7 @@ static bool find_registers(struct decoder *decoder, struct register_sets *use)
 {
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const ZydisDecodedInstruction *raw = &decoder->raw;
-    if (!decoder_need_raw(decoder) ||
-        !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder->zydis, &decoder->context, raw, operands,
-                                                 raw->operand_count)))
+    if (!decoder_operands(decoder, operands))
         return false;
     for (unsigned i = 0; i < raw->operand_count; i++) {
         if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)

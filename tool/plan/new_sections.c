@@ -39,6 +39,19 @@ uint32_t sections_end_rva(const struct layout *layout)
     return last_rva;
 }
 
+struct new_section *sections_add(struct layout *layout, const char *name, uint32_t rva, uint32_t nbytes,
+                                 uint32_t characteristics)
+{
+    struct new_section *section = &layout->sections[layout->section_count++];
+    *section = (struct new_section){.rva = rva,
+                                    .virtual_size = nbytes,
+                                    .raw_nbytes = align_up(nbytes, layout->file_alignment),
+                                    .characteristics = characteristics,
+                                    .old_section = NO_SECTION};
+    memcpy(section->name, name, strlen(name));
+    return section;
+}
+
 static bool is_dropped(const struct image *image, const struct region *region, bool with_symbols)
 {
     switch (region->kind) {

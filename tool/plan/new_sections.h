@@ -23,6 +23,11 @@ uint32_t piece_backed_nbytes(const struct rewrite *rewrite, const struct piece *
 /* Behind the last section, at the next page. */
 uint32_t sections_end_rva(const struct layout *layout);
 
+/* A new section of `nbytes` at rva, all of them in the file unless the caller shortens that. The array has
+ * room for it (MOST_NEW_SECTIONS); its place in the file is chosen later. `name` has at most 8 characters. */
+struct new_section *sections_add(struct layout *layout, const char *name, uint32_t rva, uint32_t nbytes,
+                                 uint32_t characteristics);
+
 /* new_sections_window.c: what leaves in a page-aligned image that keeps all distances. A section that leaves
  * as a whole keeps its header at its new place; a hole without data is left behind. */
 bool window_holds(const struct rewrite *rewrite, const struct piece *piece);

@@ -16,18 +16,6 @@ static bool is_leaving(const struct piece *piece)
            piece->kind == PIECE_DATA;
 }
 
-static void add_section(struct layout *layout, const char *name, uint32_t rva, uint32_t nbytes,
-                        uint32_t characteristics)
-{
-    struct new_section *section = &layout->sections[layout->section_count++];
-    *section = (struct new_section){.rva = rva,
-                                    .virtual_size = nbytes,
-                                    .raw_nbytes = align_up(nbytes, layout->file_alignment),
-                                    .characteristics = characteristics,
-                                    .old_section = NO_SECTION};
-    memcpy(section->name, name, strlen(name));
-}
-
 /* One section for the constants, one for the variables. */
 static void add_slot_sections(struct rewrite *rewrite)
 {
@@ -47,10 +35,9 @@ static void add_slot_sections(struct rewrite *rewrite)
         }
         if (end_rva == 0)
             continue;
-        add_section(layout, writable ? ".hvdata" : ".hvidata", first_rva, end_rva - first_rva,
-                    writable ? NEW_DATA : NEW_CONSTANTS);
-        layout->sections[layout->section_count - 1].raw_nbytes =
-            align_up(backed_end_rva - first_rva, layout->file_alignment);
+        struct new_section *section = sections_add(layout, writable ? ".hvdata" : ".hvidata", first_rva,
+                                                   end_rva - first_rva, writable ? NEW_DATA : NEW_CONSTANTS);
+        section->raw_nbytes = align_up(backed_end_rva - first_rva, layout->file_alignment);
     }
 }
 
@@ -106,9 +93,7 @@ static bool place_relocations(struct rewrite *rewrite)
     const struct section *section = image_section_at_rva(rewrite->image, directory->rva);
     if (table.nbytes <= BASERELOC_BLOCK_HEADER_NBYTES || !section)
         return true; /* nothing to relocate: the directory stays as it is */
-    layout->relocations_rva = layout_map_rva(layout, directory->rva);
-    layout->relocations_nbytes = (uint32_t)table.nbytes;
-    layout->relocations_room_nbytes = directory->nbytes;
+    reloc_table_stays(layout, directory, (uint32_t)table.nbytes);
     if (table.nbytes <= directory->nbytes)
         return true;
     uint32_t more_nbytes = (uint32_t)table.nbytes - directory->nbytes;
@@ -122,7 +107,7 @@ static bool place_relocations(struct rewrite *rewrite)
     }
     layout->relocations_rva = sections_end_rva(layout);
     layout->relocations_room_nbytes = (uint32_t)table.nbytes;
-    add_section(layout, ".hvreloc", layout->relocations_rva, (uint32_t)table.nbytes, NEW_RELOCATIONS);
+    (void)sections_add(layout, ".hvreloc", layout->relocations_rva, (uint32_t)table.nbytes, NEW_RELOCATIONS);
     return true;
 }
 

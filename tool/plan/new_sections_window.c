@@ -67,14 +67,9 @@ static void add_runs(const struct rewrite *rewrite, size_t first)
         end_rva = piece->new_rva + piece->nbytes;
         backed_end_rva = piece->new_rva + piece_backed_nbytes(rewrite, piece);
     }
-    layout->sections[layout->section_count++] =
-        (struct new_section){.rva = rva,
-                             .virtual_size = end_rva - rva,
-                             .raw_nbytes = align_up(backed_end_rva - rva, layout->file_alignment),
-                             .characteristics = is_writable ? NEW_DATA : NEW_CONSTANTS,
-                             .old_section = NO_SECTION,
-                             .name = {0}};
-    strcpy(layout->sections[layout->section_count - 1].name, is_writable ? ".hvdata" : ".hvidata");
+    struct new_section *section = sections_add(layout, is_writable ? ".hvdata" : ".hvidata", rva,
+                                               end_rva - rva, is_writable ? NEW_DATA : NEW_CONSTANTS);
+    section->raw_nbytes = align_up(backed_end_rva - rva, layout->file_alignment);
 }
 
 /* The file bytes of a section that leaves are nobody else's, and closing their gap keeps what lies behind

@@ -226,9 +226,7 @@ static bool size_relocations(struct rewrite *rewrite)
         return false;
     const struct piece *found = layout_piece_at(layout, directory->rva);
     struct piece *piece = &layout->pieces[found - layout->pieces];
-    layout->relocations_rva = piece->new_rva + (directory->rva - piece->old_rva);
-    layout->relocations_nbytes = (uint32_t)table.nbytes;
-    layout->relocations_room_nbytes = directory->nbytes;
+    reloc_table_stays(layout, directory, (uint32_t)table.nbytes);
     if (piece->kind == PIECE_RELOCATIONS) {
         piece->nbytes = directory->rva - piece->old_rva + (uint32_t)table.nbytes;
         layout->relocations_room_nbytes = (uint32_t)table.nbytes;

@@ -99,3 +99,10 @@ bool reloc_table_build(const struct refset *refs, const struct layout *layout, s
         straddle_own_relocations(layout->straddles, refs->image->is_64, add_own, &all);
     return reloc_table_write(all.items, all.count, arena, table);
 }
+
+void reloc_table_stays(struct layout *layout, const struct directory *directory, uint32_t nbytes)
+{
+    layout->relocations_rva = layout_map_rva(layout, directory->rva);
+    layout->relocations_nbytes = nbytes;
+    layout->relocations_room_nbytes = directory->nbytes;
+}

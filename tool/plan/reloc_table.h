@@ -13,6 +13,9 @@
 bool reloc_table_build(const struct refset *refs, const struct layout *layout, struct arena *arena,
                        struct span *table);
 
+/* The table of `nbytes` goes where the old one goes, in the room that the old one had. */
+void reloc_table_stays(struct layout *layout, const struct directory *directory, uint32_t nbytes);
+
 /* A place and its type (BASERELOC_*). */
 struct reloc_place {
     uint32_t rva;

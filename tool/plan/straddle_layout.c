@@ -74,27 +74,6 @@ bool straddle_arrange(struct straddle_plan *plan)
     return true;
 }
 
-uint32_t straddle_end_rva(const struct layout *layout)
-{
-    const struct new_section *last = &layout->sections[layout->section_count - 1];
-    uint32_t nbytes = last->virtual_size != 0 ? last->virtual_size : last->raw_nbytes;
-    return align_up(last->rva + nbytes, layout->section_alignment);
-}
-
-uint32_t straddle_append_section(struct layout *layout, const char *name, uint32_t nbytes,
-                                 uint32_t characteristics)
-{
-    uint32_t rva = straddle_end_rva(layout);
-    struct new_section *section = &layout->sections[layout->section_count++];
-    *section = (struct new_section){.rva = rva,
-                                    .virtual_size = nbytes,
-                                    .raw_nbytes = align_up(nbytes, layout->file_alignment),
-                                    .characteristics = characteristics,
-                                    .old_section = NO_SECTION};
-    memcpy(section->name, name, strlen(name));
-    return rva;
-}
-
 void straddle_add_sections(struct layout *layout)
 {
     struct straddle_repair *repair = layout->straddles;
@@ -102,10 +81,12 @@ void straddle_add_sections(struct layout *layout)
         return;
     if (repair->code_nbytes == 0)
         return;
-    repair->code_rva = straddle_append_section(layout, STRADDLE_CODE_SECTION, repair->code_nbytes, NEW_CODE);
-    if (repair->stub_count != 0)
-        repair->flag_rva =
-            straddle_append_section(layout, STRADDLE_FLAG_SECTION, STRADDLE_FLAG_NBYTES, NEW_DATA);
+    repair->code_rva = sections_end_rva(layout);
+    (void)sections_add(layout, STRADDLE_CODE_SECTION, repair->code_rva, repair->code_nbytes, NEW_CODE);
+    if (repair->stub_count == 0)
+        return;
+    repair->flag_rva = sections_end_rva(layout);
+    (void)sections_add(layout, STRADDLE_FLAG_SECTION, repair->flag_rva, STRADDLE_FLAG_NBYTES, NEW_DATA);
 }
 
 /* The field at site_foff, whoever names it, leads to new_rva. */

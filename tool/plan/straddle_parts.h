@@ -58,9 +58,4 @@ bool straddle_read_exports(struct straddle_plan *plan, struct export_facts *fact
 /* straddle_layout.c: offsets in .hvcode, and its size. */
 bool straddle_arrange(struct straddle_plan *plan);
 
-/* straddle_layout.c: where a section behind the last one begins, and that section. Returns its RVA. */
-uint32_t straddle_end_rva(const struct layout *layout);
-uint32_t straddle_append_section(struct layout *layout, const char *name, uint32_t nbytes,
-                                 uint32_t characteristics);
-
 #endif

@@ -101,11 +101,11 @@ bool straddle_add_shifted(struct rewrite *rewrite)
             return true;
         last_rva = next->new_rva;
         const struct section *section = &rewrite->image->sections[next->section];
-        uint32_t rva = straddle_end_rva(layout);
+        uint32_t rva = sections_end_rva(layout);
         if (next->new_rva - rva >= layout->section_alignment || layout->section_count >= MOST_SECTIONS)
             return rewrite_refuse(rewrite, next->old_rva, NO_FILE_OFFSET, "Link the image again.",
                                   "There is no room for section %s behind the others.", section->name);
-        straddle_append_section(layout, STRADDLE_SHIFTED_SECTION, next->new_rva + next->nbytes - rva,
-                                section->characteristics);
+        (void)sections_add(layout, STRADDLE_SHIFTED_SECTION, rva, next->new_rva + next->nbytes - rva,
+                           section->characteristics);
     }
 }
