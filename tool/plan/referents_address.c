@@ -128,9 +128,7 @@ static bool choose_outside(struct referents *choice, const struct ref *ref, uint
     return true;
 }
 
-/* The place lies near a border where the image is cut: what is done with the address tells which side it
- * means.
- */
+/* Near a border where the image is cut, what is done with the address tells which side it means. */
 static bool choose_near_border(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     struct rewrite *rewrite = choice->rewrite;
@@ -158,8 +156,7 @@ static bool choose_near_border(struct referents *choice, const struct ref *ref, 
     return true;
 }
 
-/* The address lies in a piece: it was folded, or its array may be far, or a border is near, or it is the
- * place.
+/* The address lies in a piece: it was folded, its array may be far, a border is near, or it is the place. */
  */
 static bool choose_resolved(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
