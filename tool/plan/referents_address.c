@@ -156,8 +156,7 @@ static bool choose_near_border(struct referents *choice, const struct ref *ref, 
     return true;
 }
 
-/* The address lies in a piece: it was folded, its array may be far, a border is near, or it is the place. */
- */
+/* The address lies in a piece: it was folded, its array may be far, a border is near, or none of it. */
 static bool choose_resolved(struct referents *choice, const struct ref *ref, uint32_t *target)
 {
     struct rewrite *rewrite = choice->rewrite;
