@@ -1,135 +1,9 @@
-/* verify_map_split.c - finds data that left an executable section.
- * Takes: the executable pieces where they are now.  Gives: pieces for the runs whose old place is filling and
- * whose bytes lie elsewhere.  Must not: take code for gone: bytes without another place stay where they were.
- *
- * A byte is gone when filling stands in its place and it was none. A byte that was int3 itself says nothing:
- * it belongs to the run beside it when the run's new place has it too. */
-#include "verify/verify_map_internal.h"
+/* verify_map_split.c - where the data went that left an executable section.
+ * Takes: the runs that are gone from the executable pieces.  Gives: pieces for those whose bytes lie
+ * elsewhere. Must not: take code for gone: bytes without another place stay where they were. */
+#include "verify/verify_map_runs.h"
 
-#include <stdlib.h>
-
-enum { FILL = 0xCC, RUN_MIN_NBYTES = 4, RUN_SAMPLE_COUNT = 512 };
-
-enum byte_state { BYTE_STAYS, BYTE_IS_GONE, BYTE_SAYS_NOTHING };
-
-struct run {
-    uint64_t rva, end_rva;
-    const struct verify_piece *piece; /* that it leaves */
-    const struct verify_piece *slots; /* beside it, or NULL */
-    int64_t delta;
-    bool is_found;
-};
-
-struct run_list {
-    struct run *items;
-    size_t count, capacity;
-};
-
-static enum byte_state state_of(const struct map_search *search, const struct verify_piece *piece,
-                                uint64_t rva)
-{
-    const struct verify_image *image = &search->judged->new_image;
-    uint64_t new_rva = (uint64_t)((int64_t)rva + piece->delta);
-    uint8_t old_byte = 0, byte = FILL; /* what is in no executable section is not there */
-    const struct verify_section *section =
-        new_rva > UINT32_MAX ? NULL : verify_section_at(image, (uint32_t)new_rva);
-    verify_memory_byte(&search->judged->old_image, rva, &old_byte);
-    if (section && (section->characteristics & SCN_MEM_EXECUTE))
-        verify_memory_byte(image, new_rva, &byte);
-    if (byte != FILL)
-        return BYTE_STAYS;
-    return old_byte == FILL ? BYTE_SAYS_NOTHING : BYTE_IS_GONE;
-}
-
-static bool append_run(struct map_search *search, struct run_list *list, struct run run)
-{
-    struct run *grown = arena_grow(search->judged->arena, list->items, list->count, &list->capacity,
-                                   list->count + 1, sizeof *list->items);
-    if (!grown)
-        return false;
-    list->items = grown;
-    list->items[list->count++] = run;
-    return true;
-}
-
-/* The byte at which a jump of five bytes would begin that ends where the run begins, in both images. */
-static void bytes_at_jump(const struct map_search *search, const struct verify_piece *piece,
-                          const struct run *run, uint8_t *old_byte, uint8_t *byte)
-{
-    enum { JUMP_NBYTES = 5 };
-    *old_byte = *byte = 0;
-    if (run->rva < JUMP_NBYTES)
-        return;
-    verify_memory_byte(&search->judged->old_image, run->rva - JUMP_NBYTES, old_byte);
-    verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - JUMP_NBYTES + piece->delta),
-                       byte);
-}
-
-/* Behind a jump that stands in the place of a longer instruction: filling, but nothing left. */
-static bool is_rest_of_copied(const struct map_search *search, const struct verify_piece *piece,
-                              const struct run *run)
-{
-    enum { JUMP = 0xE9 };
-    uint8_t old_byte, byte;
-    if (search->judged->old_image.is_64 || run->end_rva - run->rva > 15)
-        return false;
-    bytes_at_jump(search, piece, run, &old_byte, &byte);
-    return byte == JUMP && old_byte != JUMP;
-}
-
-/* A few bytes that are gone, and nothing in front of them changed: too few to say where they went. */
-static bool is_lost(const struct map_search *search, const struct verify_piece *piece, const struct run *run)
-{
-    uint8_t old_byte, byte;
-    bytes_at_jump(search, piece, run, &old_byte, &byte);
-    return search->judged->old_image.is_64 || old_byte == byte;
-}
-
-/* The first byte from rva on that may be filling now; the piece's end when there is none. Most bytes are not.
- */
-static uint64_t next_filling(const struct map_search *search, const struct verify_piece *piece, uint64_t rva)
-{
-    uint64_t new_rva = (uint64_t)((int64_t)rva + piece->delta);
-    const struct verify_section *section =
-        new_rva > UINT32_MAX ? NULL : verify_section_at(&search->judged->new_image, (uint32_t)new_rva);
-    if (!section || !(section->characteristics & SCN_MEM_EXECUTE) ||
-        new_rva - section->rva >= section->bytes.nbytes)
-        return rva;
-    const uint8_t *bytes = section->bytes.bytes + (new_rva - section->rva);
-    uint64_t nbytes = section->bytes.nbytes - (new_rva - section->rva);
-    if (nbytes > piece->end_rva - rva)
-        nbytes = piece->end_rva - rva;
-    const uint8_t *filling = memchr(bytes, FILL, (size_t)nbytes);
-    search->judged->verdict->step_count++;
-    return rva + (filling ? (uint64_t)(filling - bytes) : nbytes);
-}
-
-static bool find_runs(struct map_search *search, const struct verify_piece *piece, struct run_list *list)
-{
-    uint64_t rva = piece->rva;
-    while (rva < piece->end_rva) {
-        rva = next_filling(search, piece, rva);
-        struct run run = {.rva = rva, .end_rva = rva, .piece = piece};
-        uint32_t gone_count = 0;
-        enum byte_state state = BYTE_IS_GONE;
-        for (; rva < piece->end_rva && (state = state_of(search, piece, rva)) != BYTE_STAYS; rva++) {
-            search->judged->verdict->step_count++;
-            if (state == BYTE_SAYS_NOTHING)
-                continue;
-            if (gone_count++ == 0)
-                run.rva = rva;
-            run.end_rva = rva + 1;
-        }
-        bool has_left = gone_count != 0 && !is_rest_of_copied(search, piece, &run);
-        if (has_left && gone_count >= RUN_MIN_NBYTES && !append_run(search, list, run))
-            return false;
-        if (has_left && gone_count < RUN_MIN_NBYTES && is_lost(search, piece, &run))
-            search->is_doubtful[piece->section->index] = true;
-        search->judged->verdict->step_count++;
-        rva++;
-    }
-    return true;
-}
+enum { RUN_SAMPLE_COUNT = 512 };
 
 /* In some section that is not executable. The pages of one run may have different rights, and so sections. */
 static bool is_outside_code(const struct verify_image *image, uint32_t rva)
@@ -139,7 +13,7 @@ static bool is_outside_code(const struct verify_image *image, uint32_t rva)
 }
 
 /* Samples of the run that do not lie at the distance; more than there are when the place is executable. */
-static uint64_t run_cost(const struct map_search *search, const struct run *run, int64_t delta,
+static uint64_t run_cost(const struct map_search *search, const struct map_run *run, int64_t delta,
                          uint64_t *sample_count)
 {
     const struct verify_image *old_image = &search->judged->old_image,
@@ -166,7 +40,7 @@ static uint64_t run_cost(const struct map_search *search, const struct run *run,
 /* What leaves goes to fresh pages: nothing that moved otherwise lies in those from the first run to the last.
  */
 static bool is_fresh(const struct map_search *search, const struct verify_map *map,
-                     const struct run_list *list, int64_t delta)
+                     const struct map_runs *list, int64_t delta)
 {
     int64_t first_page = ((int64_t)list->items[0].rva + delta) / PAGE_NBYTES;
     int64_t last_page = ((int64_t)list->items[list->count - 1].end_rva - 1 + delta) / PAGE_NBYTES;
@@ -182,7 +56,7 @@ static bool is_fresh(const struct map_search *search, const struct verify_map *m
 }
 
 /* The pages hold the base relocations of the new image: rarely anything else. */
-static bool is_beside_relocations(const struct map_search *search, const struct run_list *list, int64_t delta)
+static bool is_beside_relocations(const struct map_search *search, const struct map_runs *list, int64_t delta)
 {
     const struct verify_image *image = &search->judged->new_image;
     int64_t first_page = ((int64_t)list->items[0].rva + delta) / PAGE_NBYTES;
@@ -197,7 +71,7 @@ static bool is_beside_relocations(const struct map_search *search, const struct 
 /* One distance for all runs of a section. Where two fit as well, the references to it decide, or neither is
  * certain. */
 static bool best_delta(const struct map_search *search, const struct verify_map *map,
-                       const struct run_list *list, int64_t home, int64_t *delta, bool *is_doubtful)
+                       const struct map_runs *list, int64_t home, int64_t *delta, bool *is_doubtful)
 {
     const struct candidates *candidates = &search->candidates;
     uint32_t counts[CANDIDATE_MAX_COUNT] = {0}, best_count = 0;
@@ -219,27 +93,11 @@ static bool best_delta(const struct map_search *search, const struct verify_map 
     return best_cost != UINT64_MAX;
 }
 
-static const struct verify_piece *slots_beside(const struct verify_map *map, const struct run *run)
+static const struct verify_piece *slots_beside(const struct verify_map *map, const struct map_run *run)
 {
     const struct verify_piece *before = run->rva > 0 ? verify_piece_at(map, run->rva - 1) : NULL;
     const struct verify_piece *behind = verify_piece_at(map, run->end_rva);
     return before && before->is_slots ? before : behind && behind->is_slots ? behind : NULL;
-}
-
-/* int3 bytes beside the run that went with it. */
-static void widen(const struct map_search *search, const struct verify_piece *piece, struct run *run)
-{
-    uint8_t byte;
-    while (run->rva > piece->rva && state_of(search, piece, run->rva - 1) == BYTE_SAYS_NOTHING &&
-           verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->rva - 1 + run->delta),
-                              &byte) &&
-           byte == FILL)
-        run->rva--;
-    while (run->end_rva < piece->end_rva && state_of(search, piece, run->end_rva) == BYTE_SAYS_NOTHING &&
-           verify_memory_byte(&search->judged->new_image, (uint64_t)((int64_t)run->end_rva + run->delta),
-                              &byte) &&
-           byte == FILL)
-        run->end_rva++;
 }
 
 static uint32_t count_for(const struct map_search *search, const uint32_t *counts, int64_t delta)
@@ -252,7 +110,7 @@ static uint32_t count_for(const struct map_search *search, const uint32_t *count
 
 /* Zeros behind the raw data, in both images, are alike wherever they lie: those behind the last run went with
  * it unless the references to them say that they stayed. Where none says anything, it is a guess. */
-static void take_tail(const struct map_search *search, const struct verify_map *map, struct run *run)
+static void take_tail(const struct map_search *search, const struct verify_map *map, struct map_run *run)
 {
     const struct verify_image *new_image = &search->judged->new_image;
     const struct verify_section *section = run->piece->section;
@@ -278,14 +136,14 @@ static void take_tail(const struct map_search *search, const struct verify_map *
     run->end_rva = end_rva;
 }
 
-static void place_runs(const struct map_search *search, const struct verify_map *map, struct run_list *list)
+static void place_runs(const struct map_search *search, const struct verify_map *map, struct map_runs *list)
 {
     int64_t delta = 0;
     bool is_doubtful = false;
     bool has_delta =
         list->count != 0 && best_delta(search, map, list, list->items[0].piece->delta, &delta, &is_doubtful);
     for (size_t i = 0; i < list->count; i++) {
-        struct run *run = &list->items[i];
+        struct map_run *run = &list->items[i];
         uint64_t sample_count = 0;
         uint64_t cost = has_delta ? run_cost(search, run, delta, &sample_count) : UINT64_MAX;
         run->slots = slots_beside(map, run);
@@ -297,18 +155,18 @@ static void place_runs(const struct map_search *search, const struct verify_map 
             cost = slots_cost;
         }
         run->is_found = cost <= sample_count / 2;
-        bool is_missing = !run->is_found && is_lost(search, run->piece, run);
+        bool is_missing = !run->is_found && map_run_is_lost(search, run);
         if (is_missing || (run->is_found && run->delta == delta && is_doubtful))
             search->is_doubtful[run->piece->section->index] = true;
         if (run->is_found)
-            widen(search, run->piece, run);
+            map_run_widen(search, run);
         if (run->is_found && !run->slots)
             take_tail(search, map, run);
     }
 }
 
 /* What lies inside the old directory 12 are slots like those that the descriptors name. */
-static bool is_in_iat(const struct map_search *search, const struct run *run)
+static bool is_in_iat(const struct map_search *search, const struct map_run *run)
 {
     const struct verify_image *image = &search->judged->old_image;
     struct verify_directory iat =
@@ -324,12 +182,12 @@ static bool append_part(struct map_search *search, struct verify_piece part, uin
 }
 
 /* The old piece, that ends where its first run begins; then the runs, and what stays behind each. */
-static bool cut(struct map_search *search, size_t index, const struct run *runs, size_t count)
+static bool cut(struct map_search *search, size_t index, const struct map_run *runs, size_t count)
 {
     struct verify_piece piece = search->map->pieces[index];
-    const struct run *last = NULL;
+    const struct map_run *last = NULL;
     for (size_t i = 0; i < count; i++) {
-        const struct run *run = &runs[i];
+        const struct map_run *run = &runs[i];
         if (!run->is_found)
             continue;
         if (last && !append_part(search, piece, last->end_rva, run->rva))
@@ -351,10 +209,10 @@ static bool cut(struct map_search *search, size_t index, const struct run *runs,
 static bool split_section(struct map_search *search, const struct verify_map *map,
                           const struct verify_section *section)
 {
-    struct run_list list = {0};
+    struct map_runs list = {0};
     for (size_t i = 0; i < map->count; i++)
         if (map->pieces[i].section == section && map->pieces[i].is_code &&
-            !find_runs(search, &map->pieces[i], &list))
+            !map_runs_find(search, &map->pieces[i], &list))
             return false;
     place_runs(search, map, &list);
     for (size_t first = 0, end; first < list.count; first = end) {
