@@ -1,6 +1,7 @@
 /* address_uses_internal.h - what the parts of following an address share. Private to tool/code.
  *
- *     address_uses.c          the ways that it goes through registers
+ *     address_uses.c          the ways on which it goes
+ *     address_uses_step.c     one instruction on them
  *     address_uses_origin.c   the instruction that takes it */
 #ifndef HVCIFIX_CODE_ADDRESS_USES_INTERNAL_H
 #define HVCIFIX_CODE_ADDRESS_USES_INTERNAL_H
@@ -41,6 +42,13 @@ bool follower_decode(const struct follower *follower, uint32_t rva, struct instr
 
 /* Notes an access of nbytes (0: one at least) at `first` from the address, with what the origin adds. */
 void follower_access(struct follower *follower, int64_t first, unsigned nbytes);
+
+/* What the instruction does with the registers `held` that hold the address. Returns those that do behind it;
+ * 0 when it was given up. */
+uint32_t follower_step(struct follower *follower, const struct instruction *instruction, uint32_t held);
+
+/* The same for what is computed from the address as well. */
+uint32_t follower_spread(struct follower *follower, const struct instruction *instruction, uint32_t held);
 
 /* What the instruction that has the field at site_rva makes of the address: the registers that hold it then.
  */

@@ -4,6 +4,8 @@
  * Must not: believe in a bound across another write to the index, or where execution may not come from. */
 #include "code/index_range.h"
 
+#include "code/code_back.h"
+
 enum {
     MOST_STEPS = 16,
     LEAST_ADDRESS = 0x10000, /* a constant that is as large may be an address */
@@ -16,98 +18,6 @@ enum {
     SHIFT_LEFT = 4,
     SHIFT_RIGHT = 5
 };
-
-/* Those that calls keep, by every convention that compilers use: ebx, ebp, esi, edi; and on x64 r12 to r15,
- * where rsi and rdi are kept as well. */
-#define KEPT_REGISTERS UINT32_C(0xF0E8)
-
-struct back {
-    const struct image *image;
-    const struct code_map *code;
-    struct decoder *decoder;
-    const struct site_set *joins;
-    const struct code_section *section;
-    uint32_t at;     /* offset of the instruction that is looked at */
-    bool is_reached; /* something leads to an instruction that was passed: it may be the only way there */
-};
-
-/* Goes to the instruction that ends where this one begins. */
-static bool step_back(struct back *back)
-{
-    uint32_t at = back->at;
-    if (at == 0)
-        return false;
-    at--;
-    while (at > 0 && back->section->classes[at] == BYTE_INSTRUCTION_TAIL)
-        at--;
-    if (back->section->classes[at] != BYTE_INSTRUCTION)
-        return false;
-    back->at = at;
-    return true;
-}
-
-static bool decode_here(const struct back *back, struct instruction *instruction)
-{
-    const uint8_t *bytes = back->image->file.bytes + back->image->sections[back->section->section].raw_foff;
-    return decode(back->decoder, bytes + back->at, back->section->nbytes - back->at,
-                  back->section->rva + back->at, instruction);
-}
-
-/* Of 16 bits, operands or addresses: the rest of a register is not what is checked. */
-static bool is_narrow(const struct back *back)
-{
-    const uint8_t *bytes = back->image->file.bytes + back->image->sections[back->section->section].raw_foff;
-    for (uint32_t at = back->at; at < back->section->nbytes; at++)
-        switch (bytes[at]) {
-        case 0x66:
-        case 0x67:
-            return true;
-        case 0x26: /* segments, lock, repetition */
-        case 0x2E:
-        case 0x36:
-        case 0x3E:
-        case 0x64:
-        case 0x65:
-        case 0xF0:
-        case 0xF2:
-        case 0xF3:
-            continue;
-        default:
-            return false;
-        }
-    return true;
-}
-
-static bool is_joined(const struct back *back)
-{
-    return site_set_has(back->joins,
-                        (uint64_t)back->image->sections[back->section->section].raw_foff + back->at);
-}
-
-/* The instruction before, when execution goes on from it to this one. A call may never return; it does when
- * nothing else leads to what follows it. `kept` are the registers that have to outlive it. */
-static bool go_back(struct back *back, struct instruction *instruction, uint32_t kept)
-{
-    back->is_reached |= is_joined(back);
-    if (!step_back(back) || !decode_here(back, instruction))
-        return false;
-    switch ((enum flow)instruction->flow) {
-    case FLOW_NEXT:
-    case FLOW_BRANCH: /* not taken */
-        return true;
-    case FLOW_CALL:
-    case FLOW_CALL_INDIRECT:
-        return !back->is_reached && (kept & ~KEPT_REGISTERS) == 0;
-    default:
-        return false;
-    }
-}
-
-static bool changes(const struct back *back, uint8_t number)
-{
-    struct register_sets use;
-    return !decode_registers(back->decoder, &use) || (use.changes >> number & 1) != 0;
-}
 
 /* The operand is that register; `for_eax` is the form of the instruction that has no other. */
 static bool is_register_operand(const struct instruction *instruction, uint8_t for_eax, uint8_t number)
@@ -130,20 +40,20 @@ static bool is_compare(const struct instruction *instruction, uint8_t *number)
 
 /* What `checked` <= bound, unsigned, says of the index: they are the same, or an earlier lea made the one of
  * the other. */
-static bool bound_of(struct back *back, uint8_t checked, uint64_t bound, uint8_t index,
+static bool bound_of(struct code_back *back, uint8_t checked, uint64_t bound, uint8_t index,
                      struct register_bounds *bounds)
 {
     struct instruction instruction;
     int64_t offset = 0;
     bool is_known = checked == index;
     for (int i = 0; !is_known && i < MOST_STEPS; i++) {
-        if (!go_back(back, &instruction, 1U << checked | 1U << index))
+        if (!back_go(back, &instruction, 1U << checked | 1U << index))
             return false;
-        if (instruction.operation == OP_LEA && !is_narrow(back) && instruction.reg == checked &&
+        if (instruction.operation == OP_LEA && !back_is_narrow(back) && instruction.reg == checked &&
             instruction.base == index && instruction.index == NO_REGISTER && instruction.disp_nbytes != 0) {
             offset = instruction.disp;
             is_known = true;
-        } else if (changes(back, checked) || changes(back, index)) {
+        } else if (back_changes(back, checked) || back_changes(back, index)) {
             return false;
         }
     }
@@ -174,13 +84,13 @@ static bool is_clearing(const struct instruction *instruction, uint8_t index)
 }
 
 /* The index is made here, of few bits. */
-static bool made_of_few_bits(const struct back *back, const struct instruction *instruction, uint8_t index,
-                             struct register_bounds *bounds)
+static bool made_of_few_bits(const struct code_back *back, const struct instruction *instruction,
+                             uint8_t index, struct register_bounds *bounds)
 {
     struct register_sets use;
     bool is_of_index = is_register_operand(instruction, OPCODE_AND_EAX, index);
     bounds->low = 0;
-    if (is_narrow(back) || !decode_registers(back->decoder, &use))
+    if (back_is_narrow(back) || !decode_registers(back->decoder, &use))
         return false;
     if (instruction->operation == OP_AND && instruction->opcode != 0x80 && is_of_index &&
         instruction->imm_nbytes[0] != 0 && instruction->imm <= INT32_MAX) {
@@ -209,12 +119,12 @@ static bool made_of_few_bits(const struct back *back, const struct instruction *
 }
 
 /* The index is *source * *factor + *added. */
-static bool made_of_other(const struct back *back, const struct instruction *instruction, uint8_t index,
+static bool made_of_other(const struct code_back *back, const struct instruction *instruction, uint8_t index,
                           uint8_t *source, int64_t *factor, int64_t *added)
 {
     *added = 0;
     *factor = 1;
-    if (is_narrow(back) || !instruction->is_one_byte_map)
+    if (back_is_narrow(back) || !instruction->is_one_byte_map)
         return false;
     if (instruction->opcode == OPCODE_SHIFT && instruction->reg == SHIFT_LEFT &&
         instruction->has_register_operand && instruction->rm == index && instruction->imm < 16) {
@@ -264,13 +174,13 @@ static bool apply(int64_t factor, int64_t sum, struct register_bounds *bounds)
 }
 
 /* `instruction` may be the compare in front of a `ja` or `jae` that was not taken; *back stays. */
-static bool checked_bounds(const struct back *back, const struct instruction *instruction, bool is_above,
+static bool checked_bounds(const struct code_back *back, const struct instruction *instruction, bool is_above,
                            uint8_t index, struct register_bounds *bounds)
 {
-    struct back before = *back;
+    struct code_back before = *back;
     uint64_t excluded = is_above ? 0 : 1;
     uint8_t checked;
-    if (is_narrow(back) || !is_compare(instruction, &checked) || instruction->imm < excluded ||
+    if (back_is_narrow(back) || !is_compare(instruction, &checked) || instruction->imm < excluded ||
         !bound_of(&before, checked, instruction->imm - excluded, index, bounds))
         return false;
     bounds->begin_rva = before.section->rva + before.at;
@@ -282,7 +192,7 @@ bool register_bounds_find(const struct image *image, const struct code_map *code
                           const struct site_set *joins, uint32_t rva, uint8_t number,
                           struct register_bounds *bounds)
 {
-    struct back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
+    struct code_back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
     struct instruction instruction;
     uint8_t index = number, behind = OP_OTHER; /* the operation of the instruction behind */
     int64_t product = 1, sum = 0;              /* the index is product * what is looked for + sum */
@@ -292,15 +202,15 @@ bool register_bounds_find(const struct image *image, const struct code_map *code
     for (int i = 0; i < MOST_STEPS; i++) {
         uint8_t source;
         int64_t factor, added;
-        if (!go_back(&back, &instruction, 1U << index))
+        if (!back_go(&back, &instruction, 1U << index))
             return false;
         bool is_checked = behind == OP_BRANCH_ABOVE || behind == OP_BRANCH_ABOVE_EQUAL;
         if (is_checked && !image->is_64 &&
             checked_bounds(&back, &instruction, behind == OP_BRANCH_ABOVE, index, bounds))
             return apply(product, sum, bounds);
         behind = instruction.operation;
-        (void)decode_here(&back, &instruction); /* the check has decoded others */
-        if (!changes(&back, index))
+        (void)back_decode(&back, &instruction); /* the check has decoded others */
+        if (!back_changes(&back, index))
             continue;
         bounds->begin_rva = instruction.rva;
         bounds->is_joined = back.is_reached;
@@ -319,14 +229,14 @@ bool register_bounds_find(const struct image *image, const struct code_map *code
 bool index_range_find(const struct image *image, const struct code_map *code, struct decoder *decoder,
                       const struct site_set *joins, uint32_t rva, struct index_range *range)
 {
-    struct back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
+    struct code_back back = {image, code, decoder, joins, code_section_at(code, rva), 0, false};
     struct instruction instruction;
     struct memory_operand memory;
     struct register_bounds bounds;
     if (!back.section)
         return false;
     back.at = rva - back.section->rva;
-    if (!decode_here(&back, &instruction) || !instruction.is_legacy || is_narrow(&back) ||
+    if (!back_decode(&back, &instruction) || !instruction.is_legacy || back_is_narrow(&back) ||
         !decode_memory(decoder, &memory) || memory.base != instruction.base ||
         memory.index != instruction.index ||
         (instruction.base == NO_REGISTER) == (instruction.index == NO_REGISTER))
