@@ -34,10 +34,13 @@ static bool is_number(const struct verify_code_section *section, size_t at)
            load_u32(section->bytes.bytes + at) == 0xC3;
 }
 
-static bool decodes_to_an_end(struct verify_code *code, const struct verify_code_section *section, size_t at)
+/* `follows_jumps`: a direct jump is no end, but leads on. */
+static bool decodes_to_an_end(struct verify_code *code, const struct verify_code_section *section, size_t at,
+                              bool follows_jumps)
 {
     struct verify_instruction instruction;
-    for (unsigned i = 0; i < RUN_INSTRUCTION_COUNT; i++, at += instruction.nbytes) {
+    bool is_first = true; /* at the begin, or where a jump leads */
+    for (unsigned i = 0; i < RUN_INSTRUCTION_COUNT; i++) {
         if (!verify_code_decode(code, section, at, &instruction) || instruction.is_unlikely)
             return false;
         uint64_t rva = section->rva + at;
@@ -47,9 +50,15 @@ static bool decodes_to_an_end(struct verify_code *code, const struct verify_code
         if (instruction.has_target && (target_rva < 0 || !verify_code_at(code, (uint64_t)target_rva)))
             return false;
         if (instruction.flow == FLOW_STOP)
-            return i > 0 || (section->bytes.bytes[at] != 0xCC && !is_number(section, at));
-        if (instruction.flow == FLOW_JUMP)
+            return !is_first || (section->bytes.bytes[at] != 0xCC && !is_number(section, at));
+        is_first = instruction.flow == FLOW_JUMP;
+        if (is_first && !(follows_jumps && instruction.has_target))
             return true;
+        at += instruction.nbytes;
+        if (is_first) {
+            section = verify_code_at(code, (uint64_t)target_rva);
+            at = (uint64_t)target_rva - section->rva;
+        }
     }
     return true;
 }
@@ -64,14 +73,17 @@ bool verify_looks_like_code(struct verify_code *code, uint32_t rva, bool is_list
         return rva == function->rva ||
                (verify_function_is_clean(code, function) && verify_bit(section->starts, rva - section->rva));
     return (is_listed || is_marked(code, section, rva)) &&
-           decodes_to_an_end(code, section, rva - section->rva);
+           decodes_to_an_end(code, section, rva - section->rva, false);
 }
 
 bool verify_is_code_target(struct verify_code *code, uint32_t rva, bool is_listed)
 {
     const struct verify_code_section *section = verify_code_at(code, rva);
     struct verify_function *function = section ? verify_function_at(code, rva) : NULL;
-    if (!verify_looks_like_code(code, rva, is_listed))
+    /* E9 00 00 00 00: a jump that is still to be written, rather than one that leads somewhere. */
+    bool is_known = function && !function->is_gap;
+    if (!verify_looks_like_code(code, rva, is_listed) ||
+        (!is_known && !decodes_to_an_end(code, section, rva - section->rva, true)))
         return false;
     if (!function || !function->is_gap)
         return true;
