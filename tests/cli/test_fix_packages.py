@@ -466,6 +466,14 @@ class DriverVer(Repairs):
             self.assertEqual(images.read(self.path(f"out{number}", "drv.inf")),
                              mark + INF.replace("01/01/2010,1.0.0.0", "06/21/2024,2.0.0.17").encode(encoding))
 
+    def test_dry_run(self):
+        self.sources["drv.inf"] = INF.encode()
+        for path in (self.plant(), self.zip(), self.cab()):
+            before = images.read(path) if os.path.isfile(path) else None
+            done = tool.run("fix", "--dry-run", "--driver-ver", "06/21/2024,2.0.0.17", path)
+            self.assertEqual(done.returncode, 0, (path, done.stdout, done.stderr))
+            self.assertEqual(images.read(path) if before else None, before)
+
     def test_refused(self):
         self.sources["drv.inf"] = INF.replace("DriverVer", "; DriverVer").encode()
         self.assert_refused(self.plant(), "It has no DriverVer", 1, "--driver-ver", "06/21/2024,2.0.0.17")

@@ -47,7 +47,7 @@ static bool is_possible(struct package_fix *fix, const char *path)
                          : options->linker_map_path ? "--linker-map"
                          : options->pdb_path        ? "--pdb"
                                                     : NULL;
-    struct finding error = {0};
+    struct finding error;
     fix->parcel.path = path;
     if (option) {
         error = finding_make(arena, HVCI9010_USAGE, LEVEL_ERROR, "%s takes one image, and this is a package.",
@@ -235,8 +235,7 @@ static void hand_over_reports(struct package_fix *fix, struct ordered *ordered, 
         free((char *)(uintptr_t)file->written.chars);
         free((char *)(uintptr_t)file->not_written.chars);
         free(file->lists);
-        if (!fix->writes_folder && file->lists && fix->changes[i].fate == PARCEL_REPLACE)
-            free((uint8_t *)(uintptr_t)fix->changes[i].bytes.bytes);
+        free(file->kept);
     }
 }
 

@@ -128,27 +128,26 @@ static struct span treat(struct package_fix *fix, size_t number, struct span byt
 bool fix_package_note_change(struct package_fix *fix, size_t number, struct span before, struct span after,
                              struct outcome *outcome)
 {
-    struct parcel_change *change = &fix->changes[number];
-    size_t catalog_count = fix->catalogs.name_count;
-    bool *lists = calloc(catalog_count + 1, sizeof *lists);
+    struct package_file *file = &fix->files[number];
     bool is_written = !fix->pipeline.dry_run;
     bool is_kept = is_written && !fix->writes_folder;
-    uint8_t *kept = is_kept ? malloc(after.nbytes + 1) : NULL;
-    fix->files[number].lists = lists;
-    if (!lists || (is_kept && !kept))
+    file->lists = calloc(fix->catalogs.name_count + 1, sizeof *file->lists);
+    file->kept = is_kept ? malloc(after.nbytes + 1) : NULL;
+    if (!file->lists || (is_kept && !file->kept))
         return false;
-    if (kept)
-        memcpy(kept, after.bytes, after.nbytes);
-    if (is_written &&
-        !parcel_change_to(change, kept ? (struct span){kept, after.nbytes} : after, kept != NULL))
+    if (is_kept)
+        memcpy(file->kept, after.bytes, after.nbytes);
+    if (is_written && !parcel_change_to(&fix->changes[number],
+                                        is_kept ? (struct span){file->kept, after.nbytes} : after, is_kept))
         return false;
-    return catalog_index_mark(&fix->catalogs, before, &outcome->arena, lists);
+    return catalog_index_mark(&fix->catalogs, before, &outcome->arena, file->lists);
 }
 
 /* One file; *error is set where it could not be read, kept or written. A PDB comes with its image. */
-static void run_entry(struct package_fix *fix, size_t number, struct pipeline_options *pipeline,
+static void run_entry(struct package_fix *fix, size_t number, const struct pipeline_options *of_all,
                       struct outcome *outcome, struct finding *error)
 {
+    struct pipeline_options pipeline = *of_all;
     struct pdb_given given;
     struct span bytes, after;
     if (fix->parcel.entries[number].is_folder || (fix->pdbs.of && fix->pdbs.is_owned[number]) ||
@@ -158,8 +157,8 @@ static void run_entry(struct package_fix *fix, size_t number, struct pipeline_op
     bool has_pdb = fix_package_read_pdb(fix, number, &outcome->arena, &given, error);
     if (error->level != LEVEL_OFF)
         return;
-    pipeline->pdb_given = has_pdb ? &given : NULL;
-    after = is_text ? fix->changes[number].bytes : treat(fix, number, bytes, pipeline, outcome);
+    pipeline.pdb_given = has_pdb ? &given : NULL;
+    after = is_text ? fix->changes[number].bytes : treat(fix, number, bytes, &pipeline, outcome);
     if (outcome->was_stopped)
         return;
     if ((is_text || fix->files[number].is_fixed) &&

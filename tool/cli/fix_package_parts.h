@@ -20,8 +20,9 @@ struct package_file {
     bool is_image, is_fixed;
     bool is_followed; /* a PDB that follows the repair of its image */
     enum exit_code exit_code;
-    bool *lists; /* malloc(): for each catalog, whether it lists the file as it was; NULL: the file is
-                    unchanged */
+    /* malloc(): for each catalog, whether it lists the file as it was; NULL: the file is unchanged */
+    bool *lists;
+    uint8_t *kept; /* malloc(): what it is to hold, until an archive is written; NULL elsewhere */
 };
 
 struct package_fix {
