@@ -89,7 +89,8 @@ void search_refs_to(const struct call_search *search, uint32_t rva, uint32_t nby
 
 static size_t function_slot(const struct call_search *search, uint32_t begin_rva)
 {
-    size_t at = (begin_rva * UINT32_C(2654435761)) & (search->function_slot_count - 1);
+    uint32_t hash = begin_rva * UINT32_C(2654435761);
+    size_t at = hash & (search->function_slot_count - 1);
     while (search->function_slots[at] &&
            search->functions[search->function_slots[at] - 1].begin_rva != begin_rva)
         at = (at + 1) & (search->function_slot_count - 1);

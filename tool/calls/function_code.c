@@ -41,7 +41,8 @@ static bool append(struct arena *arena, uint32_t **items, size_t *count, size_t 
 
 static size_t slot_of(const struct finder *finder, uint32_t rva)
 {
-    size_t at = (rva * UINT32_C(2654435761)) & (finder->slot_count - 1);
+    uint32_t hash = rva * UINT32_C(2654435761);
+    size_t at = hash & (finder->slot_count - 1);
     while (finder->slots[at] && finder->slots[at] != rva)
         at = (at + 1) & (finder->slot_count - 1);
     return at;

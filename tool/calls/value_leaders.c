@@ -92,14 +92,13 @@ static bool is_known_before(const struct call_search *search, uint32_t rva, uint
         if (added != NO_MACHINE_REGISTER)
             return is_move && from->kind == OPERAND_MEMORY && from->base == added &&
                    from->index != NO_MACHINE_REGISTER;
+        bool is_pointer_move = operation.kind == DOES_MOVE && into->nbytes == pointer_nbytes;
         if (operation.kind == DOES_COMPUTE && operation.compute == VALUE_ADD && reads == 0 &&
             from->kind == OPERAND_REGISTER && from->reg < MACHINE_REGISTERS) {
             added = from->reg;
-        } else if (operation.kind != DOES_MOVE || into->nbytes != pointer_nbytes) {
-            return false;
-        } else if (from->kind == OPERAND_REGISTER && from->reg < MACHINE_REGISTERS) {
+        } else if (is_pointer_move && from->kind == OPERAND_REGISTER && from->reg < MACHINE_REGISTERS) {
             reg = from->reg;
-        } else if (from->kind == OPERAND_MEMORY) {
+        } else if (is_pointer_move && from->kind == OPERAND_MEMORY) {
             enum memory memory = memory_of(search, from);
             if (memory == MEMORY_POINTED && ++reads < READS_ENOUGH) {
                 reg = from->base;

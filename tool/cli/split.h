@@ -27,6 +27,6 @@ enum split_result split_arguments(struct argument_list *list, const char *text, 
 
 /* The same as GCC, GNU ld and clang read their response files: single and double quotes, and a backslash
  * before any character takes its meaning away. */
-enum split_result split_arguments_gnu(struct argument_list *list, const char *text, size_t nbytes);
+enum split_result split_arguments_gnu(struct argument_list *list, const char *input, size_t nbytes);
 
 #endif
