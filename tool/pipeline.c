@@ -68,21 +68,27 @@ bool pipeline_judge(struct outcome *outcome, const struct image *image, const st
 }
 
 /* A damaged table that a rule looks at: whatever the rules answer, they have not seen all of it, so the image
- * must not pass for clean. Tables that no rule looks at are shown by `show` only. */
+ * must not pass for clean. Tables on which no answer depends (no loader reads debug data) are shown by `show`
+ * only; a repair needs them whole nevertheless (plan/plan_damage.c). */
 static bool report_damage(struct outcome *outcome, const struct refset *refs)
 {
-    if (!(refs->damaged & rules_sources()))
+    uint32_t sources = rules_deciding_sources();
+    bool is_firmware = outcome->image.role == ROLE_FIRMWARE;
+    if (!(refs->damaged & sources))
         return true;
     for (size_t i = 0; i < refs->problem_count; i++) {
         const struct ref_problem *problem = &refs->problems[i];
-        if (problem->is_limit || !(rules_sources() & SOURCE_BIT(problem->source)))
+        if (problem->is_limit || !(sources & SOURCE_BIT(problem->source)))
             continue;
         struct finding finding =
             finding_make(&outcome->arena, HVCI9004_MALFORMED_TABLE, LEVEL_ERROR,
                          "A table that the rules look at is damaged: %s", problem->reason);
         finding.rva = problem->rva;
         finding.file_offset = problem->file_offset;
-        finding.windows = "Windows may refuse the image, or read it differently from what is judged here.";
+        finding.windows =
+            is_firmware
+                ? "What loads the image may refuse it, or read it differently from what is judged here."
+                : "Windows may refuse the image, or read it differently from what is judged here.";
         finding.cure = "Link the image again; if it is as the linker wrote it, report the linker.";
         if (!finding_add(&outcome->problems, &finding))
             return false;

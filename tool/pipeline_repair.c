@@ -81,6 +81,15 @@ static bool make_plan(struct outcome *outcome, const struct pipeline_options *op
     return true;
 }
 
+static struct file_replacement target_of(const struct outcome *outcome,
+                                         const struct pipeline_options *options)
+{
+    return (struct file_replacement){.path = options->output_path ? options->output_path : outcome->path,
+                                     .mode = outcome->file.mode,
+                                     .expected =
+                                         replaces_input(outcome, options) ? &outcome->file.state : NULL};
+}
+
 /* The image stays as it is; where another file was asked for, that is the same. */
 static bool end_without_change(struct outcome *outcome, const struct pipeline_options *options,
                                const struct file_replacement *target)
@@ -96,6 +105,35 @@ static bool end_without_change(struct outcome *outcome, const struct pipeline_op
         outcome->wrote = true;
     }
     return outcome_end(outcome, status, has_errors ? EXIT_FINDINGS : EXIT_CLEAN);
+}
+
+static bool is_about_proof(enum finding_code code)
+{
+    return code == HVCI9021_SECTION_IS_WRITTEN || code == HVCI9022_NO_REPAIR ||
+           code == HVCI9023_UNRESOLVED_REFERENCE;
+}
+
+/* Memory integrity does not judge an image that is none of the kernel's, so its findings are notes. One that
+ * cannot be repaired is no failure then, as in enforce: the image stays as it is, and the reason is a note.
+ */
+static bool leave_unjudged(struct outcome *outcome, const struct pipeline_options *options)
+{
+    if (outcome->status != STATUS_REFUSED || outcome->exit_code != EXIT_FINDINGS ||
+        outcome->image.role == ROLE_KERNEL || options->enforces || options->only_count != 0 ||
+        finding_worst(&outcome->findings) == LEVEL_ERROR)
+        return false;
+    for (size_t i = 0; i < outcome->problems.count; i++)
+        if (!is_about_proof(outcome->problems.items[i].code))
+            return false;
+    for (size_t i = 0; i < outcome->problems.count; i++)
+        outcome->problems.items[i].level = LEVEL_NOTE;
+    outcome->remark =
+        "Nothing was repaired: memory integrity does not judge this image, and not every repair "
+        "of it can be proved.";
+    outcome->plan = (struct plan){.verdict = PLAN_NO_CHANGE, .new_file_nbytes = outcome->file.bytes.nbytes};
+    outcome->has_verdict = false;
+    const struct file_replacement target = target_of(outcome, options);
+    return end_without_change(outcome, options, &target);
 }
 
 /* Nothing was written. True when all that is missing is the proof, which another layout may have; else the
@@ -172,10 +210,7 @@ static bool repair(struct outcome *outcome, const struct pipeline_options *optio
         outcome->remark = outcome->plan.remark;
     /* From here on every change is decided. */
 
-    const struct file_replacement target = {
-        .path = options->output_path ? options->output_path : outcome->path,
-        .mode = outcome->file.mode,
-        .expected = replaces_input(outcome, options) ? &outcome->file.state : NULL};
+    const struct file_replacement target = target_of(outcome, options);
     if (outcome->plan.verdict == PLAN_REFUSED) {
         for (size_t i = 0; i < outcome->plan.refusals.count; i++)
             finding_add(&outcome->problems, &outcome->plan.refusals.items[i]);
@@ -205,5 +240,6 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         again = false;
         (void)repair(outcome, options, &again);
     }
+    (void)leave_unjudged(outcome, options);
     return false;
 }

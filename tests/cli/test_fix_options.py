@@ -85,6 +85,30 @@ class Writing(Options):
                 self.assertEqual(os.listdir(self.folder), ["target.sys"])
                 os.remove(target)
 
+    def test_what_memory_integrity_does_not_judge_is_left(self):
+        """The drivers that cannot be repaired with proof, as if firmware loaded them: their findings are notes, and a
+        note is no reason to fail."""
+        names = ("counters_wx_page_refuse_x86", "from_end_wx_page_refuse_x64", "init_written_refuse_x64")
+        chosen = [fixture for fixture in matrix.read() if fixture.file_name in names]
+        self.assertEqual(len(chosen), len(names))
+        for fixture in chosen:
+            with self.subTest(fixture=fixture.file_name):
+                data = bytearray(images.read(fixture.path))
+                subsystem = int.from_bytes(data[0x3C:0x40], "little") + 0x18 + 0x44
+                data[subsystem] = 11  # a driver of boot services
+                path = self.path("firmware.efi")
+                with open(path, "wb") as file:
+                    file.write(data)
+                code, report = self.fix(path)
+                self.assertEqual((code, report["status"]), (0, "findings"), report)
+                self.assertEqual({finding["level"] for finding in report["findings"]}, {"note"})
+                self.assertTrue({"HVCI9021", "HVCI9023"} & {finding["code"] for finding in report["findings"]})
+                self.assertIn("does not judge this image", report["remark"])
+                self.assertEqual(images.read(self.out), data)
+                self.assertEqual(self.fix(path, "--only", report["findings"][-1]["code"])[0], 1)
+                plan = tool.run("fix", "--dry-run", "--in-place", path)
+                self.assertEqual((plan.returncode, b"no plan" in plan.stdout), (0, False))
+
     def test_nothing_to_repair_gives_a_copy(self):
         for fixture in [f for f in matrix.read() if f.fix == "copies"][::STEP]:
             with self.subTest(fixture=fixture.file_name):

@@ -107,6 +107,34 @@ static void test_order_and_repetition(void **state)
     collected_free(&c, &made);
 }
 
+/* Of all loaders only the kernel's minds; a repair sees it nevertheless. */
+static void test_order_in_what_other_loaders_take(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t subsystem;
+        bool is_damage;
+    } cases[] = {{SUBSYSTEM_NATIVE, true},
+                 {SUBSYSTEM_WINDOWS_CUI, false},
+                 {SUBSYSTEM_EFI_APPLICATION, false},
+                 {SUBSYSTEM_EFI_ROM, false},
+                 {SUBSYSTEM_WINDOWS_BOOT_APPLICATION, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t data[DATA_NBYTES] = {0};
+        struct reloc_table table = {.nbytes = 0};
+        struct collected c;
+        ADD_BLOCK(&table, 0x2000, 0xA010, 0x0000);
+        ADD_BLOCK(&table, 0x1000, 0xA020, 0x0000);
+        struct made_image made = with_table(MACHINE_AMD64, &table, data);
+        made.subsystem = cases[i].subsystem;
+        collect(&c, &made, SOURCES);
+        assert_problem(&c, SOURCE_BASERELOCS, "not in ascending order");
+        assert_int_equal(c.refs.damaged, cases[i].is_damage ? SOURCE_BIT(SOURCE_BASERELOCS) : 0);
+        assert_int_equal(count_refs(&c, SOURCE_RELOCATED), 2);
+        collected_free(&c, &made);
+    }
+}
+
 static void test_types_that_are_not_plain_addresses(void **state)
 {
     (void)state;
@@ -295,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_x64_entries_and_values),
         cmocka_unit_test(test_each_source_alone),
         cmocka_unit_test(test_order_and_repetition),
+        cmocka_unit_test(test_order_in_what_other_loaders_take),
         cmocka_unit_test(test_types_that_are_not_plain_addresses),
         cmocka_unit_test(test_halves_and_arm_instructions),
         cmocka_unit_test(test_halves_outside_the_image),

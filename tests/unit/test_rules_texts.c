@@ -28,6 +28,8 @@ static void sources_are_the_union_of_what_rules_need(void **state)
                         SOURCE_BIT(SOURCE_LOAD_CONFIG) | SOURCE_BIT(SOURCE_DELAY_IMPORTS) |
                         SOURCE_BIT(SOURCE_BASERELOCS) | SOURCE_BIT(SOURCE_RELOCATED);
     assert_int_equal(rules_sources(), expected);
+    /* Debug data tell why, not whether. */
+    assert_int_equal(rules_deciding_sources(), expected & ~SOURCE_BIT(SOURCE_DEBUG));
     assert_int_equal(rule_find(2003)->needs, 0);
     assert_int_equal(rule_find(2004)->needs, 0);
     assert_int_equal(rule_find(2102)->needs, 0);

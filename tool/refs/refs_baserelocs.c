@@ -162,10 +162,13 @@ static bool begin_block(struct refset *refs, struct reloc_walk *walk, const stru
     if (!is_disorder || walk->is_disorder_told)
         return true;
     walk->is_disorder_told = true;
-    return refset_problem(refs, SOURCE_BASERELOCS, block->rva, block->foff,
-                          "The base relocation blocks are not in ascending order: the block for page 0x%X "
-                          "comes after one for a higher page.",
-                          walk->page_rva);
+    /* Only the kernel's check of a driver's table minds: firmware and other loaders apply one block after the
+     * other, and tool chains of EFI leave them as they come (GenFw, iPXE). */
+    return (refs->image->role == ROLE_KERNEL ? refset_problem : refset_limit)(
+        refs, SOURCE_BASERELOCS, block->rva, block->foff,
+        "The base relocation blocks are not in ascending order: the block for page 0x%X comes after one for "
+        "a higher page.",
+        walk->page_rva);
 }
 
 static bool collect_blocks(struct refset *refs, struct reloc_walk *walk)

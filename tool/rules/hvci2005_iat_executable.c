@@ -162,7 +162,8 @@ const struct rule hvci2005_iat_executable = {
     .name = "IatExecutable",
     .title = "import address table is in an executable section",
     .default_level = "error",
-    .needs = SOURCE_BIT(SOURCE_IMPORTS) | SOURCE_BIT(SOURCE_DEBUG),
+    .needs = SOURCE_BIT(SOURCE_IMPORTS),
+    .cites = SOURCE_BIT(SOURCE_DEBUG),
     .judge = judge,
     .text =
         {

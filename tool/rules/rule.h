@@ -53,6 +53,7 @@ struct rule {
     const char *default_level; /* "error", "note", or e.g. "error before 1703, else note" */
     enum demand_id demand;     /* DEMAND_NONE: the rule always judges; else only when the demand is asked */
     uint32_t needs; /* SOURCE_BIT sum of the references it looks at; headers and sections need none */
+    uint32_t cites; /* the same of those that only its evidence names: without them it judges no worse */
     bool (*judge)(const struct rule_input *input, struct rule_answer *answer); /* false: memory ran out */
     struct rule_text text;
 };
@@ -60,8 +61,11 @@ struct rule {
 extern const struct rule *const rules_all[];
 extern const size_t rules_count;
 
-/* Union of `needs` over all rules. */
+/* Union of `needs` and `cites` over all rules. */
 uint32_t rules_sources(void);
+
+/* Union of `needs` alone: what must be whole before an answer can be trusted. */
+uint32_t rules_deciding_sources(void);
 
 /* Asks every rule in table order; answers has rules_count elements. False: memory ran out. */
 bool rules_judge(const struct rule_input *input, struct rule_answer *answers);

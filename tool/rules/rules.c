@@ -38,6 +38,14 @@ uint32_t rules_sources(void)
 {
     uint32_t sources = 0;
     for (size_t i = 0; i < rules_count; i++)
+        sources |= rules_all[i]->needs | rules_all[i]->cites;
+    return sources;
+}
+
+uint32_t rules_deciding_sources(void)
+{
+    uint32_t sources = 0;
+    for (size_t i = 0; i < rules_count; i++)
         sources |= rules_all[i]->needs;
     return sources;
 }
