@@ -60,6 +60,55 @@ static void what_is_called_must_stay_executable(void **state)
         }
 }
 
+/* The address of data goes through a word on the stack, or a variable, and is called there or elsewhere. */
+static void what_is_called_through_memory_must_stay_executable(void **state)
+{
+    (void)state;
+    enum { VARIABLE_RVA = LOW_DATA_RVA + 0x20, ELSEWHERE_RVA = LOW_TEXT_RVA + 0x40 };
+    enum { ON_STACK, IN_VARIABLE, IN_FILE, NOT_CALLED, WAY_COUNT };
+    for (size_t m = 0; m < 2; m++)
+        for (int way = 0; way < WAY_COUNT; way++) {
+            bool is_64 = machines[m] == MACHINE_AMD64;
+            struct low_case driver;
+            struct arena arena;
+            if (is_64 && way == IN_FILE)
+                continue; /* made images have relocations of four bytes */
+            arena_init(&arena, NULL);
+            low_begin(&driver, machines[m]);
+            uint32_t at = LOW_TEXT_RVA;
+            if (way == IN_FILE)
+                low_put_va(&driver, VARIABLE_RVA, LOW_DATA_RVA + 0x80);
+            else
+                at = take_address(&driver, machines[m]);
+            if (way == ON_STACK) /* mov [esp], eax; mov ecx, [esp]; call ecx */
+                at = is_64 ? LOW_PUT(&driver, at, "\x48\x89\x04\x24\x48\x8B\x0C\x24\xFF\xD1")
+                           : LOW_PUT(&driver, at, "\x89\x04\x24\x8B\x0C\x24\xFF\xD1");
+            else if (way != IN_FILE && is_64) /* mov [variable], eax */
+                at = low_put_rel(&driver, LOW_PUT(&driver, at, "\x48\x89\x05"), VARIABLE_RVA, 0);
+            else if (way != IN_FILE)
+                at = low_put_va(&driver, LOW_PUT(&driver, at, "\xA3"), VARIABLE_RVA);
+            low_put_rel(&driver, LOW_PUT(&driver, at, "\xE9"), ELSEWHERE_RVA, 0);
+            /* mov eax, [variable]; call eax, or only the first */
+            if (is_64)
+                at = low_put_rel(&driver, LOW_PUT(&driver, ELSEWHERE_RVA, "\x48\x8B\x05"), VARIABLE_RVA, 0);
+            else
+                at = low_put_va(&driver, LOW_PUT(&driver, ELSEWHERE_RVA, "\xA1"), VARIABLE_RVA);
+            at = way == NOT_CALLED ? LOW_PUT(&driver, at, "\x90\x90") : LOW_PUT(&driver, at, "\xFF\xD0");
+            LOW_PUT(&driver, at, "\xC3");
+            struct verify_verdict verdict = judge_driver(&driver, &arena);
+            if (way == NOT_CALLED && verdict.result != VERIFY_PROVED_WITH_ASSUMPTIONS)
+                fail_msg("not proved: %s", verdict.reason);
+            if (way != NOT_CALLED) {
+                assert_int_equal(verdict.result, VERIFY_REFUTED);
+                assert_true(verdict.right_not_shown);
+                if (!strstr(verdict.reason, "no longer in executable memory"))
+                    fail_msg("for another reason: %s", verdict.reason);
+            }
+            arena_free(&arena);
+            low_end(&driver);
+        }
+}
+
 /* RVA of the section of the new image with this name. */
 static uint32_t new_section_rva(const struct low_case *driver, const char *name)
 {
@@ -158,8 +207,10 @@ static void a_routine_in_data_must_stay_executable(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_called_must_stay_executable),
-                                              cmocka_unit_test(a_direct_call_must_lead_to_code),
-                                              cmocka_unit_test(a_routine_in_data_must_stay_executable)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_called_must_stay_executable),
+        cmocka_unit_test(what_is_called_through_memory_must_stay_executable),
+        cmocka_unit_test(a_direct_call_must_lead_to_code),
+        cmocka_unit_test(a_routine_in_data_must_stay_executable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

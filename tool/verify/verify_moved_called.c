@@ -1,13 +1,11 @@
 /* verify_moved_called.c - data that code calls: a buffer that instructions are written to.
  * Takes: struct verify_moves with its fields.  Gives: true, or the call that leads to what can no longer be
  * executed.  Must not: ask what the bytes are: they may be written before the call. */
+#include "verify/verify_called.h"
 #include "verify/verify_data_routine.h"
 #include "verify/verify_moved_headers.h"
 #include "verify/verify_operand.h"
-#include "verify/verify_registers.h"
 #include "verify/verify_relocations.h"
-
-enum { FOLLOWED_MAX_COUNT = 24 };
 
 /* The part that holds rva, when it could be executed and can no longer be. */
 static bool is_lost_to_calls(const struct verify_moves *moves, uint64_t rva)
@@ -22,59 +20,14 @@ static bool is_lost_to_calls(const struct verify_moves *moves, uint64_t rva)
     return !section || !(section->characteristics & SCN_MEM_EXECUTE);
 }
 
-/* Where a memory operand without registers leads, as a number that is the same for the same place; or -1. */
-static int64_t place_of(const struct verify_full *full, size_t at, const ZydisDecodedOperand *operand)
+/* Some part could be executed and can no longer be. */
+static bool loses_executable(const struct verify_moves *moves)
 {
-    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.index != ZYDIS_REGISTER_NONE)
-        return -1;
-    if (operand->mem.base == ZYDIS_REGISTER_RIP)
-        return (int64_t)at + full->decoded.length + operand->mem.disp.value;
-    return operand->mem.base == ZYDIS_REGISTER_NONE ? (int64_t)(uint32_t)operand->mem.disp.value : -1;
-}
-
-/* In the straight line behind the instruction, the register that it writes is called or jumped to, or a place
- * that it was stored at. */
-static bool is_called(struct verify_moves *moves, const struct verify_code_section *section, size_t at)
-{
-    struct verify_full full;
-    if (!verify_decode_full(&moves->code, section, at, &full) ||
-        full.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
-        return false;
-    int number = verify_register_number(full.operands[0].reg.value);
-    int64_t stored_at = -1;
-    for (unsigned i = 0; i < FOLLOWED_MAX_COUNT && number >= 0; i++) {
-        at += full.decoded.length;
-        if (!verify_decode_full(&moves->code, section, at, &full))
-            return false;
-        bool is_call = full.decoded.meta.category == ZYDIS_CATEGORY_CALL ||
-                       full.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
-        if (is_call && full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER)
-            return verify_register_number(full.operands[0].reg.value) == number;
-        if (is_call && stored_at >= 0 && place_of(&full, at, &full.operands[0]) == stored_at)
+    for (size_t i = 0; i < moves->map.count; i++)
+        if (is_lost_to_calls(moves, moves->map.pieces[i].rva) ||
+            is_lost_to_calls(moves, moves->map.pieces[i].end_rva - 1))
             return true;
-        if (full.decoded.mnemonic == ZYDIS_MNEMONIC_MOV &&
-            full.operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-            verify_register_number(full.operands[1].reg.value) == number)
-            stored_at = place_of(&full, at, &full.operands[0]);
-        if (!verify_falls_through(&full) || (verify_written_registers(&full) >> number & 1))
-            return false;
-    }
     return false;
-}
-
-/* call [pointer] or jmp [pointer], and what the pointer holds in the file. */
-static bool is_called_through(const struct verify_moves *moves, const struct verify_code_section *section,
-                              size_t at, uint64_t pointer_rva, uint64_t *rva)
-{
-    const struct verify_image *image = &moves->judged->old_image;
-    const uint8_t *bytes = section->bytes.bytes;
-    uint64_t va;
-    if (at < 2 || verify_written_in(&moves->old_tables, pointer_rva, pointer_rva + 1) ||
-        bytes[at - 2] != 0xFF || (bytes[at - 1] != 0x15 && bytes[at - 1] != 0x25) ||
-        !verify_read_at(image, pointer_rva, image->is_64 ? 8 : 4, &va) || va < image->base_va)
-        return false;
-    *rva = va - image->base_va;
-    return is_lost_to_calls(moves, *rva);
 }
 
 /* A routine in a section that is not marked as code: whoever has its address may call it. */
@@ -88,22 +41,39 @@ static bool judge_routine(struct verify_moves *moves, uint32_t field_rva, uint64
                (unsigned)field_rva, (unsigned long long)rva);
 }
 
-static bool judge_field(struct verify_moves *moves, const struct verify_field_in_code *field, uint64_t rva)
+static bool judge_field(struct verify_moves *moves, const struct verify_called_variables *variables,
+                        const struct verify_field_in_code *field, uint64_t rva)
 {
-    uint64_t called_rva = rva;
-    bool is_through = is_called_through(moves, field->section, field->at, rva, &called_rva);
-    if (!is_through && !is_lost_to_calls(moves, rva))
+    uint32_t field_rva = field->section->rva + (uint32_t)field->at;
+    if (!is_lost_to_calls(moves, rva))
         return true;
     struct verify_uses uses = verify_uses_resolved(&moves->code, field);
     moves->looked_at_count++;
-    if (!uses.is_operand || (!is_through && !(uses.uses & USE_ADDRESS)))
+    if (!uses.is_operand || !(uses.uses & USE_ADDRESS))
         return true;
-    if (!is_through && !is_called(moves, field->section, uses.operand_at))
-        return judge_routine(moves, field->section->rva + (uint32_t)field->at, rva);
-    return verify_moves_unproved(moves, field->section->rva + (uint32_t)field->at,
-                                 "The operand at RVA 0x%X calls RVA 0x%llX, which is no longer in executable "
-                                 "memory.",
-                                 (unsigned)(field->section->rva + field->at), (unsigned long long)called_rva);
+    struct verify_call_use use = verify_call_use(&moves->code, field->section, uses.operand_at);
+    if (use.is_called || verify_is_called_variable(variables, use.stored_rva))
+        return verify_moves_unproved(
+            moves, field_rva,
+            "The operand at RVA 0x%X is the address of RVA 0x%llX, which is called and "
+            "is no longer in executable memory.",
+            (unsigned)field_rva, (unsigned long long)rva);
+    return judge_routine(moves, field_rva, rva);
+}
+
+/* What the variables that are called hold in the file. */
+static bool judge_variables(struct verify_moves *moves, const struct verify_called_variables *variables)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    uint64_t va;
+    for (size_t i = 0; i < variables->count; i++)
+        if (verify_read_at(image, variables->items[i].rva, image->is_64 ? 8 : 4, &va) &&
+            va >= image->base_va && is_lost_to_calls(moves, va - image->base_va))
+            return verify_moves_unproved(
+                moves, variables->items[i].field_rva,
+                "The operand at RVA 0x%X calls RVA 0x%llX, which is no longer in executable memory.",
+                (unsigned)variables->items[i].field_rva, (unsigned long long)(va - image->base_va));
+    return true;
 }
 
 /* A direct call or jump, in code that decodes: elsewhere text and tables look like branches. */
@@ -146,6 +116,11 @@ static bool judge_pointers(struct verify_moves *moves)
 bool verify_moved_called(struct verify_moves *moves)
 {
     const struct verify_image *image = &moves->judged->old_image;
+    struct verify_called_variables variables;
+    if (!loses_executable(moves))
+        return true;
+    if (!verify_called_variables_find(moves, &variables) || !judge_variables(moves, &variables))
+        return false;
     for (uint32_t i = 0; i < moves->code.section_count; i++) {
         const struct verify_code_section *section = &moves->code.sections[i];
         for (size_t at = 1; range_fits(section->bytes.nbytes, at, 4); at++) {
@@ -161,7 +136,7 @@ bool verify_moved_called(struct verify_moves *moves)
             moves->judged->verdict->step_count++;
             if ((before == 0xE8 || before == 0xE9 || is_conditional) && !judge_branch(moves, section, at))
                 return false;
-            if ((is_rip || is_absolute) && rva >= 0 && !judge_field(moves, &field, (uint64_t)rva))
+            if ((is_rip || is_absolute) && rva >= 0 && !judge_field(moves, &variables, &field, (uint64_t)rva))
                 return false;
         }
     }
