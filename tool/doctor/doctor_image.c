@@ -16,8 +16,10 @@ static const char *copy(struct arena *arena, const char *words)
 static void add_text(struct arena *arena, struct doctor_texts *texts, unsigned code, const char *words,
                      enum finding_level level)
 {
-    /* What is said of each of many findings in the same words is said once. */
-    if (texts->count != 0 && strcmp(texts->items[texts->count - 1].words, words) == 0)
+    /* What is said of each of many findings in the same words is said once. (Words are NULL where memory ran
+     * out.) */
+    const char *last = texts->count != 0 ? texts->items[texts->count - 1].words : NULL;
+    if (last && words && strcmp(last, words) == 0)
         return;
     struct doctor_text *items =
         arena_grow(arena, texts->items, texts->count, &texts->capacity, texts->count + 1, sizeof *items);
