@@ -1,6 +1,7 @@
 /* verify_copies_judge.c - does anything lead into the middle of an instruction that was replaced?
  * Takes: the copies, and all that tables, relocations and code of the old image name.  Gives: true, or what
  * leads there. Must not: follow control flow: each byte position that may be a branch is looked at. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
@@ -19,8 +20,7 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_code_se
 {
     if (!range_fits(section->bytes.nbytes, at, nbytes))
         return true;
-    int64_t distance =
-        nbytes == 1 ? (int8_t)section->bytes.bytes[at] : (int32_t)load_u32(section->bytes.bytes + at);
+    int64_t distance = verify_branch_distance(section->bytes.bytes + at, nbytes);
     int64_t target_rva = (int64_t)section->rva + (int64_t)at + nbytes + distance;
     const struct verify_copy *copy = target_rva < 0 ? NULL : middle_of(&moves->repairs, (uint64_t)target_rva);
     if (!copy || verify_is_typed(&moves->old_tables, section->rva + at, section->rva + at + nbytes))
@@ -52,13 +52,10 @@ static bool judge_branches(struct verify_moves *moves)
         const struct verify_code_section *section = &moves->code.sections[i];
         const uint8_t *bytes = section->bytes.bytes;
         for (size_t at = 0; at < section->bytes.nbytes; at++) {
-            uint8_t byte = bytes[at];
-            bool is_conditional = (byte & 0xF0) == 0x80 && at > 0 && bytes[at - 1] == 0x0F;
-            bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
             moves->judged->verdict->step_count++;
-            if ((byte == 0xE8 || byte == 0xE9 || is_conditional) && !judge_branch(moves, section, at + 1, 4))
+            if (verify_ends_rel32_opcode(bytes, at) && !judge_branch(moves, section, at + 1, 4))
                 return false;
-            if (is_rel8 && !judge_branch(moves, section, at + 1, 1))
+            if (verify_is_rel8_opcode(bytes[at]) && !judge_branch(moves, section, at + 1, 1))
                 return false;
         }
     }

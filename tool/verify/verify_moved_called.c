@@ -1,6 +1,7 @@
 /* verify_moved_called.c - data that code calls: a buffer that instructions are written to.
  * Takes: struct verify_moves with its fields.  Gives: true, or the call that leads to what can no longer be
  * executed.  Must not: ask what the bytes are: they may be written before the call. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_called.h"
 #include "verify/verify_data_routine.h"
 #include "verify/verify_moved_headers.h"
@@ -131,10 +132,8 @@ bool verify_moved_called(struct verify_moves *moves)
                                  : (int64_t)value - (int64_t)image->base_va;
             struct verify_field_in_code field = {section, at, 4, is_rip ? FIELD_RIP_RELATIVE : FIELD_ABSOLUTE,
                                                  0};
-            uint8_t before = section->bytes.bytes[at - 1];
-            bool is_conditional = (before & 0xF0) == 0x80 && at > 1 && section->bytes.bytes[at - 2] == 0x0F;
             moves->judged->verdict->step_count++;
-            if ((before == 0xE8 || before == 0xE9 || is_conditional) && !judge_branch(moves, section, at))
+            if (verify_ends_rel32_opcode(section->bytes.bytes, at - 1) && !judge_branch(moves, section, at))
                 return false;
             if ((is_rip || is_absolute) && rva >= 0 && !judge_field(moves, &variables, &field, (uint64_t)rva))
                 return false;

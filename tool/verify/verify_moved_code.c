@@ -3,6 +3,7 @@
  * cannot be decided, and for stores into what is no longer writable.
  * Must not: follow control flow, or skip a byte position. What a position means that may be an operand is
  * judged in verify_moved_operand.c. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
 
@@ -75,8 +76,7 @@ static bool judge_rip(struct code_scan *scan, size_t at)
 static bool judge_branch(struct code_scan *scan, size_t at, unsigned nbytes)
 {
     struct verify_field_in_code field = {scan->section, at, nbytes, FIELD_BRANCH, 0};
-    int64_t distance = nbytes == 1 ? (int8_t)scan->section->bytes.bytes[at]
-                                   : (int32_t)load_u32(scan->section->bytes.bytes + at);
+    int64_t distance = verify_branch_distance(scan->section->bytes.bytes + at, nbytes);
     int64_t target_rva = (int64_t)scan->section->rva + (int64_t)at + nbytes + distance;
     /* A branch out of all pieces leads nowhere in either image. */
     if (target_rva < 0 || !verify_piece_at(&scan->moves->map, (uint64_t)target_rva))
@@ -91,17 +91,15 @@ static bool judge_position(struct code_scan *scan, size_t at)
     size_t left_nbytes = scan->section->bytes.nbytes - at;
     uint64_t rva = (uint64_t)scan->section->rva + at;
     if (left_nbytes >= 1 + DISP32_NBYTES) {
-        bool is_conditional = (byte & 0xF0) == 0x80 && at > 0 && bytes[at - 1] == 0x0F;
         bool is_begin = byte == 0xF8 && at > 0 && bytes[at - 1] == 0xC7; /* xbegin */
-        if ((byte == 0xE8 || byte == 0xE9 || is_conditional || is_begin) && !judge_branch(scan, at + 1, 4))
+        if ((verify_ends_rel32_opcode(bytes, at) || is_begin) && !judge_branch(scan, at + 1, 4))
             return false;
         if (scan->moves->code.image->is_64 && (byte & 0xC7) == 0x05 && !judge_rip(scan, at + 1))
             return false;
     }
-    bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
     bool is_near =
         rva < scan->site->rva + (uint64_t)REL8_REACH_NBYTES || rva + REL8_REACH_NBYTES > scan->site->end_rva;
-    return !is_rel8 || !is_near || left_nbytes < 2 || judge_branch(scan, at + 1, 1);
+    return !verify_is_rel8_opcode(byte) || !is_near || left_nbytes < 2 || judge_branch(scan, at + 1, 1);
 }
 
 bool verify_moved_code(struct verify_moves *moves)

@@ -2,6 +2,7 @@
  * Takes: a field, and where it would lead.  Gives: its new value, or a counter-example where it is not shown
  * what it means, or what it stores into is no longer writable.
  * Must not: take what may be an operand for none. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_follow.h"
 #include "verify/verify_read_through.h"
 #include "verify/verify_references.h"
@@ -71,7 +72,7 @@ static bool add_reference(const struct candidate *candidate, int64_t delta, bool
     int64_t change = delta - candidate->site->delta;
     if (change == 0 && !is_inferred)
         return true;
-    int64_t old_value = field->nbytes == 1 ? (int8_t)*bytes : (int32_t)load_u32(bytes);
+    int64_t old_value = verify_branch_distance(bytes, field->nbytes);
     int64_t new_value = old_value + change;
     bool fits = field->nbytes == 1 ? new_value == (int8_t)new_value : new_value == (int32_t)new_value;
     /* Without unwind data the bytes may be no code after all. */

@@ -1,6 +1,7 @@
 /* verify_moved_split.c - data that left an executable section: it is no code, and nothing writes what stays.
  * Takes: struct verify_moves with its fields.  Gives: true, or what speaks against it.
  * Must not: take bytes for data because they were moved. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_code_target.h"
 #include "verify/verify_follow.h"
 #include "verify/verify_moved_headers.h"
@@ -103,8 +104,7 @@ static bool judge_code(struct verify_moves *moves, const struct verify_code_sect
 {
     const uint8_t *bytes = section->bytes.bytes;
     for (size_t at = 1; range_fits(section->bytes.nbytes, at, 4); at++) {
-        bool is_conditional = (bytes[at - 1] & 0xF0) == 0x80 && at > 1 && bytes[at - 2] == 0x0F;
-        bool is_branch = bytes[at - 1] == 0xE8 || bytes[at - 1] == 0xE9 || is_conditional;
+        bool is_branch = verify_ends_rel32_opcode(bytes, at - 1);
         bool is_operand = moves->judged->old_image.is_64 && (bytes[at - 1] & 0xC7) == 0x05;
         int64_t rva = (int64_t)section->rva + (int64_t)at + 4 + (int32_t)load_u32(bytes + at);
         uint32_t field_rva = section->rva + (uint32_t)at;

@@ -1,6 +1,7 @@
 /* verify_names.c - one pass over all code bytes, one over each table.
  * Takes: struct verify_code.  Gives: its `named`, `near` and `called` maps.  Must not: decode. */
 #include "verify/verify_names.h"
+#include "verify/verify_branch_field.h"
 #include "verify/verify_relocations.h"
 
 enum name_kind { NAME_NEAR, NAME_FAR, NAME_CALL, NAME_POINTER };
@@ -23,7 +24,7 @@ enum byte_kind { BYTE_OTHER, BYTE_REL8, BYTE_CALL_OR_JUMP, BYTE_CONDITIONAL, BYT
 
 static enum byte_kind kind_of(uint8_t byte)
 {
-    if ((byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB)
+    if (verify_is_rel8_opcode(byte))
         return BYTE_REL8;
     if (byte == 0xE8 || byte == 0xE9)
         return BYTE_CALL_OR_JUMP;

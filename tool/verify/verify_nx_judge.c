@@ -1,6 +1,7 @@
 /* verify_nx_judge.c - what taking the step back does not show.
  * Takes: the image before the step, and the sites.  Gives: true, or what speaks against it.
  * Must not: follow control flow: each byte position that may be a branch is looked at. */
+#include "verify/verify_branch_field.h"
 #include "verify/verify_gaps.h"
 #include "verify/verify_nx.h"
 #include "verify/verify_operand.h"
@@ -53,8 +54,7 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_nx *nx,
 {
     if (!range_fits(section->bytes.nbytes, at, nbytes))
         return true;
-    int64_t distance =
-        nbytes == 1 ? (int8_t)section->bytes.bytes[at] : (int32_t)load_u32(section->bytes.bytes + at);
+    int64_t distance = verify_branch_distance(section->bytes.bytes + at, nbytes);
     int64_t target_rva = (int64_t)section->rva + (int64_t)at + nbytes + distance;
     const struct verify_nx_site *site = target_rva < 0 ? NULL : verify_nx_site_at(nx, (uint64_t)target_rva);
     if (!site || target_rva == site->rva)
@@ -77,14 +77,11 @@ static bool judge_branches(struct verify_moves *moves, const struct verify_nx *n
         const struct verify_code_section *section = &moves->code.sections[i];
         const uint8_t *bytes = section->bytes.bytes;
         for (size_t at = 0; at < section->bytes.nbytes; at++) {
-            uint8_t byte = bytes[at];
-            bool is_conditional = (byte & 0xF0) == 0x80 && at > 0 && bytes[at - 1] == 0x0F;
-            bool is_rel8 = (byte & 0xF0) == 0x70 || (byte & 0xFC) == 0xE0 || byte == 0xEB;
             moves->judged->verdict->step_count++;
-            if ((byte == 0xE8 || byte == 0xE9 || is_conditional) &&
+            if (verify_ends_rel32_opcode(bytes, at) &&
                 !judge_branch(moves, nx, section, at + 1, OPERAND_NBYTES))
                 return false;
-            if (is_rel8 && !judge_branch(moves, nx, section, at + 1, 1))
+            if (verify_is_rel8_opcode(bytes[at]) && !judge_branch(moves, nx, section, at + 1, 1))
                 return false;
         }
     }
