@@ -205,12 +205,37 @@ static void a_routine_in_data_must_stay_executable(void **state)
         }
 }
 
+/* Tables of addresses decode now and then: what the loader adjusts is no instruction. */
+static void addresses_are_no_routine(void **state)
+{
+    (void)state;
+    for (unsigned is_relocated = 0; is_relocated < 2; is_relocated++) {
+        struct low_case driver;
+        struct arena arena;
+        arena_init(&arena, NULL);
+        low_begin(&driver, MACHINE_I386);
+        driver.made.image_base_va = 0xC3400000;
+        if (is_relocated) /* its bytes: mov eax, [esi]; inc eax; ret */
+            low_put_va(&driver, LOW_DATA_RVA + 0x80, LOW_DATA_RVA + 0x8B);
+        else
+            LOW_PUT(&driver, LOW_DATA_RVA + 0x80, "\x8B\x06\x40\xC3");
+        low_put_va(&driver, LOW_DATA_RVA, LOW_DATA_RVA + 0x80);
+        LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+        struct verify_verdict verdict = judge_driver(&driver, &arena);
+        bool is_refused = verdict.result == VERIFY_REFUTED && verdict.right_not_shown;
+        if (is_refused == is_relocated)
+            fail_msg("%u: %d, %s", is_relocated, (int)verdict.result, verdict.reason);
+        arena_free(&arena);
+        low_end(&driver);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_called_must_stay_executable),
         cmocka_unit_test(what_is_called_through_memory_must_stay_executable),
         cmocka_unit_test(a_direct_call_must_lead_to_code),
-        cmocka_unit_test(a_routine_in_data_must_stay_executable)};
+        cmocka_unit_test(a_routine_in_data_must_stay_executable), cmocka_unit_test(addresses_are_no_routine)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,8 @@ struct verify_moves {
     uint64_t budget_count;                          /* table entries that may still be walked */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
-    uint32_t text_budget_count; /* searches for what takes the address of text among code */
+    uint32_t text_budget_count;  /* searches for what takes the address of text among code */
+    uint32_t field_search_count; /* searches for a relocated field where a routine seems to begin */
     struct verify_base_sites base_sites;
     uint32_t header_pointer_rva;   /* of a relocated address that leads to the headers and is taken, or 0 */
     struct verify_repairs repairs; /* of straddling relocations */
