@@ -168,6 +168,34 @@ static bool scan_code(struct verify_write_search *search)
            verify_scan_own_address(search);
 }
 
+/* Data, of which no function is a part. */
+static bool is_data_only(const struct verify_code *code, const struct verify_section *section)
+{
+    bool is_fill = true;
+    for (size_t at = 0; is_fill && at < section->bytes.nbytes; at++) {
+        uint8_t byte = section->bytes.bytes[at];
+        is_fill = byte == 0 || byte == 0x90 || byte == 0xCC;
+    }
+    for (size_t i = 0; !is_fill && i < code->function_count; i++)
+        if (code->functions[i].rva < section->rva + section->memory_nbytes &&
+            code->functions[i].end_rva > section->rva)
+            return false;
+    return !is_fill;
+}
+
+/* Nothing leads into a section of data only: whoever made it finds it otherwise, by its name in the headers.
+ */
+static bool judge_unnamed(struct verify_write_search *search)
+{
+    for (size_t i = 0; i < search->target_count && !search->has_parts; i++)
+        if (is_data_only(search->code, search->targets[i].section))
+            return verify_refute(
+                search->judged, verify_spot_rva(search->judged, search->targets[i].section->rva),
+                "Section %s loses MEM_WRITE, but holds nothing but data, which may be found by its name.",
+                search->targets[i].section->name);
+    return true;
+}
+
 /* The addresses of data that code takes, when there are any. */
 static const char *describe_assumed(const struct verify_write_search *search)
 {
@@ -199,7 +227,8 @@ static bool judge_code(struct verify_write_search *search, const struct verify_t
             "Section %s loses MEM_WRITE, but it is not known which fields are addresses: %s.",
             search->targets[0].section->name, problem);
     /* x86 has no unwind data that says where functions are, and x64 leaf functions have none. */
-    bool is_proved = is_read && verify_gaps_mark(code, NULL, judged->arena) && scan_code(search);
+    bool is_proved =
+        is_read && verify_gaps_mark(code, NULL, judged->arena) && scan_code(search) && judge_unnamed(search);
     judged->verdict->step_count += code->step_count;
     uint64_t code_nbytes = 0;
     for (uint32_t i = 0; is_read && i < code->section_count; i++)
