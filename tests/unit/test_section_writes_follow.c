@@ -31,6 +31,11 @@ static const struct sequence on_both[] = {
     {"xor ecx, ecx; mov [rcx], eax; ret", BYTES("\x31\xC9\x89\x01\xC3"), -1},
     {"nop [rcx]; ret", BYTES("\x0F\x1F\x01\xC3"), -1},
     {"mov [rdx], eax; ret", BYTES("\x89\x02\xC3"), -1},
+    {"jne +1; ret; mov byte [rcx], 1; ret: the other way", BYTES("\x75\x01\xC3\xC6\x01\x01\xC3"), 3},
+    {"call +1; ret; mov [rcx], eax; ret: by what gets it", BYTES("\xE8\x01\0\0\0\xC3\x89\x01\xC3"), 0},
+    {"call +1; ret; mov eax, [rcx]; ret", BYTES("\xE8\x01\0\0\0\xC3\x8B\x01\xC3"), -1},
+    {"call +1; ret; inc ecx; sub edx, ecx; ret: no more than a number there",
+     BYTES("\xE8\x01\0\0\0\xC3\xFF\xC1\x29\xCA\xC3"), -1},
 };
 
 static const struct sequence on_x64[] = {
@@ -50,6 +55,12 @@ static const struct sequence on_x64[] = {
     {"cmp rcx, rax; ret", BYTES("\x48\x39\xC1\xC3"), -1},
     {"xchg [rdx], rcx; mov [rcx], eax; ret: stored, and the old value taken",
      BYTES("\x48\x87\x0A\x89\x01\xC3"), -1},
+    {"mov [rsp+8], rcx; mov rdx, [rsp+8]; mov [rdx], eax; ret: by way of the stack",
+     BYTES("\x48\x89\x4C\x24\x08\x48\x8B\x54\x24\x08\x89\x02\xC3"), 10},
+    {"mov [rsp+8], rcx; mov [rsp+8], rax; mov rdx, [rsp+8]; mov [rdx], eax; ret: something else",
+     BYTES("\x48\x89\x4C\x24\x08\x48\x89\x44\x24\x08\x48\x8B\x54\x24\x08\x89\x02\xC3"), -1},
+    {"call +1; ret; lea rax, [rcx+rdx]; mov [rax], r8d; ret",
+     BYTES("\xE8\x01\0\0\0\xC3\x48\x8D\x04\x11\x44\x89\x00\xC3"), 0},
     {"movq xmm0, rcx; ret", BYTES("\x66\x48\x0F\x6E\xC1\xC3"), -1},
     {"mov edx, ecx; mov [rdx], eax; ret: half of it", BYTES("\x89\xCA\x89\x02\xC3"), -1},
     {"or ecx, edx; ret: 32 bits are no address", BYTES("\x09\xD1\xC3"), -1},
@@ -62,6 +73,12 @@ static const struct sequence on_x86[] = {
     {"sub edx, ecx; ret", BYTES("\x29\xCA\xC3"), 0},
     {"or ecx, 1; ret", BYTES("\x83\xC9\x01\xC3"), 0},
     {"xchg [edx], ecx; mov [ecx], eax; ret", BYTES("\x87\x0A\x89\x01\xC3"), -1},
+    {"push ecx; push eax; call +1; ret; mov eax, [esp+8]; mov [eax], edx; ret",
+     BYTES("\x51\x50\xE8\x01\0\0\0\xC3\x8B\x44\x24\x08\x89\x10\xC3"), 2},
+    {"push ecx; push eax; call +1; ret; mov eax, [esp+4]; mov [eax], edx; ret: the other argument",
+     BYTES("\x51\x50\xE8\x01\0\0\0\xC3\x8B\x44\x24\x04\x89\x10\xC3"), -1},
+    {"push ecx; call +1; ret; push ebp; mov ebp, esp; mov eax, [ebp+8]; mov [eax], edx; pop ebp; ret",
+     BYTES("\x51\xE8\x01\0\0\0\xC3\x55\x89\xE5\x8B\x45\x08\x89\x10\x5D\xC3"), 1},
 };
 
 static void try_sequences(const struct sequence *sequences, size_t count, uint16_t machine)

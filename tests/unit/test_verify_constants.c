@@ -120,11 +120,43 @@ static void arguments_that_are_written_are_refused_even_when_they_are_text(void 
     assert_int_equal(lea_and_call(text, "strcpy", lea_rcx, "", call_slot), VERIFY_REFUTED);
 }
 
+/* The address of a function goes to an import: through its slot, or through a register. */
+static void functions_handed_to_what_writes_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *import, *lea;
+        bool is_loaded;
+        enum verify_result wanted;
+    } uses[] = {
+        {"memset", lea_rcx, false, VERIFY_REFUTED},        {"memset", lea_rcx, true, VERIFY_REFUTED},
+        {"IoAllocateMdl", lea_rcx, false, VERIFY_REFUTED}, {"memcpy", lea_rdx, false, VERIFY_PROVED},
+        {"IoDeleteDevice", lea_rcx, false, VERIFY_PROVED},
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        struct driver driver = driver_with(MACHINE_AMD64, raw, uses[i].import);
+        uint32_t rva = driver_put_relative(&driver, DRIVER_SPARE_RVA, uses[i].lea, 3, DRIVER_CALLBACK_RVA, 0);
+        rva = driver_put_relative(&driver, rva, uses[i].is_loaded ? "\x48\x8B\x05" : "\xFF\x15",
+                                  uses[i].is_loaded ? 3 : 2, DRIVER_IAT_RVA, 0);
+        driver_put(&driver, rva, uses[i].is_loaded ? "\xFF\xD0\xC3" : "\xC3", uses[i].is_loaded ? 3 : 1);
+        struct verify_files files = driver_repair(&driver);
+        struct arena arena;
+        arena_init(&arena, NULL);
+        struct verify_verdict verdict = judge(&files, &arena);
+        print_message("%s\n", uses[i].import);
+        assert_int_equal(verdict.result == VERIFY_REFUTED, uses[i].wanted == VERIFY_REFUTED);
+        assert_true(verdict.result != VERIFY_REFUTED || strstr(verdict.reason, "stores there"));
+        arena_free(&arena);
+        pairs_free(&files);
+    }
+}
+
 /* push offset; then `between`; then call [slot]. */
 static enum verify_result push_and_call(const uint8_t *literal, const char *import, const char *between)
 {
     struct driver driver = driver_with(MACHINE_I386, literal, import);
     uint32_t rva = DRIVER_SPARE_RVA;
+    driver_put(&driver, DRIVER_INIT_RVA + 5, "\xB8", 1); /* its own code hands the same import nothing */
     driver_put(&driver, rva, "\x68", 1);
     driver_put_address(&driver, rva + 1, DRIVER_VARIABLE_RVA);
     rva += 5;
@@ -156,6 +188,7 @@ int main(void)
         cmocka_unit_test(arguments_that_are_read_are_accepted),
         cmocka_unit_test(strings_lead_to_their_text),
         cmocka_unit_test(arguments_that_are_written_are_refused_even_when_they_are_text),
+        cmocka_unit_test(functions_handed_to_what_writes_are_refused),
         cmocka_unit_test(x86_arguments_are_counted_by_pushes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

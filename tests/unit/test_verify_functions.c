@@ -278,16 +278,17 @@ static void stores_far_from_the_address_are_seen(void **state)
 static void numbers_are_seen_once_the_base_is_out_of_sight(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 8; i++) {
-        bool is_init = i & 1, is_lost = i & 2, is_code = i & 4;
+    for (unsigned i = 0; i < 16; i++) {
+        bool is_init = i & 1, is_lost = i & 2, is_code = i & 4, is_immediate = i & 8;
+        uint32_t number = is_code ? FUNCTION_RVA : DRIVER_VARIABLE_RVA;
         struct driver driver = driver_make(MACHINE_AMD64);
         uint32_t at =
             driver_put_relative(&driver, FUNCTION_RVA, "\x48\x8D\x05", 3, is_lost ? 0 : DRIVER_DATA_RVA, 0);
         if (is_lost)
             at = driver_put_relative(&driver, at, "\x48\x89\x05", 3, DRIVER_DATA_RVA + 8, 0);
-        driver_put(&driver, at, "\xC3", 1);
-        add_function(&driver, at + 1);
-        store_u32(driver_at(&driver, DRIVER_DATA_RVA + 0x20), is_code ? FUNCTION_RVA : DRIVER_VARIABLE_RVA);
+        driver_put(&driver, at, "\xB9\0\0\0\0\xC3", 6); /* mov ecx, number; ret */
+        store_u32(driver_at(&driver, is_immediate ? at + 1 : DRIVER_DATA_RVA + 0x20), number);
+        add_function(&driver, at + 6);
         struct verify_files files = driver_repair(&driver);
         struct pe_view view = view_of(files.new_bytes, files.new_nbytes);
         uint32_t name_foff = view_section_foff(&view, view_find_section(&view, "INIT", 0));
@@ -300,7 +301,8 @@ static void numbers_are_seen_once_the_base_is_out_of_sight(void **state)
         struct verify_verdict verdict = judge(&files, &arena);
         bool is_refused = !is_init && is_lost && !is_code;
         if ((verdict.result == VERIFY_REFUTED) != is_refused ||
-            (is_refused && !strstr(verdict.reason, "the number at RVA 0x3020 is RVA 0x40F0")))
+            (is_refused && !strstr(verdict.reason, is_immediate ? "is RVA 0x40F0"
+                                                                : "the number at RVA 0x3020 is RVA 0x40F0")))
             fail_msg("%u: %s", i, verdict.reason ? verdict.reason : "proved");
         arena_free(&arena);
         pairs_free(&files);

@@ -1,17 +1,15 @@
 /* section_writes_follow.c - what happens to the address of a function after code has taken it.
  * Takes: the instruction that takes the address.  Gives: a counter-example when the code behind it writes
- * through the address or computes another one from it.  Must not: call the address harmless because it was
- * lost from sight: what is passed to a call, stored in memory, or carried over an indirect jump is taken for
- * a pointer to call (docs/ASSUMPTIONS.md). Follows one path of at most FOLLOWED_INSTRUCTIONS: straight on at
- * conditional branches, along direct jumps. */
+ * through the address or computes another one from it, when a function of the image that gets it writes
+ * through it, or an imported one that is known to.  Must not: call the address harmless because it was lost
+ * from sight: what is stored in memory but the stack, or carried over an indirect jump, is taken for a
+ * pointer to call (docs/ASSUMPTIONS.md). Both ways of conditional branches are followed, each place once. */
 #include "code/section_writes_internal.h"
+#include "code/section_writes_whereabouts.h"
 
 #include <inttypes.h>
 
-enum { FOLLOWED_INSTRUCTIONS = 64 };
-
-/* RAX, RCX, RDX, R8 to R11: what a callee may change, on x64 and, for the first three, on x86. */
-#define VOLATILE_REGISTERS UINT32_C(0x0F07)
+enum { FOLLOWED_INSTRUCTIONS = 64, MOST_WAYS = 8, MOST_STEPS = 192, DEEPEST_CALL = 2 };
 
 static const struct code_section *decoded_at(const struct judge *judge, uint32_t rva)
 {
@@ -27,25 +25,97 @@ bool judge_decode(const struct judge *judge, uint32_t rva, struct instruction *i
                   rva, instruction);
 }
 
-/* Where the address is, as far as it is followed. */
-struct whereabouts {
-    uint32_t held;   /* registers, one bit each */
-    bool was_pushed; /* what comes from the stack may be the address */
+/* The ways of one function that begin behind the instruction that takes the address, or at its begin. */
+struct ways {
+    struct judge *judge;
+    unsigned depth; /* calls between here and there */
+    unsigned steps_left;
+    uint32_t harm_rva; /* the instruction that writes, or NO_RVA */
+    struct {
+        uint32_t rva;
+        struct whereabouts address;
+    } pending[MOST_WAYS];
+    unsigned pending_count;
+    uint32_t branched_to[MOST_WAYS];
+    unsigned branched_count;
 };
 
-static void move_on(const struct instruction *instruction, const struct instruction_effects *effects,
-                    struct whereabouts *address)
+/* Each place that a branch leads to is gone to once. */
+static void branch_to(struct ways *ways, uint32_t rva, const struct whereabouts *address)
 {
-    uint32_t after = address->held & ~effects->overwritten;
-    for (int i = 0; i < 2; i++)
-        if (address->held & effects->moved_from[i])
-            after |= effects->moved_to[i];
-    if (address->was_pushed)
-        after |= effects->popped;
-    if (address->held & effects->pushed)
-        address->was_pushed = true;
-    bool is_call = instruction->flow == FLOW_CALL || instruction->flow == FLOW_CALL_INDIRECT;
-    address->held = is_call ? after & ~VOLATILE_REGISTERS : after;
+    for (unsigned i = 0; i < ways->branched_count; i++)
+        if (ways->branched_to[i] == rva)
+            return;
+    if (ways->branched_count == MOST_WAYS || ways->pending_count == MOST_WAYS)
+        return;
+    ways->branched_to[ways->branched_count++] = rva;
+    ways->pending[ways->pending_count].rva = rva;
+    ways->pending[ways->pending_count++].address = *address;
+}
+
+static uint32_t follow(struct judge *judge, uint32_t rva, const struct whereabouts *address, unsigned depth,
+                       unsigned *steps_left);
+
+/* Does what is called here write through the address? The steps that are left are shared. */
+static bool callee_writes(struct ways *ways, const struct instruction *call,
+                          const struct whereabouts *address)
+{
+    uint32_t slot_rva;
+    struct whereabouts inside = whereabouts_in_callee(address);
+    if (whereabouts_is_nowhere(&inside))
+        return false;
+    if (judge_called_import(ways->judge, call, &slot_rva))
+        return judge_import_writes(ways->judge, slot_rva, address);
+    return call->flow == FLOW_CALL && call->target_fits && ways->depth < DEEPEST_CALL &&
+           follow(ways->judge, call->target_rva, &inside, ways->depth + 1, &ways->steps_left) != NO_RVA;
+}
+
+/* One way, up to its end; false when it writes at ways->harm_rva. */
+static bool follow_way(struct ways *ways, uint32_t rva, struct whereabouts address)
+{
+    struct judge *judge = ways->judge;
+    struct instruction instruction;
+    struct instruction_effects effects;
+    for (int i = 0; i < FOLLOWED_INSTRUCTIONS && ways->steps_left != 0 && !whereabouts_is_nowhere(&address) &&
+                    judge_decode(judge, rva, &instruction);
+         i++) {
+        ways->steps_left--;
+        ways->harm_rva = rva;
+        bool is_understood = decode_effects(judge->decoder, &effects);
+        /* In a function that gets it, it may be compared or measured: only writing tells. */
+        uint32_t harmful = effects.stores_through | (ways->depth == 0 ? effects.computes_with : 0);
+        if ((!is_understood && ways->depth == 0) || (address.held & harmful))
+            return false;
+        bool is_call = instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT;
+        if (is_call && callee_writes(ways, &instruction, &address))
+            return false;
+        struct register_sets use = {0};
+        bool is_sum = (instruction.operation == OP_LEA || instruction.operation == OP_ADD) &&
+                      (address.held & effects.computes_with) && decode_registers(judge->decoder, &use);
+        whereabouts_move(&address, &instruction, &effects, false);
+        address.held |= is_sum ? use.writes : 0u; /* another byte of what lies there */
+        if (flow_ends(instruction.flow) && (instruction.flow != FLOW_JUMP || !instruction.target_fits))
+            return true;
+        if (instruction.flow == FLOW_BRANCH && instruction.target_fits)
+            branch_to(ways, instruction.target_rva, &address);
+        rva = instruction.flow == FLOW_JUMP ? instruction.target_rva : instruction_end_rva(&instruction);
+    }
+    return true;
+}
+
+/* The instruction that writes, or NO_RVA. */
+static uint32_t follow(struct judge *judge, uint32_t rva, const struct whereabouts *address, unsigned depth,
+                       unsigned *steps_left)
+{
+    struct ways ways = {.judge = judge, .depth = depth, .steps_left = *steps_left};
+    bool is_harmless = follow_way(&ways, rva, *address);
+    while (is_harmless && ways.pending_count != 0) {
+        ways.pending_count--;
+        is_harmless =
+            follow_way(&ways, ways.pending[ways.pending_count].rva, ways.pending[ways.pending_count].address);
+    }
+    *steps_left = ways.steps_left;
+    return is_harmless ? NO_RVA : ways.harm_rva;
 }
 
 /* The instruction at rva makes the address more than something to call. */
@@ -65,27 +135,19 @@ void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
 {
     struct instruction instruction;
     struct instruction_effects effects;
+    struct whereabouts address = {.word_nbytes = judge->is_64 ? 8 : 4};
+    unsigned steps_left = MOST_STEPS;
     if (judge->found || !judge_decode(judge, taken_rva, &instruction) ||
         !decode_effects(judge->decoder, &effects))
         return;
-    /* Where it goes to: mov or lea into a register, else memory or the stack, where it is out of sight. */
-    struct whereabouts address = {.held = effects.overwritten};
-    if (address.held == 0 && effects.computes_with != 0) { /* added to a register, or taken from it */
+    /* Added to a register, or taken from it. */
+    if (effects.overwritten == 0 && effects.computes_with != 0) {
         report_use(judge, taken_rva, target_rva, taken_rva);
         return;
     }
-    uint32_t rva = instruction_end_rva(&instruction);
-    for (int i = 0; i < FOLLOWED_INSTRUCTIONS && (address.held != 0 || address.was_pushed) &&
-                    judge_decode(judge, rva, &instruction);
-         i++) {
-        if (!decode_effects(judge->decoder, &effects) ||
-            (address.held & (effects.stores_through | effects.computes_with))) {
-            report_use(judge, taken_rva, target_rva, rva);
-            return;
-        }
-        move_on(&instruction, &effects, &address);
-        if (flow_ends(instruction.flow) && (instruction.flow != FLOW_JUMP || !instruction.target_fits))
-            return;
-        rva = instruction.flow == FLOW_JUMP ? instruction.target_rva : instruction_end_rva(&instruction);
-    }
+    /* Where it goes to: mov or lea into a register, or the stack, else memory, where it is out of sight. */
+    whereabouts_move(&address, &instruction, &effects, true);
+    uint32_t harm_rva = follow(judge, instruction_end_rva(&instruction), &address, 0, &steps_left);
+    if (harm_rva != NO_RVA)
+        report_use(judge, taken_rva, target_rva, harm_rva);
 }

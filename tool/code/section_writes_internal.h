@@ -6,6 +6,8 @@
  *     section_writes_folded.c     addresses that lead to no array: what may they mean with an index?
  *     section_writes_borders.c    addresses one past its end, or close before it
  *     section_writes_follow.c     what becomes of the address of a function or a literal that code has taken
+ *     section_writes_whereabouts.c  registers and variables on the stack that hold that address
+ *     section_writes_import.c       functions of the kernel that write through it
  *     section_writes_scan.c       enumeration of all byte positions that could refer to the section */
 #ifndef HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
 #define HVCIFIX_CODE_SECTION_WRITES_INTERNAL_H
@@ -14,6 +16,9 @@
 #include "code/code_decode.h"
 #include "code/section_writes.h"
 #include "refs/site_set.h"
+
+struct import_list;
+struct whereabouts;
 
 struct judge {
     const struct image *image;
@@ -39,6 +44,9 @@ struct judge {
     bool base_is_followed;       /* base_fields has all of them that are known */
 
     uint64_t steps_left; /* for following uses */
+
+    bool has_imports; /* they are read, for section_writes_import.c */
+    struct import_list *imports;
 
     bool is_looked_through, has_room; /* whether the section may hold an array, once that was asked */
 
@@ -93,6 +101,12 @@ void judge_border(struct judge *judge, const struct ref *ref);
 /* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
  * the section; what does the code behind it do with it? */
 void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva);
+
+/* section_writes_import.c: the call goes through that slot, itself or by way of a `jmp [slot]`. */
+bool judge_called_import(const struct judge *judge, const struct instruction *call, uint32_t *slot_rva);
+
+/* The function in that slot is known to write through an argument that is the address. */
+bool judge_import_writes(struct judge *judge, uint32_t slot_rva, const struct whereabouts *address);
 
 /* section_writes_operand.c: the 4 bytes at offset `at` of an executable section, as a RIP-relative
  * displacement or, with is_image_relative, as one that is added to the image base. */

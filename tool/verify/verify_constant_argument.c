@@ -8,51 +8,6 @@
 
 enum { MOST_INSTRUCTIONS = 24, MOST_BEHIND_COUNT = 64, BACK_NBYTES = 32 };
 
-/* Arguments, counted from 1: those that are const or documented as input only, and of which the function
- * keeps nothing to write through; and those that it writes to. Names as in the kernel headers. */
-static const struct {
-    const char *name;
-    unsigned read, written; /* bits: 1 << number */
-} known_functions[] = {
-    {"DbgPrint", 1u << 1, 0},
-    {"DbgPrintEx", 1u << 3, 0},
-    {"RtlCompareMemory", 1u << 1 | 1u << 2, 0},
-    {"memcmp", 1u << 1 | 1u << 2, 0},
-    {"memcpy", 1u << 2, 1u << 1},
-    {"memmove", 1u << 2, 1u << 1},
-    {"strlen", 1u << 1, 0},
-    {"strcmp", 1u << 1 | 1u << 2, 0},
-    {"strncmp", 1u << 1 | 1u << 2, 0},
-    {"_stricmp", 1u << 1 | 1u << 2, 0},
-    {"_strnicmp", 1u << 1 | 1u << 2, 0},
-    {"strcpy", 1u << 2, 1u << 1},
-    {"strncpy", 1u << 2, 1u << 1},
-    {"strcat", 1u << 2, 1u << 1},
-    {"wcslen", 1u << 1, 0},
-    {"wcscmp", 1u << 1 | 1u << 2, 0},
-    {"wcsncmp", 1u << 1 | 1u << 2, 0},
-    {"_wcsicmp", 1u << 1 | 1u << 2, 0},
-    {"_wcsnicmp", 1u << 1 | 1u << 2, 0},
-    {"wcscpy", 1u << 2, 1u << 1},
-    {"wcsncpy", 1u << 2, 1u << 1},
-    {"wcscat", 1u << 2, 1u << 1},
-    {"sprintf", 1u << 2, 1u << 1},
-    {"swprintf", 1u << 2, 1u << 1},
-    {"_snprintf", 1u << 3, 1u << 1},
-    {"_snwprintf", 1u << 3, 1u << 1},
-    {"strncat", 1u << 2, 1u << 1},
-    {"wcsncat", 1u << 2, 1u << 1},
-    {"memset", 0, 1u << 1},
-    {"RtlZeroMemory", 0, 1u << 1},
-    {"RtlFillMemory", 0, 1u << 1},
-    {"_strupr", 0, 1u << 1},
-    {"_strlwr", 0, 1u << 1},
-    {"_wcsupr", 0, 1u << 1},
-    {"_wcslwr", 0, 1u << 1},
-    {"IoRegisterDeviceInterface", 1u << 2, 0},
-    {"IoGetDeviceInterfaces", 1u << 1, 0},
-};
-
 struct step {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
@@ -87,10 +42,10 @@ static bool names_register(const struct verify_code *code, const struct step *st
     return false;
 }
 
-/* The RVA of the slot that a call or jump at section_rva + at goes through. */
-static bool slot_of(const struct verify_code *code, const struct step *step, uint64_t rva, uint64_t *slot_rva)
+/* The RVA of the slot that an operand of the instruction at rva is: of a call, a jump or a load. */
+static bool slot_of(const struct verify_code *code, const struct step *step,
+                    const ZydisDecodedOperand *operand, uint64_t rva, uint64_t *slot_rva)
 {
-    const ZydisDecodedOperand *operand = &step->operands[0];
     if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.index != ZYDIS_REGISTER_NONE)
         return false;
     int64_t disp = operand->mem.disp.value;
@@ -102,17 +57,38 @@ static bool slot_of(const struct verify_code *code, const struct step *step, uin
     return operand->mem.base == ZYDIS_REGISTER_NONE;
 }
 
+/* mov register, [slot], right in front of the call through that register. */
+static bool loaded_slot(struct verify_code *code, const struct step *call, uint64_t rva, uint64_t *slot_rva)
+{
+    const struct verify_code_section *section = verify_code_at(code, rva);
+    struct step load;
+    for (size_t back = 2; section && back <= ZYDIS_MAX_INSTRUCTION_LENGTH && back <= rva - section->rva;
+         back++) {
+        size_t at = (size_t)(rva - section->rva) - back;
+        if (verify_bit(section->starts, at))
+            return decode_step(code, section, at, &load) && load.decoded.length == back &&
+                   load.decoded.mnemonic == ZYDIS_MNEMONIC_MOV &&
+                   load.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                   load.operands[0].reg.value == call->operands[0].reg.value &&
+                   slot_of(code, &load, &load.operands[1], rva - back, slot_rva);
+    }
+    return false;
+}
+
 /* The import that the call at rva reaches: through its slot, or by way of a `jmp [slot]`. */
 static bool called_slot(struct verify_code *code, const struct step *call, uint64_t rva, uint64_t *slot_rva)
 {
+    if (call->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER)
+        return loaded_slot(code, call, rva, slot_rva);
     if (call->operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-        return slot_of(code, call, rva, slot_rva);
+        return slot_of(code, call, &call->operands[0], rva, slot_rva);
     uint64_t target_rva = rva + call->decoded.length + (uint64_t)call->operands[0].imm.value.s;
     const struct verify_code_section *section =
         target_rva <= UINT32_MAX ? verify_code_at(code, target_rva) : NULL;
     struct step jump;
     return section && decode_step(code, section, (size_t)(target_rva - section->rva), &jump) &&
-           jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP && slot_of(code, &jump, target_rva, slot_rva);
+           jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP &&
+           slot_of(code, &jump, &jump.operands[0], target_rva, slot_rva);
 }
 
 static enum verify_argument use_of_argument(struct verify_code *code, const struct step *call, uint64_t rva,
@@ -123,14 +99,15 @@ static enum verify_argument use_of_argument(struct verify_code *code, const stru
     if (argument > 8 || !called_slot(code, call, rva, &slot_rva) ||
         !verify_kernel_import_name(code->image, slot_rva, name, &code->step_count))
         return ARGUMENT_UNKNOWN;
-    for (size_t i = 0; i < sizeof known_functions / sizeof known_functions[0]; i++) {
-        if (strcmp(name, known_functions[i].name) != 0)
-            continue;
-        if (known_functions[i].written >> argument & 1)
-            return ARGUMENT_WRITTEN;
-        return known_functions[i].read >> argument & 1 ? ARGUMENT_READ : ARGUMENT_UNKNOWN;
-    }
-    return ARGUMENT_UNKNOWN;
+    return verify_known_argument(name, argument);
+}
+
+bool verify_argument_is_written(struct verify_code *code, const struct verify_code_section *section,
+                                size_t at, unsigned argument)
+{
+    struct step call;
+    return decode_step(code, section, at, &call) &&
+           use_of_argument(code, &call, (uint64_t)section->rva + at, argument) == ARGUMENT_WRITTEN;
 }
 
 static unsigned argument_number(ZydisRegister whole)

@@ -1,30 +1,7 @@
 /* verify_follow.c - follows an address along all ways through the code behind one instruction.
  * Takes: struct verify_code.  Gives: struct verify_followed.  Must not: take more than a fixed number of
  * steps, or leave the function. */
-#include "verify/verify_holders.h"
-
-enum { STEP_MAX_COUNT = 256, PENDING_MAX_COUNT = 24 };
-
-/* Where to go on, and what holds the address there. */
-struct place {
-    size_t at;
-    bool is_certain; /* no branch, call or other way lies between */
-    bool is_fresh;   /* nor any use */
-    struct verify_holders holders;
-};
-
-struct follow {
-    struct verify_code *code;
-    const struct verify_code_section *section;
-    bool is_bounded;   /* instruction starts between these are known */
-    size_t begin, end; /* of the function, or of the section */
-    struct verify_followed found;
-    bool has_other_first; /* a use that is no access comes first on some way */
-    struct place seen[STEP_MAX_COUNT];
-    size_t seen_count;
-    size_t pending[PENDING_MAX_COUNT]; /* of `seen` */
-    size_t pending_count;
-};
+#include "verify/verify_follow_internal.h"
 
 /* Everything that `now` holds is held there already; *is_stepped when it is at another offset. */
 static bool is_covered(const struct verify_holders *before, const struct verify_holders *now,
@@ -46,7 +23,7 @@ static bool is_covered(const struct verify_holders *before, const struct verify_
     return true;
 }
 
-static bool add_place(struct follow *follow, const struct place *place)
+bool follow_add_place(struct follow *follow, const struct place *place)
 {
     if (place->holders.set == 0)
         return true;
@@ -84,6 +61,10 @@ static bool step(struct follow *follow, const struct place *place)
         return false;
     bool is_spill = full.decoded.mnemonic == ZYDIS_MNEMONIC_MOV && found->handed.count != handed_count &&
                     verify_is_frame_slot(&full.operands[0]);
+    if (follow->seeks_writes) {
+        follow_note_push(&full, &place->holders, &next.holders);
+        found->writes = found->writes || ((is_call || leaves) && follow_callee_writes(follow, place, &full));
+    }
     size_t next_at = place->at + full.decoded.length;
     next.is_certain = place->is_certain && !is_call && !is_branch;
     next.is_fresh = place->is_fresh && found->accessed.count == accessed_count;
@@ -97,12 +78,12 @@ static bool step(struct follow *follow, const struct place *place)
     if (full.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR && !is_jump && next.holders.set != 0)
         return false;
     next.at = (size_t)target_at;
-    if (is_jump && !leaves && !add_place(follow, &next))
+    if (is_jump && !leaves && !follow_add_place(follow, &next))
         return false;
     if (is_jump && leaves && is_branch)
         next.holders = behind_branch;
     next.at = next_at;
-    return !verify_falls_through(&full) || add_place(follow, &next);
+    return !verify_falls_through(&full) || follow_add_place(follow, &next);
 }
 
 /* Behind an instruction that is not understood, what it does not write holds the address still: an access
@@ -118,12 +99,12 @@ static bool step_over(struct follow *follow, struct place place)
     place.at += full.decoded.length;
     place.is_fresh = false;
     follow->pending_count = 0;
-    return add_place(follow, &place);
+    return follow_add_place(follow, &place);
 }
 
 /* What the first instruction writes holds the address. An address is no mask: what is masked with it is all
  * zeros or all ones. */
-static bool first_holders(const struct follow *follow, const struct verify_full *full,
+bool follow_first_holders(const struct follow *follow, const struct verify_full *full,
                           struct verify_holders *holders)
 {
     const ZydisDecodedOperand *to = &full->operands[0];
@@ -146,39 +127,58 @@ static bool first_holders(const struct follow *follow, const struct verify_full 
     return true;
 }
 
+/* All that is pending. */
+void follow_walk(struct follow *follow)
+{
+    struct verify_followed *found = &follow->found;
+    bool goes_on = found->is_known;
+    while (goes_on && follow->pending_count != 0 && !(follow->seeks_writes && follow_has_written(follow))) {
+        const struct place *place = &follow->seen[follow->pending[--follow->pending_count]];
+        if (step(follow, place))
+            continue;
+        found->is_known = false;
+        if (follow->seeks_writes)
+            follow_go_on_behind(follow, *place);
+        else
+            goes_on = place->is_certain && step_over(follow, *place);
+    }
+}
+
+/* Sets everything but the arrays: those are large. False where the way forward is not known. */
+bool follow_begin(struct follow *follow, struct verify_code *code, const struct verify_code_section *section,
+                  size_t at)
+{
+    struct verify_function *function = verify_function_at(code, section->rva + (uint32_t)at);
+    follow->code = code;
+    follow->section = section;
+    follow->begin = 0;
+    follow->end = section->bytes.nbytes;
+    follow->found = (struct verify_followed){0};
+    follow->has_other_first = follow->seeks_writes = false;
+    follow->depth = 0;
+    follow->seen_count = follow->pending_count = 0;
+    follow->is_bounded = function && verify_function_is_clean(code, function);
+    if (follow->is_bounded) {
+        follow->begin = function->rva - section->rva;
+        follow->end = function->end_rva - section->rva;
+    }
+    /* Without known starts the way forward is all there is: enough where a relocation names the operand. */
+    return follow->is_bounded || !code->decoder.is_64;
+}
+
 struct verify_followed verify_follow(struct verify_code *code, const struct verify_code_section *section,
                                      size_t at, uint32_t added_most)
 {
-    struct follow follow; /* large: its arrays are not set */
-    follow.code = code;
-    follow.section = section;
-    follow.begin = 0;
-    follow.end = section->bytes.nbytes;
-    follow.found = (struct verify_followed){0};
-    follow.has_other_first = false;
-    follow.seen_count = follow.pending_count = 0;
-    struct verify_function *function = verify_function_at(code, section->rva + (uint32_t)at);
+    struct follow follow; /* large */
     struct verify_full full;
     struct verify_holders holders = {.added_most = added_most};
-    follow.is_bounded = function && verify_function_is_clean(code, function);
-    /* Without known starts the way forward is all there is: enough where a relocation names the operand. */
-    if ((!follow.is_bounded && code->decoder.is_64) || !verify_decode_full(code, section, at, &full) ||
-        !first_holders(&follow, &full, &holders))
+    if (!follow_begin(&follow, code, section, at) || !verify_decode_full(code, section, at, &full) ||
+        !follow_first_holders(&follow, &full, &holders))
         return follow.found;
-    if (follow.is_bounded) {
-        follow.begin = function->rva - section->rva;
-        follow.end = function->end_rva - section->rva;
-    }
     struct verify_followed *found = &follow.found;
-    found->is_known = add_place(&follow, &(struct place){at + full.decoded.length, true, true, holders});
-    bool goes_on = found->is_known;
-    while (goes_on && follow.pending_count != 0) {
-        const struct place *place = &follow.seen[follow.pending[--follow.pending_count]];
-        if (step(&follow, place))
-            continue;
-        found->is_known = false;
-        goes_on = place->is_certain && step_over(&follow, *place);
-    }
+    found->is_known =
+        follow_add_place(&follow, &(struct place){at + full.decoded.length, true, true, holders});
+    follow_walk(&follow);
     found->is_followed = found->is_known && found->handed.count == 0 && !found->is_stepped &&
                          full.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
     found->is_accessed_first = found->is_known && found->accessed.count != 0 && !follow.has_other_first;

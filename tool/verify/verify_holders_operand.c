@@ -94,10 +94,13 @@ bool holders_take_access(struct effect *effect, const ZydisDecodedOperand *opera
                        verify_register_bound(effect->code, effect->section, effect->at, index, &index_most) &&
                        index_most < HOLDER_MOST_NBYTES);
     if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || !is_bounded) {
-        if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM)
+        if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM) {
             effect->found->is_indexed = true;
-        else
+            effect->found->writes_anywhere =
+                effect->found->writes_anywhere || (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
+        } else {
             effect->found->is_added = true;
+        }
         return false;
     }
     if (operand->size == 0 || operand->size % 8 != 0 || operand->mem.segment == ZYDIS_REGISTER_FS ||

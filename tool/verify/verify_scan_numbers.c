@@ -1,6 +1,7 @@
 /* verify_scan_numbers.c - RVAs of the sections under judgement that stand in code as immediates, or in data.
  * Takes: the search, once the image base is out of sight.  Gives: true, or the number that may be added to
  * it. Must not: count what leads into code: tables that are not read here do. */
+#include "verify/verify_code_target.h"
 #include "verify/verify_registers.h"
 #include "verify/verify_scan.h"
 
@@ -20,11 +21,15 @@ static bool refute_number(struct verify_write_search *search, const struct verif
         target->section->name, (unsigned)rva, (unsigned)number);
 }
 
-/* In a function, or fill behind one: tables that are not read here lead to labels and ends. */
+/* In a function, or fill behind one: tables that are not read here lead to labels and ends. Between functions
+ * may stand data too. */
 static bool is_code_at(struct verify_write_search *search, uint32_t rva)
 {
-    return verify_function_at(search->code, rva) != NULL ||
-           (rva > 0 && verify_function_at(search->code, rva - 1) != NULL);
+    const struct verify_function *function = verify_function_at(search->code, rva);
+    if (function)
+        return !function->is_gap || verify_looks_like_code(search->code, rva, true);
+    const struct verify_function *before = rva > 0 ? verify_function_at(search->code, rva - 1) : NULL;
+    return before && !before->is_gap;
 }
 
 /* Windows 10 and later take the right from INIT themselves: nobody writes there. */
@@ -53,7 +58,7 @@ static bool scan_immediates(struct verify_write_search *search, const struct ver
         struct verify_full full;
         if (uses.is_operand && (uses.uses & USE_ADDRESS) &&
             verify_decode_full(search->code, section, uses.operand_at, &full) &&
-            full.decoded.mnemonic == ZYDIS_MNEMONIC_ADD)
+            (full.decoded.mnemonic == ZYDIS_MNEMONIC_ADD || full.decoded.mnemonic == ZYDIS_MNEMONIC_MOV))
             return refute_number(search, target, section->rva + (uint32_t)at, number);
     }
     return true;

@@ -78,7 +78,8 @@ static bool is_assumed_read(struct verify_write_search *search, const struct ver
     if (uses->is_operand)
         argument = verify_argument_use(search->code, field->section, uses->operand_at);
     if (argument == ARGUMENT_WRITTEN ||
-        (uses->is_operand && verify_is_written_string(search->code, field->section, uses->operand_at)))
+        (uses->is_operand && (verify_is_written_string(search->code, field->section, uses->operand_at) ||
+                              verify_follow_writes(search->code, field->section, uses->operand_at))))
         return false;
     if (argument == ARGUMENT_READ && uses->is_unanimous) {
         search->constant_argument_count++;
@@ -109,7 +110,7 @@ static bool is_stored_through(struct verify_write_search *search, const struct v
     struct verify_uses uses = verify_uses_resolved(search->code, field);
     search->resolved_count++;
     return uses.is_operand && uses.is_unanimous && uses.uses == wanted_use &&
-           verify_follow(search->code, field->section, uses.operand_at, 0).writes;
+           verify_follow_writes(search->code, field->section, uses.operand_at);
 }
 
 /* Can the instruction with this field as its displacement take an address, rather than access memory? A

@@ -1,0 +1,58 @@
+/* test_verify_writes_far.c - stores through the address of a function, on another way or in a function that
+ * gets it. Takes: a small driver that takes the address, and bytes behind.  Gives: pass or fail. */
+#include "verify_writes_case.h"
+
+/* Bytes behind `lea rcx, [function]`, or on x86 `push offset function`. */
+static void stores_far_from_where_the_address_is_taken(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t machine;
+        uint8_t nbytes;
+        const char *bytes;
+        bool is_store;
+    } ways[] = {
+        {MACHINE_AMD64, 7, "\x75\x01\xC3\xC6\x01\x01\xC3", true},         /* jne +1; ret; mov byte [rcx], 1 */
+        {MACHINE_AMD64, 9, "\x75\x03\x33\xC9\xC3\xC6\x01\x01\xC3", true}, /* the same over xor ecx, ecx */
+        {MACHINE_AMD64, 5, "\xC6\x04\x11\x01\xC3", true},                 /* mov byte [rcx+rdx], 1 */
+        {MACHINE_AMD64, 5, "\x48\x91\x89\x10\xC3", true},                 /* xchg rax, rcx; mov [rax], edx */
+        {MACHINE_AMD64, 7, "\x48\x0F\x44\xD1\x89\x02\xC3", true},         /* cmove rdx, rcx; mov [rdx], eax */
+        {MACHINE_AMD64, 7, "\x48\x8D\x04\x11\x89\x10\xC3", true},    /* lea rax, [rcx+rdx]; mov [rax], edx */
+        {MACHINE_AMD64, 9, "\xE8\x01\0\0\0\xC3\x89\x01\xC3", true},  /* call +1; ret; mov [rcx], eax */
+        {MACHINE_AMD64, 9, "\xE8\x01\0\0\0\xC3\x8B\x01\xC3", false}, /* mov eax, [rcx] */
+        {MACHINE_AMD64, 9, "\xE8\x01\0\0\0\xC3\x89\x02\xC3", false}, /* mov [rdx], eax */
+        /* call +1; ret; mov eax, [esp+4]; mov [eax], edx; ret: the argument, and another one */
+        {MACHINE_I386, 13, "\xE8\x01\0\0\0\xC3\x8B\x44\x24\x04\x89\x10\xC3", true},
+        {MACHINE_I386, 13, "\xE8\x01\0\0\0\xC3\x8B\x44\x24\x08\x89\x10\xC3", false},
+        /* push ecx; call +1; ret; push ebp; mov ebp, esp; mov eax, [ebp+12] or [ebp+8]; mov [eax], edx; ret
+         */
+        {MACHINE_I386, 16, "\x51\xE8\x01\0\0\0\xC3\x55\x8B\xEC\x8B\x45\x0C\x89\x10\xC3", true},
+        {MACHINE_I386, 16, "\x51\xE8\x01\0\0\0\xC3\x55\x8B\xEC\x8B\x45\x08\x89\x10\xC3", false},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct driver driver = driver_make(ways[i].machine);
+        uint32_t rva = DRIVER_SPARE_RVA;
+        print_message("way %zu\n", i);
+        if (ways[i].machine == MACHINE_AMD64) {
+            rva = driver_put_relative(&driver, rva, "\x48\x8D\x0D", 3, DRIVER_CALLBACK_RVA, 0);
+        } else {
+            driver_put(&driver, rva, "\x68", 1);
+            driver_put_address(&driver, rva + 1, DRIVER_CALLBACK_RVA);
+            rva += 5;
+        }
+        driver_put(&driver, rva, ways[i].bytes, ways[i].nbytes);
+        if (ways[i].is_store)
+            expect_written(&driver, DRIVER_SPARE_RVA + (ways[i].machine == MACHINE_AMD64 ? 3 : 1),
+                           "takes the address of RVA 0x4040 in it");
+        else
+            expect_unwritten(&driver);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stores_far_from_where_the_address_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
