@@ -196,6 +196,14 @@ static void try_all(struct job *job, struct account *account)
     account->kind = job->last;
 }
 
+static bool has_writable_code(const struct image *image)
+{
+    for (uint32_t i = 0; i < image->section_count; i++)
+        if (!(~image->sections[i].characteristics & (SCN_MEM_WRITE | SCN_MEM_EXECUTE)))
+            return true;
+    return false;
+}
+
 /* False when it was wrong. */
 static bool relayout(struct job *job, const char *path)
 {
@@ -215,6 +223,8 @@ static bool relayout(struct job *job, const char *path)
     }
     if (job->image.section_alignment < PAGE_NBYTES)
         account.reason = "its sections are low-aligned: \"fix\" lays them out anew";
+    else if (has_writable_code(&job->image)) /* the verifier accepts none where anything moves */
+        account.reason = "a section of it is writable and executable: \"fix\" repairs that with the layout";
     else if (!refs_collect(&job->image, &job->arena, SOURCE_ALL, &job->refs) ||
              !code_read(&job->image, &job->refs, &job->arena, &job->code))
         account.result = RESULT_NO_MEMORY;
