@@ -100,38 +100,51 @@ static uint32_t old_rva_of_verdict(const struct outcome *outcome, const struct n
     return NO_RVA;
 }
 
-bool pipeline_nx_give_up(struct outcome *outcome, const struct nx_plan *planned)
+bool pipeline_nx_doubt(const struct outcome *outcome, const struct nx_plan *planned, struct nx_left *doubt)
 {
-    struct nx_given_up *given_up = &outcome->nx_given_up;
-    const struct nx_redirect *redirect = NULL;
-    if (outcome->verdict.slot_rva == 0 || given_up->count == NX_MOST_GIVEN_UP)
+    if (outcome->verdict.slot_rva == 0)
         return false;
     for (size_t i = 0; i < outcome->nx.redirect_count; i++)
-        if (outcome->nx.redirects[i].slot_rva == outcome->verdict.slot_rva)
-            redirect = &outcome->nx.redirects[i];
-    if (!redirect)
-        return false; /* a stub of an earlier run */
-    given_up->items[given_up->count++] =
-        (struct nx_left){redirect->api, old_rva_of_verdict(outcome, planned),
-                         "it could not be proved that nothing but instructions that use the import slot "
-                         "would change, and that "
-                         "all of them would"};
+        if (outcome->nx.redirects[i].slot_rva == outcome->verdict.slot_rva) {
+            *doubt = (struct nx_left){outcome->nx.redirects[i].api, old_rva_of_verdict(outcome, planned),
+                                      "it could not be proved that nothing but instructions that use the "
+                                      "import slot would change, and that all of them would"};
+            return true;
+        }
+    return false; /* a stub of an earlier run */
+}
+
+bool pipeline_nx_give_up(struct outcome *outcome, const struct nx_left *doubt)
+{
+    struct nx_given_up *given_up = &outcome->nx_given_up;
+    if (given_up->count == NX_MOST_GIVEN_UP)
+        return false;
+    given_up->items[given_up->count++] = *doubt;
     outcome->has_plan = outcome->has_verdict = false;
     outcome->output = (struct output){0};
     outcome->nx = (struct nx_plan){0};
     return true;
 }
 
-/* The same imports, by as many instructions. */
-static bool is_same(const struct nx_plan *a, const struct nx_plan *b)
+/* The first planned import that is not led through a stub in the new layout by as many instructions, or NULL.
+ */
+static const struct nx_redirect *lost(const struct nx_plan *planned, const struct nx_plan *made)
 {
-    if (a->redirect_count != b->redirect_count)
-        return false;
-    for (size_t i = 0; i < a->redirect_count; i++)
-        if (a->redirects[i].api != b->redirects[i].api ||
-            a->redirects[i].site_count != b->redirects[i].site_count)
-            return false;
-    return true;
+    for (size_t i = 0; i < planned->redirect_count; i++)
+        if (i >= made->redirect_count || planned->redirects[i].api != made->redirects[i].api ||
+            planned->redirects[i].site_count != made->redirects[i].site_count)
+            return &planned->redirects[i];
+    return NULL;
+}
+
+bool pipeline_nx_lost(const struct outcome *outcome, const struct nx_plan *planned, struct nx_left *doubt)
+{
+    const struct nx_redirect *redirect = lost(planned, &outcome->nx);
+    if (redirect)
+        *doubt = (struct nx_left){redirect->api, NO_RVA,
+                                  "where the layout has to change, not all that uses the import slot is seen "
+                                  "as before"};
+    return redirect != NULL;
 }
 
 bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *options,
@@ -160,7 +173,7 @@ bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *op
         *error = finding_make(arena, HVCI9008_OUT_OF_MEMORY, LEVEL_ERROR, "There was not enough memory.");
         return false;
     }
-    if (!is_same(planned, &outcome->nx)) {
+    if (lost(planned, &outcome->nx) || outcome->nx.redirect_count != planned->redirect_count) {
         *error = finding_make(
             arena, HVCI9022_NO_REPAIR, LEVEL_ERROR,
             "Calls cannot be led through stubs (--nx) together with the other repairs: in the new "

@@ -69,10 +69,14 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
  * the image has ended. */
 bool pipeline_nx_plan(struct outcome *outcome, const struct pipeline_options *options,
                       struct plan_options *plan_options);
-/* The verifier could not show what it has to of one import's stub: that import is given up, and the outcome
- * is as it was before it was planned, to be planned again. `planned` as for pipeline_nx_emit(). False when it
- * was about something else, or too many are given up. */
-bool pipeline_nx_give_up(struct outcome *outcome, const struct nx_plan *planned);
+/* The verifier could not show what it has to of one import's stub: *doubt is about that import. `planned` as
+ * for pipeline_nx_emit(). False when it was about something else. */
+bool pipeline_nx_doubt(const struct outcome *outcome, const struct nx_plan *planned, struct nx_left *doubt);
+/* The same where pipeline_nx_emit() failed, as not all is seen as before in the new layout. */
+bool pipeline_nx_lost(const struct outcome *outcome, const struct nx_plan *planned, struct nx_left *doubt);
+/* That import is given up, and the outcome is as it was before it was planned, to be planned again. False
+ * when too many are given up. */
+bool pipeline_nx_give_up(struct outcome *outcome, const struct nx_left *doubt);
 /* Makes it of outcome->output, the bytes of all other repairs. False with *error set. */
 bool pipeline_nx_emit(struct outcome *outcome, const struct pipeline_options *options,
                       const struct nx_plan *planned, struct finding *error);

@@ -152,44 +152,84 @@ static bool may_try_again(struct outcome *outcome, const struct pipeline_options
     return (outcome_is_unproved(outcome) && !outcome->arena.exhausted) || outcome_end_refuted(outcome);
 }
 
+enum attempt { ATTEMPT_WRITTEN, ATTEMPT_ENDED, ATTEMPT_FAILED };
+
+/* What became of the layouts so far. What was tried first is what one would rather have, so it is what a
+ * refusal is about. */
+struct attempts {
+    struct tried_layouts tried;
+    bool has_verdict, has_error, has_doubt;
+    struct plan first_plan; /* with the first verdict */
+    struct verify_verdict first_verdict;
+    struct finding first_error; /* calls could not be led through stubs in the first layout that says so */
+    struct nx_left doubt;       /* the first import whose stub was not proved */
+};
+
+/* One layout: makes and writes it. A failed one may do in another layout. */
+static enum attempt write_layout(struct outcome *outcome, const struct pipeline_options *options,
+                                 const struct plan_options *plan_options,
+                                 const struct file_replacement *target, struct attempts *attempts)
+{
+    struct finding error;
+    if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, &outcome->arena, &outcome->output,
+                    &error)) {
+        outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
+        return ATTEMPT_ENDED;
+    }
+    if (plan_options->nx && !pipeline_nx_emit(outcome, options, plan_options->nx, &error)) {
+        if (!attempts->has_error)
+            attempts->first_error = error;
+        attempts->has_error = true;
+        if (!attempts->has_doubt && error.code == HVCI9022_NO_REPAIR)
+            attempts->has_doubt = pipeline_nx_lost(outcome, plan_options->nx, &attempts->doubt);
+        return ATTEMPT_FAILED;
+    }
+    if (!pipeline_pdb_renew(outcome, options)) {
+        outcome_end_with_pdb_error(outcome);
+        return ATTEMPT_ENDED;
+    }
+    /* The new bytes are final; what follows can only accept or refuse them. */
+    enum file_write_result result = pipeline_accept(outcome, options, target, &error);
+    if (result == FILE_WRITTEN)
+        return ATTEMPT_WRITTEN;
+    pipeline_pdb_take_back(outcome);
+    pipeline_take_undo_back(outcome);
+    if (!may_try_again(outcome, options, result, &error))
+        return ATTEMPT_ENDED;
+    if (plan_options->nx && !attempts->has_doubt)
+        attempts->has_doubt = pipeline_nx_doubt(outcome, plan_options->nx, &attempts->doubt);
+    if (!attempts->has_verdict) {
+        attempts->first_verdict = outcome->verdict;
+        attempts->first_plan = outcome->plan;
+    }
+    attempts->has_verdict = true;
+    return ATTEMPT_FAILED;
+}
+
 /* Makes and writes what is planned, one layout after the other until one is proved. False when the image has
- * ended, or *again: one import's stub could not be proved; without it the rest may be. */
+ * ended, or *again: in no layout all is proved, and one import's stub is among what is not; without it the
+ * rest may be. */
 static bool write_first_proved(struct outcome *outcome, const struct pipeline_options *options,
                                const struct plan_options *plan_options, const struct file_replacement *target,
                                bool *again)
 {
-    struct tried_layouts tried = {.count = 0};
-    const struct plan first_plan = outcome->plan;
-    struct verify_verdict first_verdict = {0};
-    struct finding error;
+    struct attempts attempts = {.has_verdict = false};
     for (;;) {
         if (outcome_is_stopped(outcome, options) || !pipeline_pdb_find(outcome, options))
             return false;
-        if (!emit_image(&outcome->image, &outcome->refs, &outcome->plan, &outcome->arena, &outcome->output,
-                        &error) ||
-            (plan_options->nx && !pipeline_nx_emit(outcome, options, plan_options->nx, &error)))
-            return outcome_end_with_problem(outcome, &error, STATUS_REFUSED, EXIT_FINDINGS);
-        if (!pipeline_pdb_renew(outcome, options))
-            return outcome_end_with_pdb_error(outcome);
-        /* The new bytes are final; what follows can only accept or refuse them. */
-        enum file_write_result result = pipeline_accept(outcome, options, target, &error);
-        if (result == FILE_WRITTEN)
-            return true;
-        pipeline_pdb_take_back(outcome);
-        pipeline_take_undo_back(outcome);
-        if (!may_try_again(outcome, options, result, &error))
-            return false;
-        *again = plan_options->nx && pipeline_nx_give_up(outcome, plan_options->nx);
+        enum attempt attempt = write_layout(outcome, options, plan_options, target, &attempts);
+        if (attempt != ATTEMPT_FAILED)
+            return attempt == ATTEMPT_WRITTEN;
+        if (plan_other_layout(outcome, plan_options, &attempts.tried))
+            continue;
+        *again = attempts.has_doubt && pipeline_nx_give_up(outcome, &attempts.doubt);
         if (*again)
             return false;
-        if (tried.count == 0)
-            first_verdict = outcome->verdict;
-        if (!plan_other_layout(outcome, plan_options, &tried)) {
-            /* What was tried first is what one would rather have. */
-            outcome->verdict = first_verdict;
-            outcome->plan = first_plan;
-            return outcome_end_refuted(outcome);
-        }
+        if (!attempts.has_verdict)
+            return outcome_end_with_problem(outcome, &attempts.first_error, STATUS_REFUSED, EXIT_FINDINGS);
+        outcome->verdict = attempts.first_verdict;
+        outcome->plan = attempts.first_plan;
+        return outcome_end_refuted(outcome);
     }
 }
 

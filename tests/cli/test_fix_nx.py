@@ -118,6 +118,18 @@ class Nx(unittest.TestCase):
                 self.assertEqual({finding["call"]["api"] for finding in image["remaining_findings"]}, {left})
                 self.assertEqual(tool.run("verify", old, self.new).returncode, 0)
 
+    def test_what_is_not_shown_in_any_layout_is_left(self):
+        """The second case, in an image whose layout changes: other layouts do not help, so the import is left."""
+        left = "MmMapLockedPagesSpecifyCache"
+        old = self.change("executable_all_low_80", "x64",
+                          ("90 48 83 C4 38 C3 CC CC CC CC CC CC", "90 48 83 C4 38 C3 E9 F1 FF FF FF CC"))
+        _, image = self.fix(old)
+        self.assertEqual((image["status"], image["written"]), ("fixed", True))
+        notes = [finding["message"] for finding in image["findings"] if finding["code"] == "HVCI9024"]
+        self.assertEqual([left in note and "could not be proved" in note for note in notes], [True])
+        self.assertEqual({finding["call"]["api"] for finding in image["remaining_findings"]}, {left})
+        self.assertEqual(tool.run("verify", old, self.new).returncode, 0)
+
     def test_nothing_is_left_to_do(self):
         """Without the import that cannot be proved there is nothing to change: a copy, no refusal."""
         old = self.change("executable_maps", "x86", ("0F BE 44 24 08 FF 74 24 0C 6A 00", "EB 03 EC EC EC FF 74 24 0C 6A 00"))

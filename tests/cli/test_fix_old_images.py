@@ -206,5 +206,65 @@ class BoundImports(OldImages):
         self.assertEqual(self.judged(fixture, mutant), 1)
 
 
+class OwnSlots(OldImages):
+    """Import slots that hold a function of the image itself."""
+
+    def cases(self):
+        for fixture in fixtures("own_slots_iat_in_text"):
+            old, new = self.repaired(fixture)
+            before, after = pefile.PE(data=old), pefile.PE(data=new)
+            changed = [[slot for slot, value, entry in imports(data)[0][2] if value != entry] for data in (old, new)]
+            self.assertEqual([len(slots) for slots in changed], [2, 2])
+            yield fixture, old, new, before, after, changed
+
+    @staticmethod
+    def relocation_place(image, rva):
+        """Where the table has the entry of the field at the RVA."""
+        for block in image.DIRECTORY_ENTRY_BASERELOC:
+            for entry in block.entries:
+                if entry.rva == rva and entry.type:
+                    return entry.struct.get_file_offset()
+        return None
+
+    def test_they_follow_the_function(self):
+        for fixture, old, new, before, after, changed in self.cases():
+            with self.subTest(fixture=fixture.file_name):
+                width, form = (8, "<Q") if fixture.machine == "x64" else (4, "<I")
+                for slot in changed[1]:
+                    rva = after.get_rva_from_offset(slot)
+                    self.assertEqual(struct.unpack_from(form, new, slot)[0],
+                                     after.OPTIONAL_HEADER.ImageBase + after.OPTIONAL_HEADER.AddressOfEntryPoint)
+                    self.assertFalse(after.get_section_by_rva(rva).Characteristics & 0x20000000)
+                    place = self.relocation_place(after, rva)
+                    self.assertIsNotNone(place)
+                    value = struct.unpack_from("<I", new, slot)[0]
+                    changes = [(slot, "<I", value + 4), (slot, "<I", value - 0x1000), (slot, "<I", value & 0xFFFF),
+                               (place, "<H", 0), (place, "<H", struct.unpack_from("<H", new, place)[0] ^ width)]
+                    for foff, form_of_change, other in changes:
+                        mutant = bytearray(new)
+                        struct.pack_into(form_of_change, mutant, foff, other)
+                        self.assertEqual(self.judged(fixture, mutant), 1)
+
+    def test_without_a_base_relocation_nothing_is_shown(self):
+        """What such a slot holds is not an address wherever the image is loaded."""
+        for fixture, old, new, before, after, changed in self.cases():
+            with self.subTest(fixture=fixture.file_name):
+                paths = []
+                for name, data, image, slots in (("old", old, before, changed[0]), ("new", new, after, changed[1])):
+                    data = bytearray(data)
+                    struct.pack_into("<H", data, self.relocation_place(image, image.get_rva_from_offset(slots[0])), 0)
+                    headers = images.Headers(bytes(data))
+                    struct.pack_into("<I", data, headers.checksum_foff, headers.right_checksum())
+                    paths.append(os.path.join(self.folder, f"{name}.sys"))
+                    with open(paths[-1], "wb") as file:
+                        file.write(data)
+                verdict = tool.run("verify", *paths)
+                self.assertEqual(verdict.returncode, 1)
+                self.assertIn(b"no base relocation names it", b" ".join(verdict.stdout.split()))
+                refused = tool.run("fix", paths[0], "-o", os.path.join(self.folder, "refused.sys"))
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(b"no base relocation names it", b" ".join(refused.stdout.split()))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -67,7 +67,17 @@ bool layout_tables_are_whole(struct rewrite *rewrite)
     return directories_fit(rewrite) && relocations_have_bytes(rewrite);
 }
 
-/* The slots hold what the lookup table does. *budget_count: how many may still be looked at. */
+/* The address of code of the image: what is called where the import is missing (refs_imports.c). */
+static bool is_function_of_its_own(const struct image *image, uint64_t value)
+{
+    uint32_t rva;
+    const struct section *section =
+        image_va_to_rva(image, value, &rva) ? image_section_at_rva(image, rva) : NULL;
+    return section && (section->characteristics & SCN_MEM_EXECUTE) != 0;
+}
+
+/* The slots hold what the lookup table does, or a function of the image. *budget_count: how many may still be
+ * looked at. */
 static bool slots_agree(const struct image *image, const struct binding *binding, uint64_t *budget_count)
 {
     struct span lookup = image_run_at_rva(image, binding->lookup_rva);
@@ -77,8 +87,10 @@ static bool slots_agree(const struct image *image, const struct binding *binding
         uint64_t name = load_width(lookup.bytes + at, width_nbytes);
         if (name == 0)
             return true;
-        if (*budget_count == 0 || !range_fits(slots.nbytes, at, width_nbytes) ||
-            load_width(slots.bytes + at, width_nbytes) != name)
+        if (*budget_count == 0 || !range_fits(slots.nbytes, at, width_nbytes))
+            return false;
+        uint64_t slot = load_width(slots.bytes + at, width_nbytes);
+        if (slot != name && !is_function_of_its_own(image, slot))
             return false;
         --*budget_count;
     }
@@ -102,6 +114,15 @@ static bool check_imports(struct rewrite *rewrite)
                 "The import slots at RVA 0x%X hold something else than their lookup table, and no stamp says "
                 "that they are bound.",
                 binding.iat_rva);
+    }
+    for (size_t i = 0; i < rewrite->refs->ref_count; i++) {
+        const struct ref *ref = &rewrite->refs->refs[i];
+        if (ref->source == SOURCE_IMPORTS && ref->detail == DETAIL_IMPORT_IAT && ref->encoding == REF_VA &&
+            !(ref->flags & REF_FLAG_RELOCATED))
+            return rewrite_refuse(rewrite, ref->site_rva, ref->site_foff, "Link the image again.",
+                                  "The import slot at RVA 0x%X holds the address of a function of the image, "
+                                  "and no base relocation names it.",
+                                  ref->site_rva);
     }
     return true;
 }

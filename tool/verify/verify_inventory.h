@@ -47,6 +47,7 @@ struct verify_moves {
     bool stored_sections[96]; /* by index: an instruction may store there, though it is not marked writable */
     const struct verify_section *unwritten_section; /* the last that was shown to be written by nothing */
     uint64_t budget_count;                          /* table entries that may still be walked */
+    size_t own_slot_count; /* import slots that hold a function of the image, see verify_own_slot */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;
     uint32_t text_budget_count;  /* searches for what takes the address of text among code */
@@ -73,6 +74,10 @@ static inline void verify_moves_inferred(struct verify_moves *moves)
 /* Adds the RVA (4 bytes) that is stored at rva; 0 is none. With `is_end` it is the end of a range and follows
  * the byte before it. */
 bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, const char *what);
+
+/* What the field of an import slot that holds a function of the image itself is called:
+ * verify_moved_relocations() sees to it that each of them has a base relocation. */
+extern const char verify_own_slot[];
 
 /* Adds a range without arrays. */
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);

@@ -3,10 +3,29 @@
  * Source: PE format. */
 #include "verify/verify_inventory_internal.h"
 
+const char verify_own_slot[] = "an import slot with a function of the image";
+
+/* An import of an API set that a Windows may not have ("ext-ms-"): until the loader writes the slot, it holds
+ * the address of what is called instead. A slot means the function at which it leads, whose code is one of
+ * the sections that execute; its lookup entry says something else. */
+static const struct verify_piece *own_function(const struct verify_moves *moves, uint64_t name_rva,
+                                               uint64_t value)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    uint64_t name, rva = image->is_64 ? value - image->base_va : (uint32_t)(value - image->base_va);
+    const struct verify_piece *piece = rva < image->image_nbytes ? verify_piece_at(&moves->map, rva) : NULL;
+    return piece && (piece->section->characteristics & SCN_MEM_EXECUTE) != 0 && !piece->is_slots &&
+                   !piece->is_data_run && verify_read_at(image, name_rva, image->is_64 ? 8 : 4, &name) &&
+                   name != value
+               ? piece
+               : NULL;
+}
+
 /* Entries by name hold RVAs, in the lookup table and, unless bound, in the IAT. At most *slot_count of them,
  * or up to the zero that ends them; *slot_count becomes the number before that. The IAT has as many as the
- * lookup table, whatever they hold. */
-static bool collect_thunks(struct verify_moves *moves, uint64_t rva, uint64_t *slot_count, const char *what)
+ * lookup table at names_rva (0: it is that, or has none), whatever they hold. */
+static bool collect_thunks(struct verify_moves *moves, uint64_t rva, uint64_t names_rva, uint64_t *slot_count,
+                           const char *what)
 {
     const struct verify_image *image = &moves->judged->old_image;
     unsigned width_nbytes = image->is_64 ? 8 : 4;
@@ -22,6 +41,14 @@ static bool collect_thunks(struct verify_moves *moves, uint64_t rva, uint64_t *s
         if (is_counted ? slot == *slot_count : value == 0) {
             *slot_count = slot;
             return verify_moves_inert(moves, first_rva, rva + width_nbytes - first_rva, what);
+        }
+        const struct verify_piece *own =
+            names_rva != 0 ? own_function(moves, names_rva + (rva - first_rva), value) : NULL;
+        if (own) {
+            moves->own_slot_count++;
+            if (!verify_moves_field(moves, rva, width_nbytes, value + (uint64_t)own->delta, verify_own_slot))
+                return false;
+            continue;
         }
         if (value == 0 || (value & ordinal_flag))
             continue;
@@ -93,9 +120,9 @@ bool inventory_imports(struct verify_moves *moves)
             !verify_moves_rva(moves, at_rva + IMPORT_NAME, false, "the name of an imported image") ||
             !inventory_text(moves, at_rva + IMPORT_NAME, 0) ||
             !verify_moves_rva(moves, at_rva + IMPORT_FIRST_THUNK, false, "an import's thunk array") ||
-            (names_rva != 0 && !collect_thunks(moves, names_rva, &slot_count, "an import lookup entry")) ||
+            (names_rva != 0 && !collect_thunks(moves, names_rva, 0, &slot_count, "an import lookup entry")) ||
             (slots_rva != 0 && stamp == 0 &&
-             !collect_thunks(moves, slots_rva, &slot_count, "an IAT entry")) ||
+             !collect_thunks(moves, slots_rva, names_rva, &slot_count, "an IAT entry")) ||
             (stamp != 0 && !collect_bound_slots(moves, at_rva, names_rva, slots_rva)))
             return false;
     }
@@ -127,7 +154,8 @@ bool inventory_delay_imports(struct verify_moves *moves)
             if (!verify_moves_rva(moves, at_rva + fields_at[i], false, "a delay import field"))
                 return false;
         if (!inventory_text(moves, at_rva + DELAY_NAME, 0) ||
-            (names_rva != 0 && !collect_thunks(moves, names_rva, &slot_count, "a delay import name entry")))
+            (names_rva != 0 &&
+             !collect_thunks(moves, names_rva, 0, &slot_count, "a delay import name entry")))
             return false;
     }
 }

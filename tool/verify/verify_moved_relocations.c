@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
+static const struct verify_moved_field *table_field(const struct verify_moves *moves, uint32_t rva)
 {
     size_t low = 0, high = moves->table_field_count;
     while (low < high) {
@@ -15,7 +15,7 @@ static bool has_table_field(const struct verify_moves *moves, uint32_t rva)
         else
             high = middle;
     }
-    return low < moves->table_field_count && moves->fields[low].rva == rva;
+    return low < moves->table_field_count && moves->fields[low].rva == rva ? &moves->fields[low] : NULL;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -30,7 +30,7 @@ bool verify_moved_relocations(struct verify_moves *moves)
     struct verify_relocation_reader reader = verify_relocations_begin(image);
     struct verify_relocation relocation;
     struct verify_site *sites = NULL;
-    size_t count = 0, capacity = 0;
+    size_t count = 0, capacity = 0, own_slot_count = 0;
     while (verify_relocations_next(&reader, &relocation)) {
         unsigned nbytes = verify_relocation_width(relocation.type);
         const struct verify_piece *piece = verify_piece_at(&moves->map, relocation.rva);
@@ -51,7 +51,9 @@ bool verify_moved_relocations(struct verify_moves *moves)
         uint32_t new_rva = (uint32_t)((int64_t)relocation.rva + piece->delta);
         verify_copied_site(moves, relocation.rva, &new_rva);
         sites[count++] = (struct verify_site){new_rva, relocation.rva, relocation.type};
-        if (!has_table_field(moves, relocation.rva) && !verify_relocated_address(moves, &relocation, piece))
+        const struct verify_moved_field *field = table_field(moves, relocation.rva);
+        own_slot_count += field && field->what == verify_own_slot;
+        if (!field && !verify_relocated_address(moves, &relocation, piece))
             return false;
     }
     if (reader.problem)
@@ -63,6 +65,11 @@ bool verify_moved_relocations(struct verify_moves *moves)
             return verify_moves_unproved(moves, sites[i].old_rva,
                                          "The old image has two base relocations at RVA 0x%X.",
                                          (unsigned)sites[i].old_rva);
+    if (own_slot_count != moves->own_slot_count)
+        return verify_moves_unproved(
+            moves, UINT32_MAX,
+            "An import slot holds the address of a function of the image, but no base "
+            "relocation names it.");
     return verify_repairs_sites(moves, &sites, &count, capacity) &&
            verify_relocations_are(moves, sites, count) && verify_repairs_straddlers(moves, sites, count) &&
            verify_relocations_are_plain(moves->judged);
