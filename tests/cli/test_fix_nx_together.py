@@ -98,6 +98,18 @@ class Images(Case):
                 self.assertTrue(image.get_data(left[0]["rva"], 2).startswith(loads))
             self.assertIn(".hvnx", self.sections(self.new))
 
+    def test_a_load_configuration_from_before_guard(self):
+        """What lies behind its own size are no flags of control flow guard, whatever the bytes are."""
+        for machine, nbytes in (("x64", 0x70), ("x86", 0x48)):
+            old = self.take(f"executable_pool_guard_{machine}")
+            with pefile.PE(data=old.read_bytes(), fast_load=True) as image:
+                place = image.get_offset_from_rva(image.OPTIONAL_HEADER.DATA_DIRECTORY[LOAD_CONFIG].VirtualAddress)
+            data = bytearray(old.read_bytes())
+            struct.pack_into("<I", data, place, nbytes)
+            old.write_bytes(data)
+            self.assertEqual(self.notes(self.fix(old)), [])
+            self.verify(old, self.new)
+
     def test_bound_in_the_way(self):
         for machine in ("x64", "x86"):
             old = self.take(f"executable_pool_{machine}")

@@ -118,10 +118,11 @@ static bool is_use(const struct ref *ref, uint32_t slot_rva, unsigned pointer_nb
 static bool is_guarded(const struct image *image)
 {
     const struct directory *directory = image_directory(image, DIR_LOAD_CONFIG);
-    struct span flags;
-    uint32_t at = image_pick(image, LC_GUARD_FLAGS_32, LC_GUARD_FLAGS_64);
-    return directory && image_bytes_at_rva(image, directory->rva + at, 4, &flags) &&
-           (load_u32(flags.bytes) & GUARD_FLAG_CF_INSTRUMENTED);
+    struct span config = directory ? image_run_at_rva(image, directory->rva) : (struct span){0};
+    uint32_t nbytes, flags, at = image_pick(image, LC_GUARD_FLAGS_32, LC_GUARD_FLAGS_64);
+    /* Behind its own size, which grew with the years, lies something else. */
+    return span_u32(config, LC_SIZE, &nbytes) && range_fits(nbytes, at, sizeof flags) &&
+           span_u32(config, at, &flags) && (flags & GUARD_FLAG_CF_INSTRUMENTED);
 }
 
 /* All references to one slot. When some cannot be led through the stub, none is, and *why says so. */
