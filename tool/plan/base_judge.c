@@ -20,6 +20,9 @@ struct base_case {
 static const char cure_base[] =
     "Link the driver with page-aligned sections (/ALIGN:0x1000), or do not use __ImageBase in "
     "the source.";
+static const char cure_leaving[] =
+    "Undo what puts the import address table, or variables, among code (/MERGE, attributes of sections), so "
+    "that nothing has to leave; or do not use __ImageBase in the source.";
 
 static bool take_use(void *context, const struct base_use *use)
 {
@@ -69,9 +72,10 @@ bool base_judge(struct rewrite *rewrite)
     if (keeps_distance && number_rva == NO_RVA)
         return true;
     if (keeps_distance)
-        return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,
-                              "The code at RVA 0x%" PRIX32 " %s, and may reach from it what has to leave.",
-                              escape.rva, escape.what);
+        return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_leaving,
+                              "The code at RVA 0x%" PRIX32 " %s, and the number at RVA 0x%" PRIX32
+                              " may be meant as the RVA of what has to leave.",
+                              escape.rva, escape.what, number_rva);
     return rewrite_refuse(rewrite, escape.rva, NO_FILE_OFFSET, cure_base,
                           "The code at RVA 0x%" PRIX32
                           " %s; the distance of the headers to the rest changes.",
