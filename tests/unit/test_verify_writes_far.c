@@ -49,10 +49,29 @@ static void stores_far_from_where_the_address_is_taken(void **state)
     }
 }
 
+/* push 0; mov eax, offset function; mov byte [eax+1], 1; ret: from the zero on the bytes read as a store,
+ * too. */
+static void an_address_behind_a_zero_is_followed(void **state)
+{
+    (void)state;
+    struct driver driver = driver_make(MACHINE_I386);
+    driver_put(&driver, DRIVER_SPARE_RVA, "\x6A\0\xB8\0\0\0\0\xC6\x40\x01\x01\xC3", 12);
+    driver_put_address(&driver, DRIVER_SPARE_RVA + 3, DRIVER_CALLBACK_RVA);
+    driver_put(&driver, DRIVER_SPARE_RVA - 1, "\xCC", 1);
+    struct verify_files files = driver_repair(&driver);
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct verify_verdict verdict = judge(&files, &arena);
+    assert_int_equal(verdict.result, VERIFY_REFUTED);
+    arena_free(&arena);
+    pairs_free(&files);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stores_far_from_where_the_address_is_taken),
+        cmocka_unit_test(an_address_behind_a_zero_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

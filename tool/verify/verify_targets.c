@@ -201,7 +201,8 @@ bool verify_judge_code_field(struct verify_write_search *search, const struct ve
     if (uses.is_operand && uses.is_unanimous)
         as_data = USE_NONE;
     if (!is_harmful(uses.uses | as_data, is_code))
-        return true;
+        return !(uses.uses & USE_ADDRESS) || !is_stored_through(search, field, USE_ADDRESS) ||
+               refute_store_through(search, target, field, rva);
     if (!may_be_data && verify_is_text_in_code(search->code, field, &search->text_budget_count)) {
         search->text_code_count++;
         return true;
