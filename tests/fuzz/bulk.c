@@ -105,7 +105,7 @@ static enum outcome_status check_stages(struct span file, const char **first)
         bool is_damaged = false;
         for (size_t i = 0; i < refs.problem_count; i++)
             is_damaged = is_damaged || (!refs.problems[i].is_limit &&
-                                        (rules_sources() & SOURCE_BIT(refs.problems[i].source)));
+                                        (rules_deciding_sources() & SOURCE_BIT(refs.problems[i].source)));
         status = refusals.count != 0 || is_damaged ? STATUS_ERROR
                  : findings.count != 0             ? STATUS_FINDINGS
                                                    : STATUS_CLEAN;

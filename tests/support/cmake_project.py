@@ -26,7 +26,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 }
 """
 # A section that is writable and executable, which nothing writes.
-DEFECT = CLEAN + '__asm__(".section .wx,\\"wx\\"; .globl wx_data; wx_data: .long 1; .text");\n'
+DEFECT = CLEAN + '__asm__(".section .wx,\\"wx\\"; cld; ret; .text");\n'
 
 
 def rights(path):
