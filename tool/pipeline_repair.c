@@ -116,15 +116,15 @@ static bool is_about_proof(enum finding_code code)
 /* Memory integrity does not judge an image that is none of the kernel's, so its findings are notes. One that
  * cannot be repaired is no failure then, as in enforce: the image stays as it is, and the reason is a note.
  */
-static bool leave_unjudged(struct outcome *outcome, const struct pipeline_options *options)
+static void leave_unjudged(struct outcome *outcome, const struct pipeline_options *options)
 {
     if (outcome->status != STATUS_REFUSED || outcome->exit_code != EXIT_FINDINGS ||
         outcome->image.role == ROLE_KERNEL || options->enforces || options->only_count != 0 ||
         finding_worst(&outcome->findings) == LEVEL_ERROR)
-        return false;
+        return;
     for (size_t i = 0; i < outcome->problems.count; i++)
         if (!is_about_proof(outcome->problems.items[i].code))
-            return false;
+            return;
     for (size_t i = 0; i < outcome->problems.count; i++)
         outcome->problems.items[i].level = LEVEL_NOTE;
     outcome->remark =
@@ -133,7 +133,7 @@ static bool leave_unjudged(struct outcome *outcome, const struct pipeline_option
     outcome->plan = (struct plan){.verdict = PLAN_NO_CHANGE, .new_file_nbytes = outcome->file.bytes.nbytes};
     outcome->has_verdict = false;
     const struct file_replacement target = target_of(outcome, options);
-    return end_without_change(outcome, options, &target);
+    (void)end_without_change(outcome, options, &target);
 }
 
 /* Nothing was written. True when all that is missing is the proof, which another layout may have; else the
@@ -280,6 +280,6 @@ bool pipeline_repair(struct outcome *outcome, const struct pipeline_options *opt
         again = false;
         (void)repair(outcome, options, &again);
     }
-    (void)leave_unjudged(outcome, options);
+    leave_unjudged(outcome, options);
     return false;
 }

@@ -1,8 +1,8 @@
 /* call_judgement.c - call_judgement.h. */
 #include "calls/call_judgement.h"
 
-#include "calls/imports.h"
 #include "calls/integrity.h"
+#include "image/imports.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include "calls/call_sites.h"
 #include "calls/flow.h"
 #include "calls/function_names.h"
-#include "calls/imports.h"
+#include "image/imports.h"
 
 /* A reference by its target: an index into the inventory. */
 struct target_ref {

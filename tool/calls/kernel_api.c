@@ -31,6 +31,18 @@
      .mode = NO_ARGUMENT,                                                                                    \
      .argument_name = (argument_words),                                                                      \
      .no_execute = "a protection without PAGE_EXECUTE*"}
+#define MDL_ROW(api_name, asked, argument_number, argument_words, words)                                     \
+    {.name = (api_name),                                                                                     \
+     .code = HVCI2002_EXECUTABLE_MDL,                                                                        \
+     .question = (asked),                                                                                    \
+     .argument = (argument_number),                                                                          \
+     .word_32 = (argument_number),                                                                           \
+     .tag = NO_ARGUMENT,                                                                                     \
+     .tag_word_32 = NO_ARGUMENT,                                                                             \
+     .mode = 1,                                                                                              \
+     .argument_name = (argument_words),                                                                      \
+     .no_execute = (words),                                                                                  \
+     .since = windows_8}
 #define SYSTEM_ROW(api_name, finding, words, first)                                                          \
     {.name = (api_name),                                                                                     \
      .code = (finding),                                                                                      \
@@ -115,28 +127,10 @@ static const struct kernel_api apis[] = {
     SYSTEM_ROW("MmCopyMemory", HVCI2001_EXECUTABLE_PROTECTION, "a target buffer that is not executable",
                NULL),
 
-    {.name = "MmMapLockedPagesSpecifyCache",
-     .code = HVCI2002_EXECUTABLE_MDL,
-     .question = ASK_MDL_PRIORITY,
-     .argument = 5,
-     .word_32 = 5,
-     .tag = NO_ARGUMENT,
-     .tag_word_32 = NO_ARGUMENT,
-     .mode = 1,
-     .argument_name = "Priority",
-     .no_execute = "MdlMappingNoExecute in Priority",
-     .since = windows_8},
-    {.name = "MmMapLockedPages",
-     .code = HVCI2002_EXECUTABLE_MDL,
-     .question = ASK_MDL_MODE,
-     .argument = 1,
-     .word_32 = 1,
-     .tag = NO_ARGUMENT,
-     .tag_word_32 = NO_ARGUMENT,
-     .mode = 1,
-     .argument_name = "AccessMode",
-     .no_execute = "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute",
-     .since = windows_8},
+    MDL_ROW("MmMapLockedPagesSpecifyCache", ASK_MDL_PRIORITY, 5, "Priority",
+            "MdlMappingNoExecute in Priority"),
+    MDL_ROW("MmMapLockedPages", ASK_MDL_MODE, 1, "AccessMode",
+            "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute"),
     SYSTEM_ROW("MmMapLockedPagesWithReservedMapping", HVCI2002_EXECUTABLE_MDL,
                "MmMapLockedPagesSpecifyCache with MdlMappingNoExecute where a mapping may fail", windows_8),
     SYSTEM_ROW("StorPortGetSystemAddress", HVCI2002_EXECUTABLE_MDL, "the same call", windows_8),

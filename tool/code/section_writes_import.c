@@ -1,9 +1,9 @@
 /* section_writes_import.c - does a function of the kernel that is called write through an argument?
  * Takes: a call, and where the address is.  Gives: yes for functions that are known to write there.
  * Must not: know what they do besides.  Source: the kernel headers (wdm.h, ntddk.h) and the C library's. */
-#include "calls/imports.h"
 #include "code/section_writes_internal.h"
 #include "code/section_writes_whereabouts.h"
+#include "image/imports.h"
 
 #include <string.h>
 
@@ -88,13 +88,13 @@ bool judge_called_import(const struct judge *judge, const struct instruction *ca
 
 bool judge_import_writes(struct judge *judge, uint32_t slot_rva, const struct whereabouts *address)
 {
-    if (!judge->has_imports) {
-        judge->has_imports = true;
-        judge->imports = arena_array(judge->arena, 1, sizeof *judge->imports);
-        if (!judge->imports || !imports_read(judge->image, judge->arena, judge->imports))
+    if (!judge->imports) {
+        struct import_list *imports = arena_alloc(judge->arena, sizeof *imports);
+        if (!imports || !imports_read(judge->image, judge->arena, imports))
             return true; /* out of memory: the caller's caller says so */
+        judge->imports = imports;
     }
-    const struct import *import = judge->imports ? import_at(judge->imports, slot_rva) : NULL;
+    const struct import *import = import_at(judge->imports, slot_rva);
     for (size_t i = 0; import && import->name && i < sizeof writing_functions / sizeof *writing_functions;
          i++)
         if (strcmp(import->name, writing_functions[i].name) == 0)

@@ -45,8 +45,7 @@ struct judge {
 
     uint64_t steps_left; /* for following uses */
 
-    bool has_imports; /* they are read, for section_writes_import.c */
-    struct import_list *imports;
+    struct import_list *imports; /* NULL until section_writes_import.c has read them */
 
     bool is_looked_through, has_room; /* whether the section may hold an array, once that was asked */
 

@@ -3,7 +3,7 @@
  * Must not: place anything. */
 #include "plan/nx_plan.h"
 
-#include "calls/imports.h"
+#include "image/imports.h"
 
 #include <stdlib.h>
 

@@ -36,9 +36,9 @@ const size_t rules_count = sizeof rules_all / sizeof *rules_all;
 
 uint32_t rules_sources(void)
 {
-    uint32_t sources = 0;
+    uint32_t sources = rules_deciding_sources();
     for (size_t i = 0; i < rules_count; i++)
-        sources |= rules_all[i]->needs | rules_all[i]->cites;
+        sources |= rules_all[i]->cites;
     return sources;
 }
 

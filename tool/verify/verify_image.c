@@ -186,6 +186,11 @@ static uint32_t search_place(const struct verify_image *image, uint32_t rva)
     return low != 0 ? low - 1 : UINT32_MAX;
 }
 
+bool verify_is_discardable_init(const struct verify_section *section)
+{
+    return strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
+}
+
 const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva)
 {
     uint32_t place = *image->near_place;

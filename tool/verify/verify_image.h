@@ -47,6 +47,10 @@ struct verify_image {
 bool verify_image_read(struct span file, struct arena *arena, struct verify_image *image, const char **reason,
                        uint64_t *foff);
 
+/* A discardable INIT, from which Windows 10 and later take the write right themselves: drivers that work
+ * there do not write to it once they are loaded. */
+bool verify_is_discardable_init(const struct verify_section *section);
+
 /* The section whose memory holds rva, or NULL (headers, gaps, past the end). */
 const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva);
 

@@ -30,9 +30,7 @@ static bool is_near_target(struct verify_write_search *search, uint64_t rva)
     for (size_t i = 0; i < search->target_count && !search->has_parts; i++) {
         struct verify_target *target = &search->targets[i];
         const struct verify_section *section = target->section;
-        bool is_init =
-            strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
-        if (!is_init && rva + FAR_FOLD_NBYTES > section->rva &&
+        if (!verify_is_discardable_init(section) && rva + FAR_FOLD_NBYTES > section->rva &&
             rva < (uint64_t)section->rva + section->memory_nbytes + FAR_FOLD_NBYTES) {
             uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
             if (!target->is_looked_through)

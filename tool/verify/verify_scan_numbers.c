@@ -32,16 +32,15 @@ static bool is_code_at(struct verify_write_search *search, uint32_t rva)
     return before && !before->is_gap;
 }
 
-/* Windows 10 and later take the right from INIT themselves: nobody writes there. */
+/* What the number leads to, but for a discardable INIT: nobody writes there. */
 static const struct verify_target *number_target(struct verify_write_search *search, uint32_t number)
 {
     const struct verify_target *target = verify_target_at(search, number);
-    bool is_init = target && strcmp(target->section->name, "INIT") == 0 &&
-                   (target->section->characteristics & SCN_MEM_DISCARDABLE);
     bool is_used = target && number - target->section->rva < (target->section->virtual_nbytes
                                                                   ? target->section->virtual_nbytes
                                                                   : target->section->memory_nbytes);
-    return is_used && !is_init && !is_code_at(search, number) ? target : NULL;
+    return is_used && !verify_is_discardable_init(target->section) && !is_code_at(search, number) ? target
+                                                                                                  : NULL;
 }
 
 static bool scan_immediates(struct verify_write_search *search, const struct verify_code_section *section)

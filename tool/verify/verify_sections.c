@@ -53,10 +53,9 @@ static bool only_write_goes(struct verify_case *judged, const struct verify_sect
 
 static bool may_be_assumed(struct verify_case *judged, const struct verify_section *section)
 {
-    bool is_init = strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE);
     struct verify_spot spot = verify_spot_foff(judged, section->header_foff + SECTION_CHARACTERISTICS);
     spot.rva = section->rva;
-    return is_init ||
+    return verify_is_discardable_init(section) ||
            verify_refute(judged, spot,
                          "Section %s Characteristics loses MEM_WRITE, but code of machine 0x%X is not "
                          "decoded and the section is not a discardable INIT.",

@@ -168,14 +168,11 @@ static bool scan_code(struct verify_write_search *search)
            verify_scan_own_address(search);
 }
 
-/* Data, of which no function is a part. Windows 10 and later take the right from INIT themselves: nobody
- * writes there, and it may hold nothing but the import tables. */
+/* Data, of which no function is a part. A discardable INIT may hold nothing but the import tables. */
 static bool is_data_only(const struct verify_code *code, const struct verify_section *section)
 {
-    bool is_init =
-        strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
     bool is_fill = true;
-    if (is_init)
+    if (verify_is_discardable_init(section))
         return false;
     for (size_t at = 0; is_fill && at < section->bytes.nbytes; at++) {
         uint8_t byte = section->bytes.bytes[at];

@@ -1,5 +1,5 @@
 /* imports.c - see imports.h. Source: PE format specification, ".idata". */
-#include "calls/imports.h"
+#include "image/imports.h"
 
 #include <stdlib.h>
 

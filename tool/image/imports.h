@@ -1,7 +1,7 @@
 /* imports.h - which function a slot of the import address table is.
  * Takes: image.  Gives: slots with names, sorted.  Must not: judge, or trust a count. */
-#ifndef HVCIFIX_CALLS_IMPORTS_H
-#define HVCIFIX_CALLS_IMPORTS_H
+#ifndef HVCIFIX_IMAGE_IMPORTS_H
+#define HVCIFIX_IMAGE_IMPORTS_H
 
 #include "image/image.h"
 
