@@ -5,6 +5,7 @@
  *     code_bounds.c     functions as unwind data bounds them
  *     code_roots.c      where else code begins, as the inventory tells it
  *     code_descent.c    recursive descent from those roots
+ *     code_cover.c      what that leaves of functions whose bounds are known
  *     code_speculate.c  may these bytes be code? asked before a candidate is believed
  *     code_evidence.c   does a candidate that only a pointer names look like a function?
  *     code_operands.c   instruction -> references
@@ -164,7 +165,10 @@ bool descent_push(struct code_reader *reader, uint32_t rva, uint8_t source, enum
 bool descent_drain_trusted(struct code_reader *reader);
 bool descent_drain_candidates(struct code_reader *reader);
 bool descent_retry_pointers(struct code_reader *reader);
-bool descent_cover_functions(struct code_reader *reader);
+
+/* Decodes the straight line from the item's RVA, which lies in `section`, until it ends, joins what is
+ * decoded, or makes no sense. False only when memory ran out. */
+bool descent_follow(struct code_reader *reader, struct reader_section *section, struct work_item item);
 
 /* True when every relocated field in the instruction's bytes is an operand of it. */
 bool descent_fits_fields(const struct reader_section *section, const struct instruction *instruction);
@@ -175,6 +179,9 @@ static inline bool descent_fits(const struct reader_section *section, const stru
     return bytes_are_unknown(section, instruction->rva - section->rva, instruction->nbytes) &&
            (!section->has_relocations || descent_fits_fields(section, instruction));
 }
+
+/* code_cover.c, when the trusted roots are drained. False only when memory ran out. */
+bool cover_functions(struct code_reader *reader);
 
 /* code_speculate.c */
 /* *is_code: the straight line from rva decodes cleanly. False only when memory ran out. */

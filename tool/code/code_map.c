@@ -236,11 +236,11 @@ bool code_read(const struct image *image, struct refset *refs, struct arena *are
     if (!roots_push_trusted(&reader) || !descent_drain_trusted(&reader))
         return false;
     /* Unwind data bounds functions: what lies in one and is not data is code, however it is reached. */
-    if (!descent_cover_functions(&reader))
+    if (!cover_functions(&reader))
         return false;
     if (!roots_push_candidates(&reader) || !settle_candidates(&reader))
         return false;
-    if (!descent_cover_functions(&reader) || !settle_candidates(&reader))
+    if (!cover_functions(&reader) || !settle_candidates(&reader))
         return false;
     if (!roots_push_inner_pointers(&reader) || !settle_candidates(&reader))
         return false;

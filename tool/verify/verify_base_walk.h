@@ -47,6 +47,15 @@ bool verify_base_walk(struct verify_code *code, const struct verify_base_sites *
 /* The step of the instruction at rva, or NULL. */
 struct verify_base_step *verify_base_step_at(const struct verify_base_walk *walk, int64_t rva);
 
+/* The step copies one 64-bit register into another. */
+bool verify_base_is_copy(const struct verify_base_step *step);
+
+/* A 4-byte load through the base: an entry of a table of RVAs, perhaps. */
+bool verify_base_is_table_load(const struct verify_base_step *step);
+
+/* The step is an instruction that takes the base. */
+bool verify_base_is_site(const struct verify_base_walk *walk, const struct verify_base_step *step);
+
 /* The operand is memory at base + *rva, perhaps with an index. */
 bool verify_base_operand(const struct verify_base_step *step, const ZydisDecodedOperand *operand,
                          uint64_t *rva);
@@ -54,11 +63,9 @@ bool verify_base_operand(const struct verify_base_step *step, const ZydisDecoded
 /* Why the base gets out of sight at this step, as the end of a sentence, or NULL. */
 const char *verify_base_escape(const struct verify_base_walk *walk, const struct verify_base_step *step);
 
-/* A 4-byte load through the base: an entry of a table of RVAs, perhaps. */
-bool verify_base_is_table_load(const struct verify_base_step *step);
-
-/* The step is an instruction that takes the base. */
-bool verify_base_is_site(const struct verify_base_walk *walk, const struct verify_base_step *step);
+/* Registers into which the function takes the base for jumps through tables only: what such a jump leaves
+ * there is nobody's argument. */
+uint16_t verify_base_left_over(const struct verify_base_walk *walk);
 
 /* Marks the jumps of switches and their labels, when the function has no other jumps through registers and
  * all tables are known to their ends: such a label gets its registers from those jumps, and from branches. */
