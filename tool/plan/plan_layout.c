@@ -205,7 +205,7 @@ bool plan_layout(struct plan_context *context)
         return false;
     if (context->plan->refusals.count != 0)
         return true;
-    if (check_image(&rewrite) && slots_collect(&rewrite) && atoms_collect(&rewrite) &&
+    if (check_image(&rewrite) && slots_collect(&rewrite) && section_needs_collect(&rewrite) &&
         candidates_try(&rewrite)) {
         context->plan->layout = rewrite.layout;
         context->plan->new_file_nbytes = rewrite.layout->file_nbytes;

@@ -3,7 +3,8 @@
  *
  *     plan_layout.c      the story: which findings ask for moves, and in which order the steps run
  *     candidates.c       the layouts that are tried in turn
- *     atoms.c            the sections with the rights that they need, and which of them are split
+ *     section_needs.c    the sections with the rights that they need, and which of them are split
+ *     atoms.c            the sections of one candidate, cut where data leaves code
  *     runs.c             where data lies between the code of a section
  *     loader_slots.c     what the loader writes
  *     destinations.c     what leads where; this and the next three are found once, for all layouts
@@ -155,12 +156,15 @@ bool rewrite_refuse(struct rewrite *rewrite, uint32_t rva, uint64_t foff, const 
 bool layout_tables_can_follow(struct rewrite *rewrite);
 bool layout_tables_are_whole(struct rewrite *rewrite); /* of the pieces of one candidate */
 
-/* atoms.c: the sections, and how they have to be split; then the atoms of one candidate. */
-bool atoms_collect(struct rewrite *rewrite);
+/* section_needs.c: the sections, and how they have to be split, for all candidates. */
+bool section_needs_collect(struct rewrite *rewrite);
+
+/* atoms.c: the atoms of one candidate. */
 bool atoms_make(struct rewrite *rewrite);
 
-/* The atom that rva belongs to, with the fill behind it; NULL: none. */
+/* The atom, or the section as an atom, that rva belongs to, with the fill behind it; NULL: none. */
 struct atom *atom_at(const struct rewrite *rewrite, uint32_t rva);
+struct atom *whole_at(const struct rewrite *rewrite, uint32_t rva);
 
 /* runs.c: the runs of data of an executable section that hold something that anything refers to, ascending,
  * in the arena. A run reaches from the first byte behind code that is not fill to the next code. */

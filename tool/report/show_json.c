@@ -1,67 +1,18 @@
 /* show_json.c - pages, regions and references as members of a JSON object.
- * Takes: an outcome.  Gives: text.  Must not: judge. The lists can be long, so each element takes one line,
- * and its members are written without printf. */
-#include "report/digits.h"
+ * Takes: an outcome.  Gives: text.  Must not: judge. The lists can be long, see json_list.h. */
+#include "report/json_list.h"
 #include "report/json_writer.h"
-#include "report/layout.h"
 #include "report/show_lists.h"
-#include "report/show_pages.h"
-
-/* Starts element number `index` of a list on its own line. */
-static void add_element(struct text *text, size_t index)
-{
-    text_addz(text, index == 0 ? "\n  {" : ",\n  {");
-}
-
-static void add_number(struct text *text, const char *key, uint64_t value)
-{
-    text_addz(text, "\"");
-    text_addz(text, key);
-    text_addz(text, "\": ");
-    digits_decimal(text, value);
-}
-
-static void add_number_or_null(struct text *text, const char *key, uint64_t value, uint64_t none)
-{
-    if (value != none) {
-        add_number(text, key, value);
-        return;
-    }
-    text_addz(text, "\"");
-    text_addz(text, key);
-    text_addz(text, "\": null");
-}
-
-/* For words of our own, which need no escaping. */
-static void add_word(struct text *text, const char *key, const char *word)
-{
-    text_addz(text, "\"");
-    text_addz(text, key);
-    text_addz(text, "\": \"");
-    text_addz(text, word);
-    text_addz(text, "\"");
-}
-
-static void add_name_or_null(struct text *text, const char *key, const char *name)
-{
-    text_addz(text, "\"");
-    text_addz(text, key);
-    text_addz(text, "\": ");
-    if (name)
-        json_add_quoted(text, name);
-    else
-        text_addz(text, "null");
-}
 
 static void add_page_run(struct text *text, const struct page_map *map, const struct page_run *run)
 {
     char rights[5];
     page_rights_words(run->rights, rights);
-    add_number(text, "rva", (uint64_t)run->first_page * PAGE_NBYTES);
+    json_list_number(text, "rva", (uint64_t)run->first_page * PAGE_NBYTES);
     text_addz(text, ", ");
-    add_number(text, "pages", run->page_count);
+    json_list_number(text, "pages", run->page_count);
     text_addz(text, ", ");
-    add_word(text, "rights", rights);
+    json_list_word(text, "rights", rights);
     text_addz(text, ", \"sections\": [");
     for (uint32_t i = 0; i < run->section_count; i++) {
         text_addz(text, i == 0 ? "" : ", ");
@@ -93,7 +44,7 @@ void show_pages_json(struct text *text, const struct outcome *outcome)
         return;
     text_addz(text, "\"pages\": [");
     for (size_t i = 0; i < map.run_count; i++) {
-        add_element(text, i);
+        json_list_element(text, i);
         add_page_run(text, &map, &map.runs[i]);
     }
     text_addz(text, "]");
@@ -104,29 +55,29 @@ static void add_file_regions(struct text *text, const struct image *image)
     text_addz(text, "\"regions\": [");
     for (size_t i = 0; i < image->region_count; i++) {
         const struct region *region = &image->regions[i];
-        add_element(text, i);
-        add_number(text, "file_offset", region->foff);
+        json_list_element(text, i);
+        json_list_number(text, "file_offset", region->foff);
         text_addz(text, ", ");
-        add_number(text, "bytes", region->nbytes);
+        json_list_number(text, "bytes", region->nbytes);
         text_addz(text, ", ");
-        add_word(text, "kind", region_kind_name(region->kind));
+        json_list_word(text, "kind", region_kind_name(region->kind));
         text_addz(text, ", ");
-        add_name_or_null(text, "section",
-                         region->section < image->section_count ? image->sections[region->section].name
-                                                                : NULL);
+        json_list_name_or_null(text, "section",
+                               region->section < image->section_count ? image->sections[region->section].name
+                                                                      : NULL);
         text_addz(text, "}");
     }
     text_addz(text, "],\n\"overlaps\": [");
     for (size_t i = 0; i < image->overlap_count; i++) {
         const struct region_overlap *overlap = &image->overlaps[i];
-        add_element(text, i);
-        add_number(text, "file_offset", overlap->foff);
+        json_list_element(text, i);
+        json_list_number(text, "file_offset", overlap->foff);
         text_addz(text, ", ");
-        add_number(text, "bytes", overlap->nbytes);
+        json_list_number(text, "bytes", overlap->nbytes);
         text_addz(text, ", ");
-        add_word(text, "kind", region_kind_name(overlap->winner));
+        json_list_word(text, "kind", region_kind_name(overlap->winner));
         text_addz(text, ", ");
-        add_word(text, "also", region_kind_name(overlap->loser));
+        json_list_word(text, "also", region_kind_name(overlap->loser));
         text_addz(text, "}");
     }
     text_addz(text, "]");
@@ -138,16 +89,16 @@ static void add_extents(struct text *text, const struct image *image, const stru
     for (size_t i = 0; i < refs->extent_count; i++) {
         const struct extent *extent = &refs->extents[i];
         const struct section *section = image_section_at_rva(image, extent->rva);
-        add_element(text, i);
-        add_number(text, "rva", extent->rva);
+        json_list_element(text, i);
+        json_list_number(text, "rva", extent->rva);
         text_addz(text, ", ");
-        add_number(text, "bytes", extent->nbytes);
+        json_list_number(text, "bytes", extent->nbytes);
         text_addz(text, ", ");
-        add_word(text, "kind", extent_kind_name((enum extent_kind)extent->kind));
+        json_list_word(text, "kind", extent_kind_name((enum extent_kind)extent->kind));
         text_addz(text, ", ");
-        add_name_or_null(text, "section", section ? section->name : NULL);
+        json_list_name_or_null(text, "section", section ? section->name : NULL);
         text_addz(text, ", ");
-        add_word(text, "source", ref_source_name((enum ref_source)extent->source));
+        json_list_word(text, "source", ref_source_name((enum ref_source)extent->source));
         text_addz(text, "}");
     }
     text_addz(text, "]");
@@ -157,29 +108,30 @@ static void add_code_section(struct text *text, const struct image *image, const
 {
     uint64_t counts[5];
     class_counts_of(section, counts);
-    add_name_or_null(text, "section",
-                     section->section < image->section_count ? image->sections[section->section].name : NULL);
+    json_list_name_or_null(text, "section",
+                           section->section < image->section_count ? image->sections[section->section].name
+                                                                   : NULL);
     text_addz(text, ", ");
-    add_number(text, "rva", section->rva);
+    json_list_number(text, "rva", section->rva);
     text_addz(text, ", ");
-    add_number(text, "bytes", section->nbytes);
+    json_list_number(text, "bytes", section->nbytes);
     text_addz(text, ", ");
-    add_number(text, "instruction_bytes", counts[BYTE_INSTRUCTION] + counts[BYTE_INSTRUCTION_TAIL]);
+    json_list_number(text, "instruction_bytes", counts[BYTE_INSTRUCTION] + counts[BYTE_INSTRUCTION_TAIL]);
     text_addz(text, ", ");
-    add_number(text, "data_bytes", counts[BYTE_DATA]);
+    json_list_number(text, "data_bytes", counts[BYTE_DATA]);
     text_addz(text, ", ");
-    add_number(text, "padding_bytes", counts[BYTE_PADDING]);
+    json_list_number(text, "padding_bytes", counts[BYTE_PADDING]);
     text_addz(text, ", ");
-    add_number(text, "unknown_bytes", counts[BYTE_UNKNOWN]);
+    json_list_number(text, "unknown_bytes", counts[BYTE_UNKNOWN]);
     text_addz(text, ", \"unknown\": [");
     struct class_run run;
     const char *comma = "";
     for (uint32_t at = 0; class_run_next(section, BYTE_UNKNOWN, &at, &run); comma = ", ") {
         text_addz(text, comma);
         text_addz(text, "{");
-        add_number(text, "rva", run.rva);
+        json_list_number(text, "rva", run.rva);
         text_addz(text, ", ");
-        add_number(text, "bytes", run.nbytes);
+        json_list_number(text, "bytes", run.nbytes);
         text_addz(text, "}");
     }
     text_addz(text, "]}");
@@ -190,14 +142,15 @@ static void add_code(struct text *text, const struct outcome *outcome)
     const struct code_map *code = &outcome->code;
     bool is_decoded = outcome->has_code && code->decoded;
     text_printf(text, "\"code\": {\"decoded\": %s, ", is_decoded ? "true" : "false");
-    add_name_or_null(text, "reason", outcome->has_code && !is_decoded ? code->not_decoded_reason : NULL);
+    json_list_name_or_null(text, "reason",
+                           outcome->has_code && !is_decoded ? code->not_decoded_reason : NULL);
     text_addz(text, ", ");
-    add_number(text, "instructions", is_decoded ? code->instruction_count : 0);
+    json_list_number(text, "instructions", is_decoded ? code->instruction_count : 0);
     text_addz(text, ", ");
-    add_number(text, "functions", is_decoded ? code->function_count : 0);
+    json_list_number(text, "functions", is_decoded ? code->function_count : 0);
     text_addz(text, ", \"sections\": [");
     for (size_t i = 0; is_decoded && i < code->section_count; i++) {
-        add_element(text, i);
+        json_list_element(text, i);
         add_code_section(text, &outcome->image, &code->sections[i]);
     }
     text_addz(text, "]}");
@@ -208,14 +161,14 @@ static void add_unread(struct text *text, const struct refset *refs)
     text_addz(text, "\"unread\": [");
     for (size_t i = 0; i < refs->problem_count; i++) {
         const struct ref_problem *problem = &refs->problems[i];
-        add_element(text, i);
-        add_word(text, "source", ref_source_name((enum ref_source)problem->source));
+        json_list_element(text, i);
+        json_list_word(text, "source", ref_source_name((enum ref_source)problem->source));
         text_addz(text, ", ");
-        add_number_or_null(text, "rva", problem->rva, NO_RVA);
+        json_list_number_or_null(text, "rva", problem->rva, NO_RVA);
         text_addz(text, ", ");
-        add_number_or_null(text, "file_offset", problem->file_offset, NO_FILE_OFFSET);
+        json_list_number_or_null(text, "file_offset", problem->file_offset, NO_FILE_OFFSET);
         text_addz(text, ", ");
-        add_name_or_null(text, "reason", problem->reason);
+        json_list_name_or_null(text, "reason", problem->reason);
         text_addz(text, "}");
     }
     text_addz(text, "]");
@@ -260,27 +213,27 @@ static void add_reference(struct text *text, const struct image *image, const ch
 {
     uint32_t offset;
     const struct section *section = reference_section(image, ref, &offset);
-    add_number_or_null(text, "rva", ref->site_rva, NO_RVA);
+    json_list_number_or_null(text, "rva", ref->site_rva, NO_RVA);
     text_addz(text, ", ");
-    add_number(text, "file_offset", ref->site_foff);
+    json_list_number(text, "file_offset", ref->site_foff);
     text_addz(text, ", ");
-    add_word(text, "source", ref_source_name((enum ref_source)ref->source));
+    json_list_word(text, "source", ref_source_name((enum ref_source)ref->source));
     text_addz(text, ", ");
-    add_word(text, "encoding", ref_encoding_name((enum ref_encoding)ref->encoding));
+    json_list_word(text, "encoding", ref_encoding_name((enum ref_encoding)ref->encoding));
     text_addz(text, ", ");
-    add_number(text, "width", ref->width_nbytes);
+    json_list_number(text, "width", ref->width_nbytes);
     text_addz(text, ", ");
-    add_number(text, "target", ref->target);
+    json_list_number(text, "target", ref->target);
     text_addz(text, ", \"section\": ");
     text_addz(text, section ? quoted_names[section->index] : "null");
     text_addz(text, ", ");
-    add_number_or_null(text, "offset", section ? offset : UINT64_MAX, UINT64_MAX);
+    json_list_number_or_null(text, "offset", section ? offset : UINT64_MAX, UINT64_MAX);
     text_addz(text, ", ");
-    add_word(text, "state", ref_state_name((enum ref_state)ref->state));
+    json_list_word(text, "state", ref_state_name((enum ref_state)ref->state));
     text_addz(text, ", ");
-    add_word(text, "access", ref_access_name((enum ref_access)ref->access));
+    json_list_word(text, "access", ref_access_name((enum ref_access)ref->access));
     text_addz(text, ", ");
-    add_number(text, "detail", ref->detail);
+    json_list_number(text, "detail", ref->detail);
     text_addz(text, ", ");
     add_flags(text, ref->flags);
     text_addz(text, "}");
@@ -300,7 +253,7 @@ void show_references_json(struct text *text, const struct outcome *outcome)
     }
     text_addz(text, "\"references\": [");
     for (size_t i = 0; i < outcome->refs.ref_count; i++) {
-        add_element(text, i);
+        json_list_element(text, i);
         add_reference(text, image, quoted_names, &outcome->refs.refs[i]);
     }
     text_addz(text, "],\n");

@@ -4,39 +4,23 @@
  *
  * A straddling field is by its place not naturally aligned, so in data it nearly always belongs to an array
  * of packed structures, and a long array has one straddler at most page boundaries. Such an array shows in
- * the relocations themselves: the fields repeat at a constant stride. A group is therefore the straddlers
- * inside one maximal run of relocations R[] with R[k + period] - R[k] = stride for all k of the run, where
- * `period` is the number of pointers in one structure. What belongs to no run (operands in code, single
- * objects, arrays with empty pointers) makes one more group for its section. */
+ * the relocations themselves (relocation_runs.h). A group is therefore the straddlers inside one maximal run.
+ * What belongs to no run (operands in code, single objects, arrays with empty pointers) makes one more group
+ * for its section. */
 #include "rules/straddlers.h"
+#include "rules/relocation_runs.h"
 
 #include <stdlib.h>
 
-enum {
-    MOST_POINTERS_IN_STRUCTURE = 16,
-    FEWEST_ELEMENTS_IN_ARRAY = 8,
-    MOST_ARRAYS = 64 /* further regular runs are counted with the rest of their section */
-};
+enum { MOST_ARRAYS = 64 }; /* further regular runs are counted with the rest of their section */
 #define NOT_IN_A_SECTION UINT32_MAX
-
-/* Places of all judged relocations, sorted and unique. */
-struct places {
-    uint32_t *rvas;
-    size_t count;
-};
-
-/* A regular run [low, high] of indices into struct places. */
-struct run {
-    size_t low, high;
-    uint32_t stride_nbytes;
-};
 
 unsigned relocation_nbytes(unsigned type)
 {
     return type == BASERELOC_HIGHLOW ? 4 : type == BASERELOC_DIR64 ? 8 : 0;
 }
 
-static bool is_judged(const struct ref *ref)
+bool relocation_is_judged(const struct ref *ref)
 {
     return ref->source == SOURCE_BASERELOCS && ref->encoding == REF_PAGE_12 &&
            relocation_nbytes(ref->detail) != 0;
@@ -55,19 +39,13 @@ static int by_rva(const void *a, const void *b)
     return (int)x->type - (int)y->type;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Straddlers in RVA order, one for each place: a second entry for the same place adds nothing. */
 static bool collect(const struct rule_input *input, struct straddlers *straddlers)
 {
     size_t count = 0;
     for (size_t i = 0; i < input->refs->ref_count; i++) {
         const struct ref *ref = &input->refs->refs[i];
-        if (!is_judged(ref))
+        if (!relocation_is_judged(ref))
             continue;
         straddlers->relocation_count++;
         count += is_straddling(ref->target, ref->detail);
@@ -80,7 +58,7 @@ static bool collect(const struct rule_input *input, struct straddlers *straddler
     count = 0;
     for (size_t i = 0; i < input->refs->ref_count; i++) {
         const struct ref *ref = &input->refs->refs[i];
-        if (!is_judged(ref) || !is_straddling(ref->target, ref->detail))
+        if (!relocation_is_judged(ref) || !is_straddling(ref->target, ref->detail))
             continue;
         const struct section *section = image_section_at_rva(input->image, ref->target);
         items[count++] =
@@ -121,82 +99,10 @@ static void attach_values(const struct rule_input *input, struct straddlers *str
     }
 }
 
-static bool collect_places(const struct rule_input *input, size_t relocation_count, struct places *places)
-{
-    uint32_t *rvas = arena_array(input->arena, relocation_count, sizeof *rvas);
-    if (!rvas)
-        return false;
-    size_t count = 0;
-    bool sorted = true;
-    for (size_t i = 0; i < input->refs->ref_count; i++) {
-        const struct ref *ref = &input->refs->refs[i];
-        if (!is_judged(ref))
-            continue;
-        sorted = sorted && (count == 0 || rvas[count - 1] <= ref->target);
-        rvas[count++] = ref->target;
-    }
-    if (!sorted)
-        qsort(rvas, count, sizeof *rvas, by_number);
-    size_t kept = count ? 1 : 0;
-    for (size_t i = 1; i < count; i++)
-        if (rvas[i] != rvas[kept - 1])
-            rvas[kept++] = rvas[i];
-    *places = (struct places){rvas, kept};
-    return true;
-}
-
-static size_t place_index(const struct places *places, uint32_t rva)
-{
-    size_t low = 0, high = places->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (places->rvas[middle] < rva)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static size_t run_length(const struct run *run)
-{
-    return run->high - run->low + 1;
-}
-
-/* The longest run through places `at` and `at + period` inside the places [floor, ceiling). */
-static struct run run_from(const struct places *places, size_t at, size_t period, size_t floor,
-                           size_t ceiling)
-{
-    const uint32_t *rvas = places->rvas;
-    struct run run = {at, at + period, rvas[at + period] - rvas[at]};
-    while (run.high + 1 < ceiling && rvas[run.high + 1] - rvas[run.high + 1 - period] == run.stride_nbytes)
-        run.high++;
-    while (run.low > floor && rvas[run.low - 1 + period] - rvas[run.low - 1] == run.stride_nbytes)
-        run.low--;
-    return run;
-}
-
-/* The best run through place `at`: the longest; a larger period has to pay for itself. A place in the last
- * structure of an array has its partner in front of it. stride_nbytes 0: there is none. */
-static struct run best_run(const struct places *places, size_t at, size_t floor, size_t ceiling)
-{
-    struct run best = {at, at, 0};
-    for (size_t period = 1; period <= MOST_POINTERS_IN_STRUCTURE; period++)
-        for (int backwards = 0; backwards <= 1; backwards++) {
-            if (backwards ? at - floor < period : ceiling - at <= period)
-                continue;
-            struct run run = run_from(places, backwards ? at - period : at, period, floor, ceiling);
-            if (run_length(&run) >= FEWEST_ELEMENTS_IN_ARRAY * period &&
-                run_length(&run) > run_length(&best) + 2 * period)
-                best = run;
-        }
-    return best;
-}
-
 struct grouping {
     const struct rule_input *input;
     struct straddlers *straddlers;
-    struct places places;
+    struct relocation_places places;
     struct straddler *sorted; /* the new order: arrays of a section first, then its rest */
     size_t sorted_count;
     size_t array_count, capacity;
@@ -221,17 +127,17 @@ static bool group_arrays(struct grouping *grouping, const struct section *sectio
                          size_t *rest_count)
 {
     struct straddler *items = grouping->straddlers->items;
-    const struct places *places = &grouping->places;
-    size_t floor = place_index(places, section->rva);
+    const struct relocation_places *places = &grouping->places;
+    size_t floor = relocation_place_index(places, section->rva);
     uint64_t section_end_rva = (uint64_t)section->rva + section->memory_nbytes;
-    size_t ceiling =
-        section_end_rva > UINT32_MAX ? places->count : place_index(places, (uint32_t)section_end_rva);
+    size_t ceiling = section_end_rva > UINT32_MAX ? places->count
+                                                  : relocation_place_index(places, (uint32_t)section_end_rva);
     *rest_count = 0;
     for (size_t i = first; i < end;) {
-        size_t at = place_index(places, items[i].rva);
-        struct run run = {at, at, 0};
+        size_t at = relocation_place_index(places, items[i].rva);
+        struct relocation_run run = {at, at, 0};
         if (at < ceiling && grouping->array_count < MOST_ARRAYS)
-            run = best_run(places, at, floor, ceiling);
+            run = relocation_run_best(places, at, floor, ceiling);
         if (run.stride_nbytes == 0) {
             items[first + (*rest_count)++] = items[i++];
             continue;
@@ -241,7 +147,7 @@ static bool group_arrays(struct grouping *grouping, const struct section *sectio
             .stride_nbytes = run.stride_nbytes,
             .run_begin_rva = places->rvas[run.low],
             .run_end_rva = places->rvas[run.high] + relocation_nbytes(items[i].type),
-            .run_count = run_length(&run),
+            .run_count = relocation_run_length(&run),
         };
         for (; i < end && items[i].rva <= places->rvas[run.high]; i++)
             grouping->sorted[grouping->sorted_count++] = items[i];
@@ -292,7 +198,7 @@ bool straddlers_find(const struct rule_input *input, struct straddlers *straddle
         .straddlers = straddlers,
         .sorted = arena_array(input->arena, straddlers->count, sizeof *grouping.sorted),
     };
-    if (!grouping.sorted || !collect_places(input, straddlers->relocation_count, &grouping.places))
+    if (!grouping.sorted || !relocation_places_collect(input, straddlers->relocation_count, &grouping.places))
         return false;
     /* In RVA order the straddlers of a section stand together. */
     for (size_t first = 0, end; first < straddlers->count; first = end) {

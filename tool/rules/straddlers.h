@@ -37,4 +37,7 @@ bool straddlers_find(const struct rule_input *input, struct straddlers *straddle
 /* Bytes that a relocation of this type changes; 0 for types that this rule does not judge. */
 unsigned relocation_nbytes(unsigned type);
 
+/* The reference is an entry of the relocation table, of such a type. */
+bool relocation_is_judged(const struct ref *ref);
+
 #endif

@@ -7,17 +7,16 @@
 #include "verify/verify_gaps.h"
 #include "verify/verify_moved_bytes.h"
 #include "verify/verify_moved_headers.h"
+#include "verify/verify_moved_kind.h"
 #include "verify/verify_moved_rights.h"
 #include "verify/verify_references.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_repairs.h"
 #include "verify/verify_return_address.h"
 #include "verify/verify_slots_taken.h"
-#include "verify/verify_structure.h"
 #include "verify/verify_table_sections.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_unlisted.h"
-#include "verify/verify_writes.h"
 
 bool verify_is_moved(const struct verify_case *judged)
 {
@@ -31,108 +30,6 @@ bool verify_is_moved(const struct verify_case *judged)
         is_appended = is_appended || a->sections[i].rva != b->sections[i].rva;
     return is_realigned || (is_appended && a->section_alignment == b->section_alignment) ||
            (is_appended && old_iat.rva != new_iat.rva);
-}
-
-/* A rule that the old image broke, and that the new one must keep all the same: it is a new layout. */
-static bool judge_structure(struct verify_case *judged)
-{
-    uint64_t foff[STRUCTURE_RULE_COUNT], old_foff[STRUCTURE_RULE_COUNT];
-    uint32_t broken = verify_structure_broken(&judged->new_image, foff);
-    uint32_t old_broken = verify_structure_broken(&judged->old_image, old_foff);
-    bool is_new_layout = judged->old_image.section_alignment < PAGE_NBYTES;
-    if (!is_new_layout)
-        broken &= ~old_broken;
-    for (unsigned rule = 0; rule < STRUCTURE_RULE_COUNT; rule++)
-        if (broken & (1u << rule))
-            return verify_refute(judged, verify_spot_foff(judged, foff[rule]),
-                                 "The new image breaks the rule that %s.",
-                                 verify_structure_text((enum verify_structure_rule)rule));
-    for (uint32_t i = 0; i < judged->new_image.section_count; i++) {
-        const struct verify_section *section = &judged->new_image.sections[i];
-        if (section->raw_nbytes != 0 &&
-            (section->raw_foff % 0x200 != 0 || section->raw_foff < judged->new_image.headers_nbytes))
-            return verify_refute(judged, verify_spot_foff(judged, section->header_foff),
-                                 "The raw data of section %s begins where the loader does not take it.",
-                                 section->name);
-    }
-    return true;
-}
-
-/* Nothing in the image runs, and nobody else is led into it: no entry point, imports, or thread-local
- * storage, and exports that are all forwarded, and so lead into their own directory. */
-static bool is_inert_image(const struct verify_image *image)
-{
-    static const unsigned used[] = {DIR_IMPORT,      DIR_EXCEPTION,    DIR_BASERELOC, DIR_TLS,
-                                    DIR_LOAD_CONFIG, DIR_DELAY_IMPORT, DIR_CLR};
-    struct verify_directory none = {0, 0};
-    struct verify_directory exports =
-        image->directory_count > DIR_EXPORT ? image->directories[DIR_EXPORT] : none;
-    uint64_t table_rva = 0, count = 0, rva;
-    if (image->entry_rva != 0 || (image->coff_characteristics & COFF_RELOCS_STRIPPED))
-        return false;
-    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
-        if (used[i] < image->directory_count && image->directories[used[i]].rva != 0)
-            return false;
-    if (exports.rva == 0)
-        return true;
-    if (!verify_read_at(image, exports.rva + EXPORT_NUMBER_OF_FUNCTIONS, 4, &count) ||
-        !verify_read_at(image, exports.rva + EXPORT_ADDRESS_OF_FUNCTIONS, 4, &table_rva) ||
-        count > exports.nbytes)
-        return false;
-    for (uint64_t i = 0; i < count; i++)
-        if (!verify_read_at(image, table_rva + i * 4, 4, &rva) ||
-            (rva != 0 && (rva < exports.rva || rva - exports.rva >= exports.nbytes)))
-            return false;
-    return true;
-}
-
-static bool judge_kind(struct verify_moves *moves)
-{
-    struct verify_case *judged = moves->judged;
-    const struct verify_image *a = &judged->old_image;
-    if (!verify_decodes_machine(a))
-        return verify_moves_unproved(moves, UINT32_MAX,
-                                     "Code of machine 0x%X is not decoded here: a moved image is not proved.",
-                                     (unsigned)a->machine);
-    if (!a->is_ordered || !judged->new_image.is_ordered || a->section_count == 0 || a->section_count > 96 ||
-        judged->new_image.section_count > 96)
-        return verify_moves_unproved(moves, UINT32_MAX, "The sections of an image do not ascend.");
-    if (a->machine == MACHINE_I386 && !verify_has_relocations(a) && !is_inert_image(a))
-        return verify_moves_unproved(moves, UINT32_MAX,
-                                     "The old image has no base relocations: its addresses are not known.");
-    bool is_flat = a->section_alignment < PAGE_NBYTES;
-    for (uint32_t i = 0; i < a->section_count; i++)
-        if (a->sections[i].raw_nbytes != 0 &&
-            (is_flat ? a->sections[i].raw_foff != a->sections[i].rva
-                     : a->sections[i].raw_foff == 0 || a->sections[i].raw_foff % 0x200 != 0))
-            return verify_moves_unproved(
-                moves, a->sections[i].rva,
-                "Section %s lies at a file offset that the loader does not take as it is.",
-                a->sections[i].name);
-    return true;
-}
-
-/* Eight-byte addresses that no relocation names. */
-static bool judge_unrelocated(struct verify_moves *moves)
-{
-    const struct verify_image *a = &moves->judged->old_image;
-    if (verify_has_relocations(a) || !a->is_64 || verify_is_always_elsewhere(a) || is_inert_image(a))
-        return true;
-    for (uint32_t i = 0; i < a->section_count; i++) {
-        struct span bytes = a->sections[i].bytes;
-        for (size_t at = 0; !verify_is_debug_section(&a->sections[i]) && range_fits(bytes.nbytes, at, 8);
-             at++) {
-            uint64_t va = load_u64(bytes.bytes + at);
-            moves->judged->verdict->step_count++;
-            if (va >= a->base_va && va - a->base_va < a->image_nbytes)
-                return verify_moves_unproved(
-                    moves, a->sections[i].rva + (uint32_t)at,
-                    "The bytes at RVA 0x%llX may be an address, and the image has no "
-                    "base relocations.",
-                    (unsigned long long)a->sections[i].rva + at);
-        }
-    }
-    return true;
 }
 
 /* The new image as it lies in memory: its sections may cut a table. */
@@ -279,7 +176,7 @@ bool verify_moved(struct verify_case *judged)
                                  .text_budget_count = TEXT_SEARCH_MAX_COUNT};
     bool holds =
         /* 1. The images are of a kind that can be proved; the new one is well formed. */
-        judge_kind(&moves) && verify_moved_fixed_headers(&moves) && judge_structure(judged) &&
+        verify_moved_kind(&moves) && verify_moved_fixed_headers(&moves) && verify_moved_structure(judged) &&
         /* 2. A guess where everything went. */
         read_both(&moves) &&
         /* ... and what repairs of straddling relocations added. */
@@ -288,7 +185,7 @@ bool verify_moved(struct verify_case *judged)
         inventory(&moves) && verify_mark_tables(&moves) &&
         verify_gaps_mark(&moves.code, &moves.inert, judged->arena) && verify_edges_begin(&moves) &&
         verify_moved_relocations(&moves) && verify_copies_judge(&moves) && verify_moved_code(&moves) &&
-        verify_base_uses(&moves) && judge_unrelocated(&moves) && verify_unlisted(&moves) &&
+        verify_base_uses(&moves) && verify_moved_unrelocated(&moves) && verify_unlisted(&moves) &&
         verify_slots_taken(&moves) && judge_return_addresses(&moves) &&
         /* 4. Every byte of both, the headers, and what each page allows. */
         verify_moved_bytes(&moves) && verify_repairs_rest(&moves) && verify_moved_headers(&moves) &&
