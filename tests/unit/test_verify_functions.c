@@ -251,23 +251,31 @@ static void import_tables_are_no_code(void **state)
 static void stores_far_from_the_address_are_seen(void **state)
 {
     (void)state;
-    enum { DISTANCE = DRIVER_VARIABLE_RVA - DRIVER_DATA_RVA };
+    enum { DISTANCE = DRIVER_VARIABLE_RVA - DRIVER_DATA_RVA, HALF = DISTANCE / 2, BACK = -HALF };
     static const struct {
         const char *code;
-        unsigned distance_at, nbytes;
-        uint32_t distance;
+        unsigned distance_at[2], nbytes; /* the same place twice: one distance */
+        int32_t distance;
         const char *words;
     } stores[] = {
-        {"\xFF\x80\0\0\0\0\xC3", 2, 7, DISTANCE, "stores there"}, /* inc dword [rax + distance] */
-        {"\xFF\x80\0\0\0\0\xC3", 2, 7, 8, NULL},
-        {"\x48\x05\0\0\0\0\xFF\x00\xC3", 2, 9, DISTANCE, "stores there"}, /* add rax, distance; inc [rax] */
-        {"\x8B\x80\0\0\0\0\xC3", 2, 7, DISTANCE, NULL},                   /* a read */
+        {"\xFF\x80\0\0\0\0\xC3", {2, 2}, 7, DISTANCE, "stores there"}, /* inc dword [rax + distance] */
+        {"\xFF\x80\0\0\0\0\xC3", {2, 2}, 7, 8, NULL},
+        /* add rax, distance; inc [rax] */
+        {"\x48\x05\0\0\0\0\xFF\x00\xC3", {2, 2}, 9, DISTANCE, "stores there"},
+        {"\x8B\x80\0\0\0\0\xC3", {2, 2}, 7, DISTANCE, NULL}, /* a read */
+        /* add rax, half; inc [rax + half] */
+        {"\x48\x05\0\0\0\0\xFF\x80\0\0\0\0\xC3", {2, 8}, 13, HALF, "stores there"},
+        /* lea rcx, [rax + half]; inc [rcx + half] */
+        {"\x48\x8D\x88\0\0\0\0\xFF\x81\0\0\0\0\xC3", {3, 9}, 14, HALF, "stores there"},
+        /* sub rax, -half, twice; inc [rax] */
+        {"\x48\x2D\0\0\0\0\x48\x2D\0\0\0\0\xFF\x00\xC3", {2, 8}, 15, BACK, "stores there"},
     };
     for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
         struct driver driver = driver_make(MACHINE_AMD64);
         uint32_t at = driver_put_relative(&driver, FUNCTION_RVA, "\x48\x8D\x05", 3, DRIVER_DATA_RVA, 0);
         driver_put(&driver, at, stores[i].code, stores[i].nbytes);
-        store_u32(driver_at(&driver, at + stores[i].distance_at), stores[i].distance);
+        for (unsigned k = 0; k < 2; k++)
+            store_u32(driver_at(&driver, at + stores[i].distance_at[k]), (uint32_t)stores[i].distance);
         add_function(&driver, at + stores[i].nbytes);
         expect(&driver, stores[i].words);
     }

@@ -13,13 +13,12 @@ enum { MODRM_MOD_RM_MASK = 0xC7, MODRM_DISP32_ONLY = 0x05, MAX_IMMEDIATE_NBYTES 
 static void scan_section(struct judge *judge, const struct code_section *section)
 {
     const uint8_t *bytes = judge->image->file.bytes + judge->image->sections[section->section].raw_foff;
-    uint32_t room_nbytes = judge->end_rva - judge->near_rva;
-    for (uint32_t at = 1; section->nbytes >= 4 && at <= section->nbytes - 4 && !judge->found; at++) {
+    uint32_t near_rva = judge->near_rva, room_nbytes = judge->end_rva - near_rva;
+    uint32_t last_at = section->nbytes >= 4 ? section->nbytes - 4 : 0;
+    for (uint32_t at = 1; at <= last_at; at++) {
         bool is_modrm = (bytes[at - 1] & MODRM_MOD_RM_MASK) == MODRM_DISP32_ONLY;
-        if (!is_modrm && !judge->forms_image_base) /* most of them */
-            continue;
         uint32_t stored = load_u32(bytes + at);
-        if (!is_modrm && stored - judge->near_rva >= room_nbytes)
+        if (!is_modrm && stored - near_rva >= room_nbytes) /* most of them */
             continue;
         if (is_modrm) {
             /* The end of the instruction, and so the target, is one of a few next to each other. */
@@ -29,6 +28,8 @@ static void scan_section(struct judge *judge, const struct code_section *section
         }
         if (judge->forms_image_base && judge_holds(judge, stored))
             judge_displacement(judge, section, at, true);
+        if (judge->found)
+            break;
     }
     judge->scanned_nbytes += section->nbytes;
 }

@@ -5,16 +5,24 @@
  * whether anything leads to a place has to know it all the same. */
 #include "code/code_internal.h"
 
-/* jcc, jmp, loop and jecxz with one byte, behind the prefixes that may stand there. */
+static bool is_prefix(uint8_t byte)
+{
+    return byte == 0x2E || byte == 0x3E || byte == 0xF2 || byte == 0x66 || byte == 0x67;
+}
+
+/* jcc, jmp, loop and jecxz with one byte. */
+static bool is_opcode(uint8_t byte)
+{
+    return (byte & 0xF0) == 0x70 || byte == 0xEB || (byte >= 0xE0 && byte <= 0xE3);
+}
+
+/* The instruction is such a branch, behind the prefixes that may stand there. */
 static bool is_short_branch(const uint8_t *bytes, uint32_t nbytes)
 {
     uint32_t at = 0;
-    while (at + 2 < nbytes && (bytes[at] == 0x2E || bytes[at] == 0x3E || bytes[at] == 0xF2 ||
-                               bytes[at] == 0x66 || bytes[at] == 0x67))
+    while (at + 2 < nbytes && is_prefix(bytes[at]))
         at++;
-    uint8_t opcode = bytes[at];
-    return at + 2 == nbytes &&
-           ((opcode & 0xF0) == 0x70 || opcode == 0xEB || (opcode >= 0xE0 && opcode <= 0xE3));
+    return at + 2 == nbytes && is_opcode(bytes[at]);
 }
 
 bool short_branches_collect(struct code_reader *reader)
@@ -26,10 +34,12 @@ bool short_branches_collect(struct code_reader *reader)
         const struct code_section *section = &map->sections[s];
         uint32_t raw_foff = reader->image->sections[section->section].raw_foff;
         const uint8_t *bytes = reader->image->file.bytes + raw_foff;
-        for (uint32_t at = 0, end; at < section->nbytes; at = end) {
+        for (uint32_t at = 0, end; at < section->nbytes; at++) {
+            if (section->classes[at] != BYTE_INSTRUCTION || !(is_opcode(bytes[at]) || is_prefix(bytes[at])))
+                continue;
             for (end = at + 1; end < section->nbytes && section->classes[end] == BYTE_INSTRUCTION_TAIL; end++)
                 ;
-            if (section->classes[at] != BYTE_INSTRUCTION || !is_short_branch(bytes + at, end - at))
+            if (!is_short_branch(bytes + at, end - at))
                 continue;
             int64_t target = (int64_t)end + (int8_t)bytes[end - 1];
             if (target >= 0 && target < section->nbytes)

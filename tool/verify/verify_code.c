@@ -115,7 +115,11 @@ static bool read_functions(struct verify_code *code, struct arena *arena)
     for (size_t i = 0; i < count; i++) {
         const uint8_t *entry = table.bytes + i * RUNTIME_FUNCTION_NBYTES;
         struct verify_function function = {load_u32(entry + RUNTIME_FUNCTION_BEGIN),
-                                           load_u32(entry + RUNTIME_FUNCTION_END), FUNCTION_UNSEEN, false, 0};
+                                           load_u32(entry + RUNTIME_FUNCTION_END),
+                                           FUNCTION_UNSEEN,
+                                           false,
+                                           0,
+                                           0};
         const struct verify_code_section *section = verify_code_at(code, function.rva);
         code->step_count++;
         if (function.rva < free_rva || function.end_rva <= function.rva || !section ||

@@ -35,7 +35,8 @@ struct verify_function {
     uint32_t rva, end_rva;
     uint8_t state;
     bool is_gap; /* not from unwind data: clean code between functions, perhaps several leaf functions */
-    uint8_t plain_heads; /* what verify_return_address.c has not to look at again */
+    uint8_t plain_heads;   /* what verify_return_address.c has not to look at again */
+    uint32_t reach_nbytes; /* of verify_function_reach(); 0: not asked for yet */
 };
 
 /* A direct branch or call of clean code. RVAs. */

@@ -108,6 +108,8 @@ static struct verify_instruction instruction_of(const struct verify_decoder *dec
                                     (decoded->attributes & ZYDIS_ATTRIB_HAS_SIB) &&
                                     decoded->raw.sib.base == 4 && decoded->raw.sib.index == 4 &&
                                     !decoded->raw.rex.B && !decoded->raw.rex.X;
+    instruction.adds_immediate = decoded->raw.imm[0].size != 0 && (decoded->mnemonic == ZYDIS_MNEMONIC_ADD ||
+                                                                   decoded->mnemonic == ZYDIS_MNEMONIC_SUB);
     instruction.has_target = decoded->raw.imm[0].is_relative && instruction.flow != FLOW_NEXT;
     return instruction;
 }

@@ -55,6 +55,7 @@ struct verify_instruction {
     bool is_plain_memory;   /* its memory operand is a displacement alone, or [rip + disp32] */
     bool is_bit_string;     /* its memory operand is as long as a register says, which counts bits */
     bool is_stack_relative; /* its memory operand is [rsp + displacement], no index */
+    bool adds_immediate;    /* add or sub of its immediate */
     bool is_unlikely;       /* valid, but compilers do not emit it: a sign that these bytes are data */
     enum verify_flow flow;
     bool has_target; /* direct branch or call */

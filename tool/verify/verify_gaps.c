@@ -123,7 +123,11 @@ static bool is_clean_run(struct gap_search *search, const struct verify_code_sec
                          const struct run *run, struct verify_function *gap)
 {
     *gap = (struct verify_function){(uint32_t)(section->rva + run->begin),
-                                    (uint32_t)(section->rva + run->end), FUNCTION_UNSEEN, true, 0};
+                                    (uint32_t)(section->rva + run->end),
+                                    FUNCTION_UNSEEN,
+                                    true,
+                                    0,
+                                    0};
     if (run->end == 0)
         return false;
     if (run->target_count > MOST_TARGETS)
@@ -150,8 +154,8 @@ static bool add_gap(struct gap_search *search, struct gap_list *list,
     while (whole_end > at &&
            (bytes[whole_end - 1] == 0xCC || (end == section->bytes.nbytes && bytes[whole_end - 1] == 0)))
         whole_end--;
-    struct verify_function whole = {(uint32_t)(section->rva + at), (uint32_t)(section->rva + whole_end),
-                                    FUNCTION_UNSEEN, true, 0};
+    struct verify_function whole = {
+        (uint32_t)(section->rva + at), (uint32_t)(section->rva + whole_end), FUNCTION_UNSEEN, true, 0, 0};
     if (whole_end <= at)
         return true;
     if (verify_function_is_clean(search->code, &whole))

@@ -5,6 +5,7 @@
 #include "verify/verify_code_target.h"
 #include "verify/verify_constant_argument.h"
 #include "verify/verify_follow.h"
+#include "verify/verify_function_reach.h"
 #include "verify/verify_text_in_code.h"
 #include "verify/verify_text_literal.h"
 
@@ -142,6 +143,20 @@ static bool takes_address(struct verify_write_search *search, const struct verif
             (verify_uses_possible(code, field).uses & USE_ADDRESS));
 }
 
+/* Adding up constants, the function with the field gets from the address to a target. */
+static bool may_reach_target(struct verify_write_search *search, const struct verify_field_in_code *field,
+                             uint64_t rva)
+{
+    struct verify_function *function =
+        verify_function_at(search->code, (uint32_t)(field->section->rva + field->at));
+    int64_t reach_nbytes = function ? verify_function_reach(search->code, function) : UINT32_MAX;
+    for (size_t i = 0; i < search->target_count; i++)
+        if ((int64_t)search->targets[i].rva - (int64_t)rva <= reach_nbytes &&
+            (int64_t)rva - (int64_t)search->targets[i].end_rva <= reach_nbytes)
+            return true;
+    return false;
+}
+
 /* The address of something else is taken, a constant is added, and what is stored to lies in a target. The
  * image base has a walk of its own. */
 static bool judge_far_store(struct verify_write_search *search, const struct verify_field_in_code *field,
@@ -150,7 +165,7 @@ static bool judge_far_store(struct verify_write_search *search, const struct ver
     struct verify_uses uses;
     if ((field->kind != FIELD_ABSOLUTE && field->kind != FIELD_RIP_RELATIVE) ||
         rva < search->code->image->headers_nbytes || !may_take_address(field) ||
-        !takes_address(search, field, &uses))
+        !may_reach_target(search, field, rva) || !takes_address(search, field, &uses))
         return true;
     struct verify_followed followed = verify_follow(search->code, field->section, uses.operand_at, 0);
     search->resolved_count++;
