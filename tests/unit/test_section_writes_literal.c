@@ -101,6 +101,42 @@ static void written_text(void **state)
     expect_written(&driver, rva, "stores");
 }
 
+/* Behind `lea rcx, [text]` or `mov ecx, offset text`: strlen() and its like, inlined, walk through it. */
+static void walked_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *bytes;
+        uint8_t nbytes, machines; /* 1: x64, 2: x86 */
+        int harm_offset;          /* of the instruction that is named; -1: harmless */
+    } walks[] = {
+        {"cmp word [rcx], 0; je +6; add rcx, 2; jmp back; ret",
+         "\x66\x83\x39\x00\x74\x06\x48\x83\xC1\x02\xEB\xF4\xC3", 13, 1, -1},
+        {"mov al, [ecx]; inc ecx; test al, al; jne back; ret", "\x8A\x01\x41\x84\xC0\x75\xF9\xC3", 8, 2, -1},
+        {"mov edi, ecx; repne scasb; sub edi, ecx; ret", "\x89\xCF\xF2\xAE\x29\xCF\xC3", 7, 2, -1},
+        {"lea rdx, [rcx+2]; mov [rdx], al; ret", "\x48\x8D\x51\x02\x88\x02\xC3", 7, 1, 4},
+        {"lea edx, [ecx+2]; mov [edx], al; ret", "\x8D\x51\x02\x88\x02\xC3", 6, 2, 3},
+        {"mov rdx, rax; add rdx, rcx; mov [rdx], al; ret", "\x48\x89\xC2\x48\x01\xCA\x88\x02\xC3", 9, 1, 6},
+        {"inc rcx; mov [rcx], al; ret", "\x48\xFF\xC1\x88\x01\xC3", 6, 1, 3},
+        {"inc ecx; mov [ecx], al; ret", "\x41\x88\x01\xC3", 4, 2, 1},
+        {"mov edi, ecx; repne scasb; dec edi; stosb; ret", "\x89\xCF\xF2\xAE\x4F\xAA\xC3", 7, 2, 5},
+    };
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++)
+        for (size_t m = 0; m < 2; m++) {
+            struct code_case driver;
+            if (!(walks[i].machines >> m & 1))
+                continue;
+            print_message("%s\n", walks[i].text);
+            uint32_t rva = take_address(&driver, machines[m], 0, walks[i].bytes, walks[i].nbytes);
+            CASE_PUT(&driver, VARIABLE_RVA, "text\0\xCC");
+            if (walks[i].harm_offset < 0)
+                expect_constants(&driver);
+            else
+                expect_written(&driver, rva + (m == 0 ? 7 : 5) + (uint32_t)walks[i].harm_offset,
+                               "writes or computes with it");
+        }
+}
+
 /* The bytes of L"a%0" hold `add [rip+3000h], ah`; they are text once an address names it. */
 static void text_that_reads_as_a_store(void **state)
 {
@@ -125,6 +161,7 @@ int main(void)
         cmocka_unit_test(literals),
         cmocka_unit_test(other_data),
         cmocka_unit_test(written_text),
+        cmocka_unit_test(walked_text),
         cmocka_unit_test(text_that_reads_as_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

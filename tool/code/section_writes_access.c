@@ -75,12 +75,12 @@ void judge_access(struct judge *judge, enum ref_access access, uint32_t target_r
         if (judge_is_code(judge, target_rva) ||
             (rva != NO_RVA && code_class_at(judge->code, target_rva) == BYTE_INSTRUCTION)) {
             judge->code_address_count++;
-            judge_follow(judge, rva, target_rva);
+            judge_follow(judge, rva, target_rva, false);
             return;
         }
         if (is_literal(judge, target_rva)) {
             judge->literal_count++;
-            judge_follow(judge, rva, target_rva);
+            judge_follow(judge, rva, target_rva, true);
             return;
         }
         judge_found(judge, rva, file_offset,

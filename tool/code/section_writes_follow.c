@@ -1,9 +1,10 @@
-/* section_writes_follow.c - what happens to the address of a function after code has taken it.
+/* section_writes_follow.c - what happens to the address of a function or a text after code has taken it.
  * Takes: the instruction that takes the address.  Gives: a counter-example when the code behind it writes
- * through the address or computes another one from it, when a function of the image that gets it writes
- * through it, or an imported one that is known to.  Must not: call the address harmless because it was lost
- * from sight: what is stored in memory but the stack, or carried over an indirect jump, is taken for a
- * pointer to call (docs/ASSUMPTIONS.md). Both ways of conditional branches are followed, each place once. */
+ * through the address or computes another one from that of a function, when a function of the image that gets
+ * it writes through it, or an imported one that is known to.  Must not: call the address harmless because it
+ * was lost from sight: what is stored in memory but the stack, or carried over an indirect jump, is taken for
+ * a pointer to call (docs/ASSUMPTIONS.md). Both ways of conditional branches are followed, each place once.
+ */
 #include "code/section_writes_internal.h"
 #include "code/section_writes_whereabouts.h"
 
@@ -28,7 +29,8 @@ bool judge_decode(const struct judge *judge, uint32_t rva, struct instruction *i
 /* The ways of one function that begin behind the instruction that takes the address, or at its begin. */
 struct ways {
     struct judge *judge;
-    unsigned depth; /* calls between here and there */
+    unsigned depth;        /* calls between here and there */
+    bool only_stores_harm; /* it may be compared, measured and stepped */
     unsigned steps_left;
     uint32_t harm_rva; /* the instruction that writes, or NO_RVA */
     struct {
@@ -54,7 +56,7 @@ static void branch_to(struct ways *ways, uint32_t rva, const struct whereabouts 
 }
 
 static uint32_t follow(struct judge *judge, uint32_t rva, const struct whereabouts *address, unsigned depth,
-                       unsigned *steps_left);
+                       bool only_stores_harm, unsigned *steps_left);
 
 /* Does what is called here write through the address? The steps that are left are shared. */
 static bool callee_writes(struct ways *ways, const struct instruction *call,
@@ -67,7 +69,7 @@ static bool callee_writes(struct ways *ways, const struct instruction *call,
     if (judge_called_import(ways->judge, call, &slot_rva))
         return judge_import_writes(ways->judge, slot_rva, address);
     return call->flow == FLOW_CALL && call->target_fits && ways->depth < DEEPEST_CALL &&
-           follow(ways->judge, call->target_rva, &inside, ways->depth + 1, &ways->steps_left) != NO_RVA;
+           follow(ways->judge, call->target_rva, &inside, ways->depth + 1, true, &ways->steps_left) != NO_RVA;
 }
 
 /* One way, up to its end; false when it writes at ways->harm_rva. */
@@ -82,8 +84,7 @@ static bool follow_way(struct ways *ways, uint32_t rva, struct whereabouts addre
         ways->steps_left--;
         ways->harm_rva = rva;
         bool is_understood = decode_effects(judge->decoder, &effects);
-        /* In a function that gets it, it may be compared or measured: only writing tells. */
-        uint32_t harmful = effects.stores_through | (ways->depth == 0 ? effects.computes_with : 0);
+        uint32_t harmful = effects.stores_through | (ways->only_stores_harm ? 0 : effects.computes_with);
         if ((!is_understood && ways->depth == 0) || (address.held & harmful))
             return false;
         bool is_call = instruction.flow == FLOW_CALL || instruction.flow == FLOW_CALL_INDIRECT;
@@ -105,9 +106,10 @@ static bool follow_way(struct ways *ways, uint32_t rva, struct whereabouts addre
 
 /* The instruction that writes, or NO_RVA. */
 static uint32_t follow(struct judge *judge, uint32_t rva, const struct whereabouts *address, unsigned depth,
-                       unsigned *steps_left)
+                       bool only_stores_harm, unsigned *steps_left)
 {
-    struct ways ways = {.judge = judge, .depth = depth, .steps_left = *steps_left};
+    struct ways ways = {
+        .judge = judge, .depth = depth, .only_stores_harm = only_stores_harm, .steps_left = *steps_left};
     bool is_harmless = follow_way(&ways, rva, *address);
     while (is_harmless && ways.pending_count != 0) {
         ways.pending_count--;
@@ -131,7 +133,7 @@ static void report_use(struct judge *judge, uint32_t taken_rva, uint32_t target_
                 "Do not change code at run time; keep variables out of this section.");
 }
 
-void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
+void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva, bool is_text)
 {
     struct instruction instruction;
     struct instruction_effects effects;
@@ -147,7 +149,9 @@ void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva)
     }
     /* Where it goes to: mov or lea into a register, or the stack, else memory, where it is out of sight. */
     whereabouts_move(&address, &instruction, &effects, true);
-    uint32_t harm_rva = follow(judge, instruction_end_rva(&instruction), &address, 0, &steps_left);
+    /* The length of a text is measured where strlen() and its like are inlined; no one measures a function.
+     */
+    uint32_t harm_rva = follow(judge, instruction_end_rva(&instruction), &address, 0, is_text, &steps_left);
     if (harm_rva != NO_RVA)
         report_use(judge, taken_rva, target_rva, harm_rva);
 }

@@ -97,9 +97,9 @@ void judge_folded_base(struct judge *judge, const struct base_use *use);
 /* section_writes_borders.c: a reference that leads to what borders on the section without a gap. */
 void judge_border(struct judge *judge, const struct ref *ref);
 
-/* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code or of a literal in
- * the section; what does the code behind it do with it? */
-void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva);
+/* section_writes_follow.c: the code at taken_rva has taken the address target_rva of code, or of a text, in
+ * the section; what does the code behind it do with it? A text may be walked through. */
+void judge_follow(struct judge *judge, uint32_t taken_rva, uint32_t target_rva, bool is_text);
 
 /* section_writes_import.c: the call goes through that slot, itself or by way of a `jmp [slot]`. */
 bool judge_called_import(const struct judge *judge, const struct instruction *call, uint32_t *slot_rva);
