@@ -176,6 +176,8 @@ static void a_routine_in_data_must_stay_executable(void **state)
         {"\x33\xC0\xC3", 3, false},                     /* a number */
         {"PQRSTXYZPQRST", 14, false},                   /* text, and instructions */
         {"\x33\xC0\xE8\x05\x00\x00\x70\xC3", 8, false}, /* a call that leads out of the image */
+        {"\x33\xC0\x83\xC0\x05\xC2\x97\xEF", 8, false}, /* a number of bytes that are no words */
+        {"\x33\xC0\x66\x60\x83\xC0\x05\xC3", 8, false}, /* pushaw, or nothing */
     };
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < 2 * sizeof data / sizeof data[0]; i++) {

@@ -17,6 +17,15 @@ static bool leads_to_code(const struct verify_code *code, const struct verify_se
     return there && (there == section || verify_code_at(code, (uint64_t)target_rva));
 }
 
+/* What the callee removes from the stack are whole words; on x64 it removes nothing. */
+static bool is_odd_return(const struct verify_code *code, const struct verify_instruction *instruction,
+                          const uint8_t *bytes)
+{
+    bool removes = instruction->flow == FLOW_STOP && instruction->imm_nbytes[0] == 2;
+    uint16_t removed_nbytes = removes ? load_u16(bytes + instruction->imm_at[0]) : 0;
+    return removed_nbytes != 0 && (code->decoder.is_64 || removed_nbytes % 4 != 0);
+}
+
 bool verify_is_data_routine(struct verify_code *code, uint32_t rva)
 {
     const struct verify_section *section = verify_section_at(code->image, rva);
@@ -28,6 +37,7 @@ bool verify_is_data_routine(struct verify_code *code, uint32_t rva)
     for (unsigned count = 1; count <= MOST_INSTRUCTIONS; count++, at += instruction.nbytes) {
         code->step_count++;
         if (!verify_decode(&code->decoder, section->bytes, at, &instruction) || instruction.is_unlikely ||
+            is_odd_return(code, &instruction, section->bytes.bytes + at) ||
             verify_is_typed(code->tables, section->rva + at, section->rva + at + instruction.nbytes) ||
             (instruction.has_target &&
              !leads_to_code(code, section, (int64_t)section->rva + at + instruction.target)))

@@ -50,6 +50,8 @@ static bool is_unlikely(const ZydisDecodedInstruction *decoded)
     case ZYDIS_MNEMONIC_INTO:
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_POPA: /* of 16-bit registers */
+    case ZYDIS_MNEMONIC_PUSHA:
     case ZYDIS_MNEMONIC_SALC:
     case ZYDIS_MNEMONIC_XLAT:
         return true;
