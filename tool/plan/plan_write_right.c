@@ -1,7 +1,8 @@
 /* plan_write_right.c - the repair of HVCI2102 and HVCI2003 in page-aligned images: an executable section that
- * is no longer writable. Takes: the finding, which names the section's header.  Gives: one change, or the
- * refusal that says what writes. Must not: clear anything but IMAGE_SCN_MEM_WRITE; DISCARDABLE and the others
- * stay as the linker set them. */
+ * is no longer writable, or one of data that is no longer executable. Takes: the finding, which names the
+ * section's header.  Gives: one change, or the refusal that says what writes. Must not: clear anything but
+ * IMAGE_SCN_MEM_WRITE or IMAGE_SCN_MEM_EXECUTE; DISCARDABLE and the others stay as the linker set them. */
+#include "code/data_section.h"
 #include "plan/plan_stages.h"
 
 static const struct section *section_of_finding(const struct image *image, const struct finding *finding)
@@ -54,6 +55,30 @@ bool plan_is_written(struct plan_context *context, const struct finding *finding
     return true;
 }
 
+/* Who finds it by its name may write there. */
+static bool take_execute_right(struct plan_context *context, const struct finding *finding,
+                               const struct section *section)
+{
+    return plan_add_change(
+        context->plan, context->arena,
+        &(struct change){
+            .kind = CHANGE_SECTION_CHARACTERISTICS,
+            .rule = finding->code,
+            .file_offset = section->header_foff + SECTION_CHARACTERISTICS,
+            .width_nbytes = 4,
+            .old_value = section->characteristics,
+            .new_value = section->characteristics & ~SCN_MEM_EXECUTE,
+            .section = section->name,
+            .field = "Characteristics",
+            .why = "Writable memory must not be executable. Nothing leads to this section, so it is found by "
+                   "its name and may be written; nothing executes there.",
+            .assurance = ASSURANCE_ASSUMED,
+            .proof =
+                "No reference leads into it, it is not marked as code, and none of its bytes begins what "
+                "decodes as a routine. Assumed: no code is made there at run time.",
+        });
+}
+
 bool plan_write_right(struct plan_context *context, const struct finding *finding)
 {
     const struct section *section = section_of_finding(context->image, finding);
@@ -69,6 +94,14 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
     /* Windows takes the right away itself only from a discardable INIT. */
     if (answer == WRITES_ASSUMED && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
         return refuse_undecoded(context, finding, summary);
+
+    bool is_unnamed_data = false;
+    if (answer == WRITES_NONE && finding->code == HVCI2003_SECTION_WRITABLE_EXECUTABLE &&
+        !section_is_unnamed_data(context->image, context->refs, context->code, section, context->arena,
+                                 &is_unnamed_data))
+        return false;
+    if (is_unnamed_data)
+        return take_execute_right(context, finding, section);
 
     bool is_examined = answer == WRITES_NONE || answer == WRITES_CONSTANTS;
     return plan_add_change(

@@ -144,7 +144,8 @@ const struct rule hvci2003_section_writable_executable = {
                       "the code stays, "
                       "the data leaves together to a writable section, and what only the loader writes goes "
                       "on to a "
-                      "read-only one.\n"
+                      "read-only one. A section of data to which nothing leads may be found by its name "
+                      "and written: it loses the right to execute instead.\n"
                       "Refused: sections whose own code is written (packers, code that changes itself), "
                       "addresses near a cut "
                       "that may mean what lies on either side, and images whose code is not decoded.",

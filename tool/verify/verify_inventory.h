@@ -45,8 +45,9 @@ struct verify_moves {
     size_t pointer_count;
     bool has_pointers;
     bool stored_sections[96]; /* by index: an instruction may store there, though it is not marked writable */
-    const struct verify_section *unwritten_section; /* the last that was shown to be written by nothing */
-    uint64_t budget_count;                          /* table entries that may still be walked */
+    const struct verify_section *unwritten_section;  /* the last that was shown to be written by nothing, */
+    const struct verify_section *unexecuted_section; /* or to hold nothing that executes */
+    uint64_t budget_count;                           /* table entries that may still be walked */
     size_t own_slot_count; /* import slots that hold a function of the image, see verify_own_slot */
     /* Counted for the verdict's texts */
     uint64_t reference_count, relocation_count, looked_at_count;

@@ -131,6 +131,13 @@ static bool is_mostly_code(const struct verify_image *image, uint32_t first_rva,
     return code_nbytes > ((uint64_t)last_rva - first_rva) / 2;
 }
 
+/* It stays, and gave up executing for writing. */
+static bool is_now_data(const struct verify_section *section, const struct verify_section *now)
+{
+    return now->rva == section->rva && (section->characteristics & SCN_MEM_WRITE) &&
+           (now->characteristics ^ section->characteristics) == SCN_MEM_EXECUTE;
+}
+
 /* Code stays executable; what is only written is not written elsewhere. An executable section may have left
  * its data elsewhere, and begin later or end earlier. */
 static bool rights_fit(const struct map_search *search, const struct verify_section *section, int64_t first,
@@ -142,7 +149,7 @@ static bool rights_fit(const struct map_search *search, const struct verify_sect
         return false;
     const struct verify_section *at_first = verify_section_at(image, (uint32_t)first);
     if (needed & SCN_MEM_EXECUTE)
-        return at_first && ((at_first->characteristics & SCN_MEM_EXECUTE) ||
+        return at_first && ((at_first->characteristics & SCN_MEM_EXECUTE) || is_now_data(section, at_first) ||
                             is_mostly_code(image, (uint32_t)first, (uint32_t)last));
     return at_first && verify_section_at(image, (uint32_t)last) &&
            (needed != SCN_MEM_WRITE || (at_first->characteristics & SCN_MEM_WRITE));
@@ -184,8 +191,8 @@ struct evidence map_evidence(const struct map_search *search, const struct verif
         bool is_alike = new_byte_at(new_image, (uint64_t)((int64_t)rva + delta), &new_section, &new_byte) &&
                         new_byte == old_byte;
         /* What left an executable section is not looked for in its place. */
-        bool is_elsewhere =
-            new_section && (section->characteristics & ~new_section->characteristics & SCN_MEM_EXECUTE);
+        bool is_elsewhere = new_section && !is_now_data(section, new_section) &&
+                            (section->characteristics & ~new_section->characteristics & SCN_MEM_EXECUTE);
         search->judged->verdict->step_count++;
         if ((is_alike && old_byte == 0) || is_rebuilt(old_image, rva))
             continue;

@@ -25,4 +25,8 @@ bool verify_moved_called(struct verify_moves *moves);
 /* Nothing writes what stays of a section that lost its write right. */
 bool verify_loses_write(struct verify_moves *moves, const struct verify_section *section);
 
+/* Nothing executes in this section of the old image. False, with the counter-example set and marked as not
+ * shown, when something may. */
+bool verify_loses_execute(struct verify_moves *moves, const struct verify_section *section);
+
 #endif

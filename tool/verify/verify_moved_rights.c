@@ -106,6 +106,9 @@ enum verify_header_origin verify_header_origin(const struct verify_moves *moves,
             return HEADER_KEPT;
         if ((section->characteristics | SCN_MEM_WRITE) == old_section->characteristics)
             return HEADER_LOST_WRITE;
+        if ((section->characteristics | SCN_MEM_EXECUTE) == old_section->characteristics &&
+            (section->characteristics & SCN_MEM_WRITE))
+            return HEADER_LOST_EXECUTE;
     }
     if (old_section && is_in_place(moves, old_section, section))
         return HEADER_CHANGED;

@@ -8,11 +8,12 @@
 
 /* Where the header of a section of the new image comes from. All but HEADER_NEW: page-aligned images only. */
 enum verify_header_origin {
-    HEADER_KEPT,       /* it stays as it was, */
-    HEADER_LOST_WRITE, /* but for the right to write */
-    HEADER_MOVED,      /* it went with all of its content */
-    HEADER_CHANGED,    /* it should have stayed: content lies where it lay */
-    HEADER_NEW         /* what it holds is judged, piece for piece */
+    HEADER_KEPT,         /* it stays as it was, */
+    HEADER_LOST_WRITE,   /* but for the right to write, */
+    HEADER_LOST_EXECUTE, /* or, of a section with both, to execute */
+    HEADER_MOVED,        /* it went with all of its content */
+    HEADER_CHANGED,      /* it should have stayed: content lies where it lay */
+    HEADER_NEW           /* what it holds is judged, piece for piece */
 };
 enum verify_header_origin verify_header_origin(const struct verify_moves *moves, uint32_t index);
 

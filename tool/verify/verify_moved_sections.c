@@ -75,7 +75,8 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if ((flags & SCN_MEM_EXECUTE) && (flags & SCN_MEM_WRITE))
         return verify_refute(judged, spot_of(moves, section), "Section %s is writable and executable.",
                              section->name);
-    if (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_MOVED)
+    if (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_LOST_EXECUTE ||
+        origin == HEADER_MOVED)
         return true;
     if (origin == HEADER_CHANGED)
         return verify_refute(judged, spot_of(moves, section),
@@ -132,6 +133,20 @@ static bool allows_missing_write(struct verify_moves *moves, const struct verify
     return verify_loses_write(moves, piece->section);
 }
 
+/* Judged once for each section. */
+static bool allows_missing_execute(struct verify_moves *moves, const struct verify_piece *piece,
+                                   const struct verify_section *section)
+{
+    if (piece->is_slots || piece->is_data_run)
+        return true; /* judged by check_slots() and verify_moved_split() */
+    if (piece->delta != 0 || verify_header_origin(moves, section->index) != HEADER_LOST_EXECUTE)
+        return false;
+    if (moves->unexecuted_section != piece->section && !verify_loses_execute(moves, piece->section))
+        return false;
+    moves->unexecuted_section = piece->section;
+    return true;
+}
+
 /* Whether [stated_end_rva, end_rva) of the new image, behind a section's VirtualSize, is mapped as it was:
  * the old VirtualSize left it out as well, and the rest of a page is mapped all the same. */
 static bool is_mapped_tail(const struct verify_moves *moves, const struct verify_piece *piece,
@@ -168,7 +183,8 @@ static bool check_piece(struct verify_moves *moves, const struct verify_piece *p
             return verify_refute(judged, spot_of(moves, section),
                                  "Section %s is executable, but holds data that left an executable section.",
                                  section->name);
-        if (!has_left && (had & SCN_MEM_EXECUTE) && !(has & SCN_MEM_EXECUTE))
+        if ((had & SCN_MEM_EXECUTE) && !(has & SCN_MEM_EXECUTE) &&
+            !allows_missing_execute(moves, piece, section))
             return verify_refute(
                 judged, spot_of(moves, section),
                 "Section %s is not executable, but holds code from RVA 0x%X of the old image.", section->name,

@@ -8,6 +8,7 @@
 #include "verify/verify_operand.h"
 #include "verify/verify_relocations.h"
 #include "verify/verify_text_literal.h"
+#include "verify/verify_unexecuted.h"
 #include "verify/verify_writes.h"
 
 /* The run of data that holds rva, when it can no longer be executed there. */
@@ -175,6 +176,7 @@ bool verify_loses_write(struct verify_moves *moves, const struct verify_section 
 {
     struct verify_unwritten found;
     struct verify_range_list stays = {0};
+    bool is_whole = true;
     /* The section as it was, with the proof that is asked when only the right goes. */
     struct verify_case old_case = *moves->judged;
     old_case.new_image = moves->judged->old_image;
@@ -183,10 +185,26 @@ bool verify_loses_write(struct verify_moves *moves, const struct verify_section 
         return false;
     for (size_t i = 0; i < moves->map.count; i++) {
         const struct verify_piece *piece = &moves->map.pieces[i];
-        if (piece->section == section && !piece->is_slots && !piece->is_data_run)
+        if (piece->section != section)
+            continue;
+        if (piece->is_slots || piece->is_data_run)
+            is_whole = false;
+        else
             stays.items[stays.count++] = (struct verify_range){piece->rva, piece->end_rva, "what stays"};
     }
-    bool proved = verify_nothing_writes(&old_case, &section->index, 1, false, &stays, &found);
+    bool proved =
+        verify_nothing_writes(&old_case, &section->index, 1, false, is_whole ? NULL : &stays, &found);
+    if (!proved)
+        moves->judged->verdict->right_not_shown = true;
+    return proved;
+}
+
+bool verify_loses_execute(struct verify_moves *moves, const struct verify_section *section)
+{
+    struct verify_case old_case = *moves->judged;
+    const char *summary;
+    old_case.new_image = moves->judged->old_image;
+    bool proved = verify_nothing_executes(&old_case, section, &summary);
     if (!proved)
         moves->judged->verdict->right_not_shown = true;
     return proved;

@@ -1,6 +1,7 @@
 /* verify_sections.c - judges changed section characteristics.
  * Takes: section indices.  Gives: explained differences.  Must not: call an assumption a proof. */
 #include "verify/verify_sections.h"
+#include "verify/verify_unexecuted.h"
 #include "verify/verify_writes.h"
 
 struct flag_name {
@@ -29,11 +30,22 @@ static const char *name_of_flag(struct arena *arena, uint32_t flags)
     return arena_printf(arena, "bits 0x%X", (unsigned)flags);
 }
 
-static bool only_write_goes(struct verify_case *judged, const struct verify_section *old_section,
-                            const struct verify_section *new_section)
+/* Of a section with both rights. */
+static bool loses_execute_alone(const struct verify_section *old_section,
+                                const struct verify_section *new_section)
+{
+    return (old_section->characteristics & SCN_MEM_WRITE) &&
+           (old_section->characteristics ^ new_section->characteristics) == SCN_MEM_EXECUTE &&
+           (old_section->characteristics & SCN_MEM_EXECUTE);
+}
+
+static bool only_a_right_goes(struct verify_case *judged, const struct verify_section *old_section,
+                              const struct verify_section *new_section)
 {
     uint32_t gained = new_section->characteristics & ~old_section->characteristics;
     uint32_t lost = old_section->characteristics & ~new_section->characteristics & ~SCN_MEM_WRITE;
+    if (loses_execute_alone(old_section, new_section))
+        return true;
     struct verify_spot spot = verify_spot_foff(judged, new_section->header_foff + SECTION_CHARACTERISTICS);
     spot.rva = new_section->rva;
     if (gained != 0)
@@ -63,55 +75,82 @@ static bool may_be_assumed(struct verify_case *judged, const struct verify_secti
 }
 
 /* Always assumed: what no operand and no address in sight shows may reach the section all the same. */
-static bool explain_section(struct verify_case *judged, uint32_t index, bool is_assumed,
-                            const struct verify_unwritten *found)
+static bool explain_section(struct verify_case *judged, uint32_t index, const char *why)
 {
     const struct verify_section *section = &judged->new_image.sections[index];
-    const char *why;
+    return why && verify_explain(judged, &(struct verify_difference){
+                                             .field = arena_printf(
+                                                 judged->arena, "section %s Characteristics", section->name),
+                                             .file_offset = section->header_foff + SECTION_CHARACTERISTICS,
+                                             .old_value = judged->old_image.sections[index].characteristics,
+                                             .new_value = section->characteristics,
+                                             .width_nbytes = 4,
+                                             .why_allowed = why,
+                                             .assumed = true,
+                                         });
+}
+
+static const char *why_unwritten(struct verify_case *judged, bool is_assumed,
+                                 const struct verify_unwritten *found)
+{
     if (is_assumed)
-        why = arena_printf(
+        return arena_printf(
             judged->arena,
             "%s; its code is not decoded: assumed, because Windows 10 and later strip MEM_WRITE from "
             "INIT themselves",
             found->summary);
-    else
-        why =
-            arena_printf(judged->arena,
-                         "%s; assumed: the code in the file is what runs, and reaches the section through no "
-                         "number or return address",
-                         found->summary);
-    return verify_explain(
-        judged, &(struct verify_difference){
-                    .field = arena_printf(judged->arena, "section %s Characteristics", section->name),
-                    .file_offset = section->header_foff + SECTION_CHARACTERISTICS,
-                    .old_value = judged->old_image.sections[index].characteristics,
-                    .new_value = section->characteristics,
-                    .width_nbytes = 4,
-                    .why_allowed = why,
-                    .assumed = true,
-                });
+    return arena_printf(judged->arena,
+                        "%s; assumed: the code in the file is what runs, and reaches the section through no "
+                        "number or return address",
+                        found->summary);
+}
+
+/* Takes those that lose MEM_EXECUTE out of the list. */
+static bool judge_unexecuted(struct verify_case *judged, uint32_t *section_indices, size_t *count)
+{
+    size_t kept_count = 0;
+    for (size_t i = 0; i < *count; i++) {
+        uint32_t index = section_indices[i];
+        const struct verify_section *section = &judged->new_image.sections[index];
+        const char *summary;
+        if (!loses_execute_alone(&judged->old_image.sections[index], section))
+            section_indices[kept_count++] = index;
+        else if (!verify_nothing_executes(judged, section, &summary) ||
+                 !explain_section(judged, index, summary)) {
+            judged->verdict->right_not_shown = true;
+            return false;
+        }
+    }
+    *count = kept_count;
+    return true;
 }
 
 bool verify_sections(struct verify_case *judged, const uint32_t *section_indices, size_t count)
 {
     bool is_assumed = !verify_decodes_machine(&judged->new_image);
+    uint32_t losing_write[VERIFY_MAX_CHANGED_SECTIONS];
     struct verify_unwritten found;
-    if (count == 0)
-        return true;
     for (size_t i = 0; i < count; i++) {
         uint32_t index = section_indices[i];
-        if (!only_write_goes(judged, &judged->old_image.sections[index],
-                             &judged->new_image.sections[index]) ||
-            (is_assumed && !may_be_assumed(judged, &judged->new_image.sections[index])))
+        losing_write[i] = index;
+        if (!only_a_right_goes(judged, &judged->old_image.sections[index],
+                               &judged->new_image.sections[index]) ||
+            (is_assumed &&
+             !loses_execute_alone(&judged->old_image.sections[index], &judged->new_image.sections[index]) &&
+             !may_be_assumed(judged, &judged->new_image.sections[index])))
             return false;
     }
-    if (!verify_nothing_writes(judged, section_indices, count, is_assumed, NULL, &found)) {
+    if (!judge_unexecuted(judged, losing_write, &count))
+        return false;
+    if (count == 0)
+        return true;
+    if (!verify_nothing_writes(judged, losing_write, count, is_assumed, NULL, &found)) {
         judged->verdict->right_not_shown =
             true; /* the bytes are as explained; a right could not be shown useless */
         return false;
     }
     for (size_t i = 0; i < count; i++)
-        if (!explain_section(judged, section_indices[i], is_assumed, &found))
+        if (!explain_section(judged, losing_write[i], why_unwritten(judged, is_assumed, &found)))
             return false;
     return true;
 }

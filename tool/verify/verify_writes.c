@@ -116,18 +116,17 @@ static bool judge_tables(struct verify_write_search *search, const struct verify
 
 /* Raw data that the loader takes from elsewhere: it rounds file offsets of page-aligned images down to 512,
  * and reads offset 0 as "no data". What was looked at here would not be what runs. */
-static bool judge_raw_places(struct verify_write_search *search)
+static bool judge_raw_places(struct verify_case *judged)
 {
     enum { LOADER_RAW_ALIGN_NBYTES = 512 };
-    const struct verify_image *image = &search->judged->new_image;
+    const struct verify_image *image = &judged->new_image;
     bool is_rounded = image->section_alignment >= PAGE_NBYTES;
     for (uint32_t i = 0; i < image->section_count; i++) {
         const struct verify_section *section = &image->sections[i];
         if (section->raw_nbytes != 0 &&
             (section->raw_foff == 0 || (is_rounded && section->raw_foff % LOADER_RAW_ALIGN_NBYTES != 0)))
             return verify_refute(
-                search->judged,
-                verify_spot_foff(search->judged, section->header_foff + SECTION_POINTER_TO_RAW_DATA),
+                judged, verify_spot_foff(judged, section->header_foff + SECTION_POINTER_TO_RAW_DATA),
                 "Section %s lies at file offset 0x%X, which the loader does not take as it is.",
                 section->name, (unsigned)section->raw_foff);
     }
@@ -135,29 +134,34 @@ static bool judge_raw_places(struct verify_write_search *search)
 }
 
 /* Images whose code is not what their machine field says. */
-static bool judge_kind(struct verify_write_search *search)
+static bool judge_kind(struct verify_case *judged)
 {
-    const struct verify_image *image = &search->judged->new_image;
+    const struct verify_image *image = &judged->new_image;
     uint32_t config_rva =
         image->directory_count > DIR_LOAD_CONFIG ? image->directories[DIR_LOAD_CONFIG].rva : 0;
     unsigned at = image->is_64 ? LC_CHPE_METADATA_64 : LC_CHPE_METADATA_32;
     uint64_t own_nbytes = 0, metadata_va = 0;
     if (!image->is_ordered)
-        return verify_refute(search->judged, verify_spot_foff(search->judged, image->section_table_foff),
+        return verify_refute(judged, verify_spot_foff(judged, image->section_table_foff),
                              "The sections overlap or are not in ascending order of their RVAs: an RVA has "
                              "no single meaning.");
     if (image->directory_count > DIR_CLR && image->directories[DIR_CLR].rva != 0)
-        return verify_refute(search->judged, verify_spot_rva(search->judged, image->directories[DIR_CLR].rva),
+        return verify_refute(judged, verify_spot_rva(judged, image->directories[DIR_CLR].rva),
                              "The image is managed (CLR header at RVA 0x%X): its code is not machine code.",
                              (unsigned)image->directories[DIR_CLR].rva);
     if (config_rva != 0 && verify_read_at(image, config_rva, 4, &own_nbytes) && own_nbytes > at &&
         verify_read_at(image, (uint64_t)config_rva + at, image->is_64 ? 8 : 4, &metadata_va) &&
         metadata_va != 0)
         return verify_refute(
-            search->judged, verify_spot_rva(search->judged, config_rva + at),
+            judged, verify_spot_rva(judged, config_rva + at),
             "The load configuration names hybrid code metadata: the image holds code of a second "
             "machine.");
     return true;
+}
+
+bool verify_is_read_as_loaded(struct verify_case *judged)
+{
+    return judge_raw_places(judged) && judge_kind(judged);
 }
 
 static bool scan_code(struct verify_write_search *search)
@@ -168,18 +172,20 @@ static bool scan_code(struct verify_write_search *search)
            verify_scan_own_address(search);
 }
 
-/* Data, of which no function is a part. A discardable INIT may hold nothing but the import tables. */
+/* Data, of which no function is a part; where the linker did not mark it as code, one that unwind data
+ * bounds. A discardable INIT may hold nothing but the import tables. */
 static bool is_data_only(const struct verify_code *code, const struct verify_section *section)
 {
-    bool is_fill = true;
+    bool is_fill = section->bytes.nbytes != 0; /* variables that begin as zero need no bytes */
     if (verify_is_discardable_init(section))
         return false;
     for (size_t at = 0; is_fill && at < section->bytes.nbytes; at++) {
         uint8_t byte = section->bytes.bytes[at];
-        is_fill = byte == 0 || byte == 0x90 || byte == 0xCC;
+        is_fill = byte == 0x90 || byte == 0xCC;
     }
     for (size_t i = 0; !is_fill && i < code->function_count; i++)
-        if (code->functions[i].rva < section->rva + section->memory_nbytes &&
+        if ((!code->functions[i].is_gap || (section->characteristics & SCN_CNT_CODE)) &&
+            code->functions[i].rva < section->rva + section->memory_nbytes &&
             code->functions[i].end_rva > section->rva)
             return false;
     return !is_fill;
@@ -261,7 +267,7 @@ bool verify_nothing_writes(struct verify_case *judged, const uint32_t *section_i
         !verify_tables_read(&judged->new_image, judged->arena, &tables))
         return false;
     judged->verdict->step_count += tables.step_count;
-    if (!judge_tables(&search, &tables) || !judge_raw_places(&search) || !judge_kind(&search))
+    if (!judge_tables(&search, &tables) || !verify_is_read_as_loaded(judged))
         return false;
     return tables_only || judge_code(&search, &tables, found);
 }

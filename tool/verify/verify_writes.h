@@ -17,6 +17,10 @@
 /* True when the verifier decodes the machine's instructions. */
 bool verify_decodes_machine(const struct verify_image *image);
 
+/* What is looked at in the new image is what the loader maps, and its code is that of its machine. False with
+ * the counter-example set. */
+bool verify_is_read_as_loaded(struct verify_case *judged);
+
 /* Judges the sections (indices into the section table) together, or with `parts` (ascending; else NULL) only
  * these ranges of the one section. False when refuted or out of memory. With `tables_only` code is not looked
  * at: only that the loader writes nothing there. */
