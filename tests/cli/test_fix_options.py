@@ -109,6 +109,13 @@ class Writing(Options):
                 plan = tool.run("fix", "--dry-run", "--in-place", path)
                 self.assertEqual((plan.returncode, b"no plan" in plan.stdout), (0, False))
 
+    def test_no_map_is_said(self):
+        """A map of an earlier run must not pass for one of this."""
+        for option in ("--map", "--linker-map"):
+            _, report = self.fix(os.path.join(os.environ["HVCIFIX_FIXTURES"], "clean_x64.sys"), option, self.path("m"))
+            self.assertIn("No map was written", report["remark"])
+            self.assertFalse(os.path.exists(self.path("m")))
+
     def test_nothing_to_repair_gives_a_copy(self):
         for fixture in [f for f in matrix.read() if f.fix == "copies"][::STEP]:
             with self.subTest(fixture=fixture.file_name):

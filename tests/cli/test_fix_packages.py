@@ -232,6 +232,14 @@ class Folders(Repairs):
         drv = self.plant(self.sources | {"bad.zip": images.read(self.zip(name="bad.zip"))}, "drv2")
         self.assert_refused(drv, "HVCI9054", 1, out="out2")
 
+    def test_no_image_is_no_package(self):
+        """As for `check`: whoever names it meant another. An image in a package inside is one."""
+        for path in (self.plant({"readme.txt": b"text"}), self.zip({"readme.txt": b"text"})):
+            self.assert_refused(path, "HVCI9001", 3)
+            self.assert_refused(path, "HVCI9001", 3, "--dry-run")
+        inner = images.read(self.zip({"c.sys": content(CLEAN)}, "inner.zip"))
+        self.fix(self.plant({"inner.zip": inner}, "drv2"))
+
     def test_usage(self):
         drv = self.plant()
         for words in (("--extract",), ("--driver-ver", "2024-01-01,1", "-o", "x"), ("--partial=1", "-o", "x")):
@@ -239,6 +247,12 @@ class Folders(Repairs):
             self.assertEqual((done.returncode, b"HVCI9010" in done.stderr), (2, True), done)
         for option in ("--map", "--linker-map", "--pdb"):
             self.assert_refused(drv, f"{option} takes one image", 2, option, self.path("file.beside"))
+        self.assert_refused(drv, "--extract takes a program", 2, "--extract")
+        lone = os.path.join(drv, "y.sys")
+        for options in (("--partial",), ("--driver-ver", "06/21/2024,2.0.0.17")):
+            self.assert_refused(lone, f"{options[0]} takes a package", 2, *options)
+            done = tool.run("fix", "--in-place", *options, lone)
+            self.assertEqual((done.returncode, images.read(lone)), (2, content(DEFECTIVE)))
 
 
 class Archives(Repairs):
@@ -503,6 +517,10 @@ class Programs(Repairs):
                          {"overlay!": None, "overlay!/amd64": None} |
                          {f"overlay!/{name}": expected[name] for name in ("amd64/x.sys", "c.dll", "y.sys")})
         self.assert_refused(path, "is not empty", 4, "--extract")
+
+    def test_extract_from_what_carries_nothing(self):
+        """A driver that was not looked at must not be called clean."""
+        self.assert_refused(self.write("y.sys", content(DEFECTIVE)), "HVCI9001", 3, "--extract")
 
 
 if __name__ == "__main__":

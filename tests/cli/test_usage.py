@@ -57,6 +57,28 @@ class Usage(unittest.TestCase):
         self.assert_usage_error(tool.run("explain"), "one code")
         self.assert_usage_error(tool.run("--quiet"), "")
 
+    def test_what_excludes_each_other(self):
+        """Nothing that was asked for is forgotten in silence; words, unlike files, may be said anew."""
+        for words, said in ((["check", "--policy", "a", "--policy=b", "x"], "--policy stands twice"),
+                            (["check", "--baseline", "a", "--baseline", "a", "x"], "--baseline stands twice"),
+                            (["fix", "-o", "a", "--out", "b", "x"], "--out stands twice"),
+                            (["fix", "--map", "-", "-o", "a", "x"], "--map takes the name of a file"),
+                            (["show", "--calls", "--regions", "x"], "exclude each other"),
+                            (["translate", "--to-new", "--to-old", "x"], "exclude each other"),
+                            (["translate", "--to-old", "--to-new", "x"], "exclude each other")):
+            result = tool.run(*words)
+            self.assert_usage_error(result, said)
+            self.assertIn(f"hvcifix {words[0]} --help lists its options", result.stderr.decode())
+        self.assertIn("hvcifix --help lists the verbs.", tool.run("chekc").stderr.decode())
+        result = tool.run("check", "--format", "json", "--format", "text", "--quiet", "--quiet", fixture("clean_x64"))
+        self.assertEqual((result.returncode, result.stdout), (0, b""))
+
+    def test_the_task_of_policy_behind_options(self):
+        self.assertEqual(tool.run("policy", "--preset", "whcp", "init").stdout,
+                         tool.run("policy", "init", "--preset", "whcp").stdout)
+        self.assert_usage_error(tool.run("policy", "--preset", "whcp"), "what to do: init or check.")
+        self.assert_usage_error(tool.run("policy", "--preset", "whcp", "list"), 'not "list"')
+
     def test_unknown_code(self):
         result = tool.run("explain", "HVCI1234")
         self.assertEqual(result.returncode, 2)

@@ -315,6 +315,14 @@ class Settings(Projects):
         build = msbuild(self.write(f'<Project><Target Name="Build">{calls}</Target></Project>', "all.proj"))
         self.assertEqual(re.findall(r"VALUES (.*)\.", build.output), [values for _, values in rows])
 
+    def test_switches_that_say_neither(self):
+        """`1`, which MSBuild does not read as true, must not mean that nobody looks."""
+        for name, value in (("HvciFixEnabled", "1"), ("HvciFixTreatWarningsAsErrors", "all")):
+            build = msbuild(self.project(defect=IAT_IN_CODE, properties={name: value}))
+            self.assert_stopped(build)
+            self.assertEqual(build.diagnostics("error"), [("driver.vcxproj", "HVCI9063")])
+            self.assertIn(f"{name} is '{value}'", build.output)
+
     def test_set_behind_the_import(self):
         """As Directory.Build.targets does it where NuGet imports the package before."""
         self.write("[policy]\nmode = reject\n", "late.ini")

@@ -32,61 +32,6 @@ bool fix_takes_package(const struct image_run *run, const struct work_item *item
            (outcome_is_archive(outcome) || (options->extract && outcome->has_image));
 }
 
-static bool end_with(struct package_fix *fix, const struct finding *error, enum exit_code exit_code)
-{
-    pipeline_end_with(fix->outcome, fix->parcel.path, error, exit_code);
-    return false;
-}
-
-/* What the command line asks and a package cannot have. */
-static bool is_possible(struct package_fix *fix, const char *path)
-{
-    struct arena *arena = &fix->outcome->arena;
-    const struct cli_options *options = fix->run->options;
-    const char *option = options->map_path          ? "--map"
-                         : options->linker_map_path ? "--linker-map"
-                         : options->pdb_path        ? "--pdb"
-                                                    : NULL;
-    struct finding error;
-    fix->parcel.path = path;
-    if (option) {
-        error = finding_make(arena, HVCI9010_USAGE, LEVEL_ERROR, "%s takes one image, and this is a package.",
-                             option);
-        error.cure = "Name the image.";
-        return end_with(fix, &error, EXIT_USAGE);
-    }
-    if (!fix->out)
-        return true;
-    enum folder_at there = folder_look_at(fix->out, arena);
-    bool is_archive = fix->parcel.kind == PARCEL_ZIP || fix->parcel.kind == PARCEL_CAB;
-    if (is_archive && file_is_same(path, fix->out)) {
-        error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
-                             "\"%s\" is the package itself, and a new one over it could not be undone.",
-                             fix->out);
-        error.cure = "Name another file, and keep the old package.";
-        return end_with(fix, &error, EXIT_WRITE);
-    }
-    if (fix->parcel.kind == PARCEL_FOLDER && folder_holds(path, fix->out, arena)) {
-        error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR, "\"%s\" lies in the package itself.",
-                             fix->out);
-        error.cure = "Name a folder outside of it.";
-        return end_with(fix, &error, EXIT_WRITE);
-    }
-    if (fix->writes_folder && there != FOLDER_AT_NOTHING && there != FOLDER_AT_EMPTY) {
-        error = finding_make(arena, HVCI9007_CANNOT_WRITE, LEVEL_ERROR,
-                             there == FOLDER_AT_FULL
-                                 ? "The folder \"%s\" is there already and is not empty."
-                                 : "\"%s\" is there already, and no folder that could be filled.",
-                             fix->out);
-        if (fix->folder_reason)
-            error.message = arena_printf(arena, "%s The new package has to be a folder, because %s.",
-                                         error.message, fix->folder_reason);
-        error.cure = "Name a new folder, or take the old one away first.";
-        return end_with(fix, &error, EXIT_WRITE);
-    }
-    return true;
-}
-
 static bool read_parcel(struct package_fix *fix, const char *path, enum parcel_kind kind)
 {
     struct arena *arena = &fix->outcome->arena;
@@ -98,7 +43,7 @@ static bool read_parcel(struct package_fix *fix, const char *path, enum parcel_k
                        ? parcel_read_carried(path, file, image, arena, &fix->parcel, &error)
                        : parcel_read_archive(path, file, arena, &fix->parcel, &error);
     if (!is_read)
-        return end_with(fix, &error, EXIT_INPUT);
+        return fix_package_end_with(fix, &error, EXIT_INPUT);
     fix->changes = arena_array(arena, fix->parcel.count, sizeof *fix->changes);
     fix->files = arena_array(arena, fix->parcel.count, sizeof *fix->files);
     return true;
@@ -119,7 +64,7 @@ static void begin(struct package_fix *fix, const char *path)
 }
 
 struct tally {
-    size_t file_count, image_count, fixed_count, pdb_count, bad_count;
+    size_t file_count, image_count, inside_count, fixed_count, pdb_count, bad_count;
     enum exit_code exit_code; /* of those in the way */
 };
 
@@ -132,6 +77,7 @@ static struct tally count_files(struct package_fix *fix)
             fix->outcome->arena.exhausted = true; /* what cannot be said must not pass in silence */
         tally.file_count += !fix->parcel.entries[i].is_folder;
         tally.image_count += file->is_image;
+        tally.inside_count += file->has_image_inside;
         tally.fixed_count += file->is_fixed;
         tally.pdb_count += file->is_followed;
         tally.bad_count += file->stands_in_the_way;
@@ -211,10 +157,13 @@ static void finish(struct package_fix *fix, struct span archive)
         return;
     } else if (is_refused) {
         refuse(fix, &tally);
+    } else if (tally.image_count + tally.inside_count == 0) {
+        error = fix_package_without_image(fix);
+        (void)fix_package_end_with(fix, &error, EXIT_INPUT);
     } else if (fix->out && !fix_package_write(fix, archive, &error)) {
         enum exit_code exit_code = error.code == HVCI9007_CANNOT_WRITE ? EXIT_WRITE : EXIT_INPUT;
         fix->outcome->was_stopped = atomic_load(interrupt_flag());
-        (void)end_with(fix, &error, exit_code);
+        (void)fix_package_end_with(fix, &error, exit_code);
     } else {
         fix->temporary = NULL;
         conclude(fix, &tally, archive);
@@ -260,8 +209,8 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
     fix.pipeline.output_path = NULL;
     begin(&fix, item->path);
     fix_package_choose_form(&fix, file);
-    bool is_ready = is_possible(&fix, item->path) && read_parcel(&fix, item->path, kind) && fix.changes &&
-                    fix.files && fix_package_read_texts(&fix) && fix_package_find_pdbs(&fix);
+    bool is_ready = fix_package_is_possible(&fix, item->path) && read_parcel(&fix, item->path, kind) &&
+                    fix.changes && fix.files && fix_package_read_texts(&fix) && fix_package_find_pdbs(&fix);
     if (is_ready && !outcome->arena.exhausted) {
         if (fix_package_begin_output(&fix, &error)) {
             fix_package_run_files(&fix);
@@ -269,7 +218,7 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
             if (!outcome->was_stopped)
                 finish(&fix, file);
         } else {
-            (void)end_with(&fix, &error, EXIT_WRITE);
+            (void)fix_package_end_with(&fix, &error, EXIT_WRITE);
         }
     }
     if (fix.temporary)
@@ -285,7 +234,8 @@ void fix_looks_inside(const struct image_run *run, struct outcome *outcome)
     if (!outcome->has_image || outcome->was_stopped)
         return;
     size_t problem_count = outcome->problems.count;
-    if (!fix_package_judge_inside(run, outcome, outcome->path, outcome->file.bytes, &outcome->image))
+    bool found;
+    if (!fix_package_judge_inside(run, outcome, outcome->path, outcome->file.bytes, &outcome->image, &found))
         outcome->arena.exhausted = true;
     if (outcome->problems.count == problem_count)
         return;

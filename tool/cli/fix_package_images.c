@@ -39,7 +39,7 @@ static void report_file(const struct package_fix *fix, struct package_file *file
 }
 
 bool fix_package_judge_inside(const struct image_run *run, struct outcome *outcome, const char *path,
-                              struct span file, const struct image *image)
+                              struct span file, const struct image *image, bool *found)
 {
     struct package *package = NULL;
     struct pipeline_options check = run->pipeline;
@@ -47,6 +47,7 @@ bool fix_package_judge_inside(const struct image_run *run, struct outcome *outco
                            : (package = package_open_archive(path, file)) != NULL;
     size_t bad_count = 0;
     const char *first = NULL;
+    *found = false;
     check.goal = GOAL_CHECK;
     check.seal = NULL;
     while (is_opened && package) {
@@ -56,6 +57,7 @@ bool fix_package_judge_inside(const struct image_run *run, struct outcome *outco
         enum package_step step = package_next(package, &inside.arena, &item);
         if (step == PACKAGE_IMAGE)
             pipeline_run_content(item.path, path, item.bytes, &check, &inside);
+        *found = *found || step == PACKAGE_IMAGE;
         is_opened = step != PACKAGE_NO_MEMORY;
         bool is_bad = step == PACKAGE_PROBLEM || (step == PACKAGE_IMAGE && inside.exit_code == EXIT_FINDINGS);
         bad_count += is_bad;
@@ -107,7 +109,8 @@ static struct span treat(struct package_fix *fix, size_t number, struct span byt
     }
     size_t problem_count = outcome->problems.count;
     if (fix->parcel.kind != PARCEL_CARRIED && (is_archive || outcome->has_image) &&
-        !fix_package_judge_inside(fix->run, outcome, entry->path, bytes, is_archive ? NULL : &outcome->image))
+        !fix_package_judge_inside(fix->run, outcome, entry->path, bytes, is_archive ? NULL : &outcome->image,
+                                  &file->has_image_inside))
         outcome->arena.exhausted = true;
     if (outcome->problems.count != problem_count) {
         if (is_archive)

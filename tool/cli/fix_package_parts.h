@@ -18,7 +18,8 @@ struct package_file {
     struct image_report written, not_written; /* its report, should the package be written or not; malloc() */
     bool stands_in_the_way;                   /* it needed a repair, and has none */
     bool is_image, is_fixed;
-    bool is_followed; /* a PDB that follows the repair of its image */
+    bool has_image_inside; /* it is an archive with an image in it */
+    bool is_followed;      /* a PDB that follows the repair of its image */
     enum exit_code exit_code;
     /* malloc(): for each catalog, whether it lists the file as it was; NULL: the file is unchanged */
     bool *lists;
@@ -42,6 +43,15 @@ struct package_fix {
     char *path_room;           /* for the longest path in it: taking it away must not need memory */
     struct pipeline_options pipeline;
 };
+
+/* Ends the outcome of the package with an error. Returns false. */
+bool fix_package_end_with(struct package_fix *fix, const struct finding *error, enum exit_code exit_code);
+
+/* Can the package at `path` have what the command line asks? False: the outcome has ended. */
+bool fix_package_is_possible(struct package_fix *fix, const char *path);
+
+/* What is said of a package in which nothing was judged: whoever named it meant another. */
+struct finding fix_package_without_image(struct package_fix *fix);
 
 /* Sets writes_folder and folder_reason, when the kind of the parcel is known; `archive` is the package's
  * file. / What is to be said of the form when the new package is there: more words of a sentence, or "". */
@@ -88,9 +98,9 @@ void fix_package_give_up_output(struct package_fix *fix);
 /* Does catalog `number` list a file that was changed? *name is the first such file. */
 bool fix_package_is_stale(const struct package_fix *fix, size_t number, const char **name);
 
-/* Images in a package inside the package: none is repaired there, and one that needs a repair is said. False
- * when memory ran out. */
+/* Images in a package inside the package: none is repaired there, and one that needs a repair is said; *found
+ * is whether there is any. False when memory ran out. */
 bool fix_package_judge_inside(const struct image_run *run, struct outcome *outcome, const char *path,
-                              struct span file, const struct image *image);
+                              struct span file, const struct image *image, bool *found);
 
 #endif

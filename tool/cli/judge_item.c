@@ -32,7 +32,8 @@ static void judge(const struct image_run *run, const struct work_item *item, str
     pipeline.stock = stock;
     pipeline.baseline = enforce.baseline =
         (struct baseline_view){.baseline = run->baseline, .by_name = item->has_own_name};
-    if (run->options->extract) /* the program itself is not written */
+    /* The program itself is not written, and no lone image where a package is asked for. */
+    if (run->options->extract || fix_asks_for_package(run->options, item))
         pipeline.goal = GOAL_CHECK;
     if (item->kind == WORK_PACKAGE)
         pipeline_begin(&pipeline, outcome);
@@ -83,6 +84,15 @@ static void say_how_to_sign(struct outcome *outcome)
                          "Sign it: signtool sign /fd sha256 /f CERT.pfx \"%s\", or osslsigncode sign -h "
                          "sha256 -certs CERT.pem -key KEY.pem -in \"%s\" -out SIGNED (docs/SIGNING.md).",
                          path, path);
+}
+
+/* A map belongs to a repair. Whoever waits for one that is not made is told, or reads one of an earlier run.
+ */
+static void say_that_no_map_is_made(const struct cli_options *options, struct outcome *outcome)
+{
+    if ((options->map_path || options->linker_map_path) && outcome->status != STATUS_FIXED &&
+        outcome->exit_code == EXIT_CLEAN && !outcome->remark)
+        outcome->remark = "No map was written: nothing was repaired, so every address stays what it is.";
 }
 
 /* What leads back from a repair is no image, but can be shown. */
@@ -143,6 +153,8 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
     judge_with_all_memory(run, number, ordered, stock, &outcome);
     if (!outcome.was_stopped && fix_takes_package(run, item, &outcome))
         fix_package(run, item, number, ordered, &outcome);
+    else if (fix_asks_for_package(run->options, item))
+        fix_refuse_lone_image(run->options, item, &outcome);
     else if (run->options->verb == VERB_FIX)
         fix_looks_inside(run, &outcome);
     bool has_report =
@@ -153,6 +165,8 @@ void judge_item(const struct image_run *run, size_t number, struct ordered *orde
         return;
     }
     image_run_note(run, &outcome);
+    if (run->options->verb == VERB_FIX)
+        say_that_no_map_is_made(run->options, &outcome);
     if (run->options->verb == VERB_FIX && item->kind == WORK_IMAGE && !run->options->signer &&
         !outcome.is_package)
         say_how_to_sign(&outcome);

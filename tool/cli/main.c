@@ -30,14 +30,17 @@ static int out_of_memory(void)
 }
 
 /* Usage errors go to standard error in the form that build tools recognise. They quote the command line. */
-static int usage_error(struct arena *arena, const char *message)
+static int usage_error(struct arena *arena, const struct verb_row *verb, const char *message)
 {
     struct text text = {.arena = arena};
     safe_add(&text, message);
     if (arena->exhausted)
         return out_of_memory();
-    console_complain("hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs and options.\n",
-                     text.chars);
+    if (verb)
+        console_complain("hvcifix : error HVCI9010: %s\nhvcifix %s --help lists its options.\n", text.chars,
+                         verb->name);
+    else
+        console_complain("hvcifix : error HVCI9010: %s\nhvcifix --help lists the verbs.\n", text.chars);
     return EXIT_USAGE;
 }
 
@@ -73,15 +76,18 @@ static int run(int argc, char **argv, struct arena *arena)
     struct cli_options options;
     bool verb_given;
     const char *message;
-    if (!options_expand_response_files(&argc, &argv, arena, &message) ||
-        !options_parse(argc, argv, arena, &options, &verb_given, &message))
-        return arena->exhausted ? out_of_memory() : usage_error(arena, message);
+    if (!options_expand_response_files(&argc, &argv, arena, &message))
+        return arena->exhausted ? out_of_memory() : usage_error(arena, NULL, message);
+    bool is_parsed = options_parse(argc, argv, arena, &options, &verb_given, &message);
+    const struct verb_row *verb = verb_given ? &verb_rows[options.verb] : NULL;
+    if (!is_parsed)
+        return arena->exhausted ? out_of_memory() : usage_error(arena, verb, message);
     if (options.version)
         return print(arena, write_version, NULL);
     if (options.help)
         return print(arena, options_help, verb_given ? &options.verb : NULL);
     if (!path_input_expand(&options, arena, &message))
-        return arena->exhausted ? out_of_memory() : usage_error(arena, message);
+        return arena->exhausted ? out_of_memory() : usage_error(arena, verb, message);
 
     int linker_exit_code;
     if (options.verb == VERB_LINK && !link_run(&options, arena, &linker_exit_code))
@@ -89,12 +95,14 @@ static int run(int argc, char **argv, struct arena *arena)
 
     static const char hits_image[] = "--output names an image; the report would be written over it.";
     if (report_hits_image(&options, options.report_path))
-        return usage_error(arena, hits_image);
+        return usage_error(arena, verb, hits_image);
     if (options.report_path && options.policy_path && file_is_same(options.report_path, options.policy_path))
-        return usage_error(arena, "--output names the policy file; the report would be written over it.");
+        return usage_error(arena, verb,
+                           "--output names the policy file; the report would be written over it.");
     if (options.verb == VERB_POLICY && options.policy_task == POLICY_INIT && options.report_path &&
         !file_is_absent(options.report_path))
-        return usage_error(arena, "policy init writes a new file, and there is one of this name already.");
+        return usage_error(arena, verb,
+                           "policy init writes a new file, and there is one of this name already.");
     /* A filter leaves nothing half-written, and may wait for its input. */
     if (options.verb != VERB_TRANSLATE || options.report_path)
         interrupt_watch();
@@ -109,7 +117,7 @@ static int run(int argc, char **argv, struct arena *arena)
     }
     if (report_is_output(&options)) {
         report_stream_undo(&report);
-        return usage_error(arena, hits_image);
+        return usage_error(arena, verb, hits_image);
     }
     struct report_style style = {.color = wants_color(&options), .quiet = options.quiet};
     enum exit_code exit_code = verb_run(&options, &style, report.stream);

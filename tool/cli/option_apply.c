@@ -6,6 +6,12 @@
 #include "cli/console.h"
 #include "translate/address_words.h"
 
+static uint64_t option_bit(enum option_id id)
+{
+    _Static_assert(OPTION_VERSION < 64, "each option has a bit");
+    return (uint64_t)1 << id;
+}
+
 bool option_take_path(struct option_parser *parser, const char *argument, const char **path)
 {
     enum verb verb = parser->options->verb;
@@ -42,7 +48,18 @@ static bool set_pdb_wish(struct option_parser *parser, enum pdb_wish wish)
 
 static bool set_show(struct option_parser *parser, enum show_what what)
 {
+    if (parser->options->show != SHOW_PAGES && parser->options->show != what)
+        return option_fail(parser, "%s", "--references, --regions and --calls exclude each other.");
     parser->options->show = what;
+    return true;
+}
+
+static bool set_direction(struct option_parser *parser, enum option_id id)
+{
+    uint64_t other = option_bit(id == OPTION_TO_OLD ? OPTION_TO_NEW : OPTION_TO_OLD);
+    if (parser->given & other)
+        return option_fail(parser, "%s", "--to-old and --to-new exclude each other.");
+    parser->options->to_new = id == OPTION_TO_NEW;
     return true;
 }
 
@@ -68,8 +85,6 @@ static bool *switch_of(struct cli_options *options, enum option_id id)
         return &options->no_undo;
     case OPTION_DRY_RUN:
         return &options->dry_run;
-    case OPTION_TO_NEW:
-        return &options->to_new;
     case OPTION_DROP_SIGNATURE:
         return &options->drop_signature;
     case OPTION_NEW_PDB_ID:
@@ -97,6 +112,8 @@ static const char **path_to_write(struct cli_options *options, enum option_id id
         return &options->output_path;
     case OPTION_OUTPUT:
         return &options->report_path;
+    case OPTION_MAP:
+        return &options->map_path;
     case OPTION_LINKER_MAP:
         return &options->linker_map_path;
     case OPTION_POLICY_FILES:
@@ -155,12 +172,9 @@ static bool apply_word(struct option_parser *parser, const struct option_row *ro
         return true;
     case OPTION_COLOR:
         return option_parse_color(parser, value);
-    case OPTION_MAP:
-        options->map_path = value;
-        return true;
     case OPTION_TO_OLD:
-        options->to_new = false;
-        return true;
+    case OPTION_TO_NEW:
+        return set_direction(parser, row->id);
     case OPTION_MODULE:
         options->module = value;
         return *value || option_fail(parser, "%s needs a name.", row->name);
@@ -169,8 +183,7 @@ static bool apply_word(struct option_parser *parser, const struct option_row *ro
         return address_parse(value, &options->base_va) ||
                option_fail(parser, "\"%s\" is no address: hexadecimal digits, 0x may stand in front.", value);
     case OPTION_PDB:
-        options->pdb_path = value;
-        return set_pdb_wish(parser, PDB_NAMED);
+        return option_take_path(parser, value, &options->pdb_path) && set_pdb_wish(parser, PDB_NAMED);
     case OPTION_NO_PDB:
         return set_pdb_wish(parser, PDB_NONE);
     case OPTION_KEEP_PDB_ID:
@@ -194,11 +207,22 @@ static bool apply_word(struct option_parser *parser, const struct option_row *ro
     }
 }
 
+/* Of two policies, baselines or outputs one would be forgotten in silence. Words may be said anew: who adds
+ * options to those of a build overrides them so. */
+static bool may_repeat(const struct option_row *row)
+{
+    return !row->value_name || row->values || row->id == OPTION_REPORT;
+}
+
 bool option_apply(struct option_parser *parser, const struct option_row *row, const char *value)
 {
+    bool is_repeated = parser->given & option_bit(row->id);
     bool *is_on = switch_of(parser->options, row->id);
     const char **written = path_to_write(parser->options, row->id);
     const char **read = path_to_read(parser->options, row->id);
+    parser->given |= option_bit(row->id);
+    if (is_repeated && !may_repeat(row))
+        return option_fail(parser, "%s stands twice, and only one could hold.", row->name);
     if (is_on) {
         *is_on = true;
         return true;

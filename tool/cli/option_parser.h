@@ -9,6 +9,7 @@ struct option_parser {
     struct arena *arena;
     struct cli_options *options;
     const char *message; /* of the first failure */
+    uint64_t given;      /* what was met so far: bit 1 << enum option_id */
 };
 
 /* Sets the message; `format` has one %s, for `what`. Returns false. */

@@ -50,6 +50,16 @@ static bool take_policy_task(struct option_parser *parser, const char *word)
     return option_fail(parser, "policy needs to know what to do: init or check, not \"%s\".", word);
 }
 
+/* The same behind options. */
+static bool take_late_policy_task(struct option_parser *parser)
+{
+    struct cli_options *options = parser->options;
+    if (options->path_count == 0)
+        return option_fail(parser, "%s needs to know what to do: init or check.", "policy");
+    options->path_count--;
+    return take_policy_task(parser, *options->paths++);
+}
+
 static bool parse_arguments(struct option_parser *parser, int argc, char **argv, int first)
 {
     struct cli_options *options = parser->options;
@@ -106,7 +116,7 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
 {
     *options =
         (struct cli_options){.target = TARGET_DEFAULT, .default_target = TARGET_DEFAULT, .show = SHOW_PAGES};
-    struct option_parser parser = {arena, options, ""};
+    struct option_parser parser = {arena, options, "", 0};
     bool done = false;
     *verb_given = false;
     options->paths = arena_array(arena, (size_t)argc + 1, sizeof *options->paths);
@@ -122,7 +132,7 @@ bool options_parse(int argc, char **argv, struct arena *arena, struct cli_option
         done = !has_task || take_policy_task(&parser, argv[2]);
         done = done && parse_arguments(&parser, argc, argv, has_task ? 3 : 2);
         if (verb->verb == VERB_POLICY && !has_task && !options->help && !options->version)
-            done = done && take_policy_task(&parser, "");
+            done = done && take_late_policy_task(&parser);
         done = done && options_check(&parser);
     } else if (argv[1][0] == '-') {
         options->verb = VERB_RULES; /* takes --help and --version like every verb */

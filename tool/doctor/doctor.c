@@ -54,6 +54,15 @@ static bool add_inf(struct doctor *doctor, const char *path, const char *name, s
     return !doctor->arena.exhausted || end_without_memory(doctor);
 }
 
+enum finding_level doctor_worst(const struct doctor_image *image)
+{
+    enum finding_level worst = LEVEL_OFF;
+    for (size_t i = 0; i < image->findings.count; i++)
+        if (image->findings.items[i].level > worst)
+            worst = image->findings.items[i].level;
+    return worst;
+}
+
 bool doctor_add_image(struct doctor *doctor, const struct doctor_image *image)
 {
     struct doctor_image *images =
@@ -63,8 +72,7 @@ bool doctor_add_image(struct doctor *doctor, const struct doctor_image *image)
         return end_without_memory(doctor);
     doctor->images = images;
     doctor->images[doctor->image_count++] = *image;
-    bool is_bad = image->is_kernel && image->state != DOCTOR_CLEAN && image->state != DOCTOR_LEFT;
-    if (is_bad)
+    if (image->is_kernel && doctor_worst(image) == LEVEL_ERROR)
         doctor->exit_code = exit_code_worse(doctor->exit_code, EXIT_FINDINGS);
     if (image->state == DOCTOR_UNREADABLE)
         doctor->exit_code = exit_code_worse(doctor->exit_code, EXIT_INPUT);

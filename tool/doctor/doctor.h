@@ -83,6 +83,9 @@ void doctor_release(struct doctor *doctor);
 /* Counts over the images. */
 size_t doctor_count(const struct doctor *doctor, enum doctor_state state);
 
+/* The level of the worst finding; LEVEL_OFF where there is none. */
+enum finding_level doctor_worst(const struct doctor_image *image);
+
 /* Is there an image that memory integrity would judge, on a machine that has memory integrity? */
 bool doctor_concerns_memory_integrity(const struct doctor *doctor);
 

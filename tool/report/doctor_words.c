@@ -93,16 +93,17 @@ static bool is_well(const struct doctor_image *image)
     return image->state == DOCTOR_CLEAN || image->state == DOCTOR_LEFT;
 }
 
-/* Is there an error in a driver that memory integrity judges? A warning is a call that may be refused. */
-static bool is_refused_for_sure(const struct doctor *doctor)
+/* The worst finding in a driver that memory integrity judges: an error is refused, a warning is a call that
+ * may be, and a note is neither. */
+static enum finding_level worst_judged(const struct doctor *doctor)
 {
+    enum finding_level worst = LEVEL_OFF;
     for (size_t i = 0; i < doctor->image_count; i++) {
         const struct doctor_image *image = &doctor->images[i];
-        for (size_t k = 0; image->is_kernel && !image->is_outside && k < image->findings.count; k++)
-            if (image->findings.items[k].level == LEVEL_ERROR)
-                return true;
+        if (image->is_kernel && !image->is_outside && doctor_worst(image) > worst)
+            worst = doctor_worst(image);
     }
-    return false;
+    return worst;
 }
 
 static bool is_curable(const struct doctor_image *image)
@@ -151,7 +152,13 @@ const char *doctor_summary(const struct doctor *doctor)
                "of "
                "machines that have no memory integrity; a repair is of use for a policy or a certification "
                "alone.";
-    if (well_count + curable_count == kernel_count && !is_refused_for_sure(doctor))
+    if (worst_judged(doctor) <= LEVEL_NOTE)
+        return doctor_count(doctor, DOCTOR_UNREADABLE) == 0
+                   ? "Memory integrity bears it as it is. What is noted can be repaired, for policies and "
+                     "checkers that object to it; below is what changes."
+                   : "Memory integrity bears what could be read as it is, and what is noted can be repaired. "
+                     "Some of it could not be read: see below.";
+    if (well_count + curable_count == kernel_count && worst_judged(doctor) != LEVEL_ERROR)
         return "Memory integrity may refuse what its code asks for when it runs. It can be repaired; below "
                "is "
                "what changes.";
