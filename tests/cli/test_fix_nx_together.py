@@ -19,7 +19,7 @@ import pefile
 from support import matrix, pdb, tool
 
 SOURCE = pathlib.Path(os.environ["HVCIFIX_SOURCE"])
-BASERELOC, LOAD_CONFIG = 5, 10
+SECURITY, BASERELOC, LOAD_CONFIG = 4, 5, 10
 RELOCS_STRIPPED = 1
 # Offsets in the load configuration of x64: the place of dynamic relocations, and the section (from 1) that they are in.
 DVRT_OFFSET, DVRT_SECTION = 0xE0, 0xE4
@@ -153,6 +153,28 @@ class Images(Case):
         unsigned = self.folder / "unsigned.sys"
         self.fix(old, new=unsigned)
         self.assertEqual(digest(unsigned), digest(self.new))
+
+    def test_a_signed_length_in_the_last_fill(self):
+        """The length of the old file means nothing in another layout, wherever it happens to lie there."""
+        for machine in ("x64", "x86"):
+            old = self.take(f"executable_all_low_80_{machine}")
+            unsigned = self.folder / f"unsigned_{machine}.sys"
+            self.fix(old, new=unsigned)
+            with pefile.PE(unsigned, fast_load=True) as image:
+                at = [section.Name.rstrip(b"\0") for section in image.sections].index(b".hvnx")
+                last, stubs = image.sections[at - 1], image.sections[at]
+                self.assertLess(last.PointerToRawData + last.Misc_VirtualSize, stubs.PointerToRawData - 8)
+                length = stubs.PointerToRawData - 8
+            data = bytearray(old.read_bytes())
+            size = length - len(data)
+            self.assertTrue(size > 8 and len(data) % 8 == 0, size)
+            with pefile.PE(data=bytes(data), fast_load=True) as image:
+                entry = image.OPTIONAL_HEADER.DATA_DIRECTORY[SECURITY].get_file_offset()
+            struct.pack_into("<II", data, entry, len(data), size)
+            old.write_bytes(data + struct.pack("<IHH", size, 0x200, 2) + bytes(size - 8))
+            self.fix(old, "--drop-signature")
+            self.assertEqual(digest(unsigned), digest(self.new))
+            self.verify(old, self.new)
 
     def test_symbols_behind_the_sections(self):
         """GNU ld puts them there; they stay where the header says."""

@@ -114,8 +114,20 @@ static bool read_stubs(struct verify_case *judged, struct verify_nx *nx)
     return true;
 }
 
+/* Where the raw data of the first `count` sections end, as their headers say. */
+static uint64_t raw_end_foff(const struct verify_image *image, uint32_t count)
+{
+    uint64_t end_foff = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct verify_section *section = &image->sections[i];
+        if (section->raw_nbytes != 0 && (uint64_t)section->raw_foff + section->raw_nbytes > end_foff)
+            end_foff = (uint64_t)section->raw_foff + section->raw_nbytes;
+    }
+    return end_foff;
+}
+
 /* How long the file was: as long as the old one, or that without its certificates, or up to the new section.
- */
+ * In another layout the old length means nothing: it may happen to lie in the last section's fill. */
 static bool old_length(struct verify_case *judged, const struct verify_nx *nx, uint64_t *nbytes)
 {
     const struct verify_image *old_image = &judged->old_image;
@@ -123,9 +135,12 @@ static bool old_length(struct verify_case *judged, const struct verify_nx *nx, u
     uint64_t lengths[] = {old_image->file.nbytes, end_foff, end_foff};
     if (old_image->directory_count > DIR_SECURITY && old_image->directories[DIR_SECURITY].rva != 0)
         lengths[1] = old_image->directories[DIR_SECURITY].rva;
+    bool was_cut = raw_end_foff(old_image, old_image->section_count) > old_image->file.nbytes;
+    uint64_t raw_foff = raw_end_foff(&nx->image, (uint32_t)(nx->code - nx->image.sections));
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct span padding;
-        if (lengths[i] > end_foff || end_foff - lengths[i] >= raw_alignment(&nx->image) ||
+        if ((lengths[i] < raw_foff && !was_cut) || lengths[i] > end_foff ||
+            end_foff - lengths[i] >= raw_alignment(&nx->image) ||
             !span_part(nx->image.file, lengths[i], end_foff - lengths[i], &padding) ||
             !span_is_filled(padding, 0))
             continue;
