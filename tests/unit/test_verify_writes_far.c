@@ -49,6 +49,69 @@ static void stores_far_from_where_the_address_is_taken(void **state)
     }
 }
 
+/* mov r, address, or mov r, [pointer to it]; then a number from there is added to it, and stored there.
+ * Nothing can be stored at a constant, so something else is meant; of a discardable INIT Windows takes the
+ * right away itself. */
+static void a_store_through_the_address_of_a_constant_means_something_else(void **state)
+{
+    (void)state;
+    static const char load_64[] =
+        "\x48\x63\x08\xC6\x04\x01\x66\xC3"; /* movsxd rcx, [rax]; mov byte [rcx+rax], 66h */
+    static const char load_32[] =
+        "\x8B\x08\xC6\x04\x01\x66\xC3"; /* mov ecx, [eax]; mov byte [ecx+eax], 66h */
+    static const char read_64[] = "\x48\x63\x08\x8A\x04\x01\xC3"; /* movsxd rcx, [rax]; mov al, [rcx+rax] */
+    enum { CONSTANT_RVA = DRIVER_RDATA_RVA + 0x1C0 };
+    static const struct {
+        uint16_t machine;
+        uint32_t to_rva; /* 0: the headers, by a pointer */
+        const char *bytes;
+        bool is_init, is_refused;
+    } stores[] = {
+        {MACHINE_AMD64, CONSTANT_RVA, load_64, false, true},
+        {MACHINE_AMD64, 0, load_64, false, true},
+        {MACHINE_AMD64, CONSTANT_RVA, load_64, true, false},
+        {MACHINE_AMD64, CONSTANT_RVA, read_64, false, false},
+        {MACHINE_AMD64, DRIVER_DATA_RVA, load_64, false, false},
+        {MACHINE_I386, CONSTANT_RVA, load_32, false, true},
+        {MACHINE_I386, 0, load_32, false, true},
+        {MACHINE_I386, CONSTANT_RVA, load_32, true, false},
+    };
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        struct driver driver = driver_make(stores[i].machine);
+        bool is_64 = stores[i].machine == MACHINE_AMD64, has_pointer = stores[i].to_rva == 0;
+        uint32_t rva = DRIVER_SPARE_RVA, from_rva = has_pointer ? DRIVER_POINTER_RVA : stores[i].to_rva;
+        if (has_pointer) /* it has its base relocation */
+            store_width(driver_at(&driver, DRIVER_POINTER_RVA), is_64 ? 8 : 4, driver.made.image_base_va);
+        if (is_64) {
+            rva = driver_put_relative(&driver, rva, has_pointer ? "\x48\x8B\x05" : "\x48\x8D\x05", 3,
+                                      from_rva, 0);
+        } else {
+            driver_put(&driver, rva, has_pointer ? "\xA1" : "\xB8", 1);
+            driver_put_address(&driver, rva + 1, from_rva);
+            rva += 5;
+        }
+        driver_put(&driver, rva, stores[i].bytes, strlen(stores[i].bytes));
+        if (is_64)
+            add_function(&driver, DRIVER_SPARE_RVA,
+                         rva - DRIVER_SPARE_RVA + (uint32_t)strlen(stores[i].bytes));
+        struct verify_files files = driver_repair(&driver);
+        struct pe_view view = view_of(files.new_bytes, files.new_nbytes);
+        uint32_t name_foff = view_section_foff(&view, view_find_section(&view, "INIT", 0));
+        if (!stores[i].is_init) {
+            files.old_bytes[name_foff] = files.new_bytes[name_foff] = 'X';
+            pairs_set_checksum(files.new_bytes, files.new_nbytes);
+        }
+        struct arena arena;
+        arena_init(&arena, NULL);
+        struct verify_verdict verdict = judge(&files, &arena);
+        if ((verdict.result == VERIFY_REFUTED) != stores[i].is_refused ||
+            (stores[i].is_refused && !strstr(verdict.reason, "which cannot be written")))
+            fail_msg("%zu: %s", i, verdict.reason ? verdict.reason : "proved");
+        arena_free(&arena);
+        pairs_free(&files);
+    }
+}
+
 /* push 0; mov eax, offset function; mov byte [eax+1], 1; ret: from the zero on the bytes read as a store,
  * too. */
 static void an_address_behind_a_zero_is_followed(void **state)
@@ -71,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stores_far_from_where_the_address_is_taken),
+        cmocka_unit_test(a_store_through_the_address_of_a_constant_means_something_else),
         cmocka_unit_test(an_address_behind_a_zero_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

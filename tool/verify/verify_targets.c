@@ -182,18 +182,51 @@ static bool judge_far_store(struct verify_write_search *search, const struct ver
     return true;
 }
 
+/* What cannot be written, in the headers or a section; but not a discardable INIT's loss: Windows strips its
+ * right itself. */
+static bool is_constant(const struct verify_write_search *search, uint64_t rva)
+{
+    const struct verify_section *led_to =
+        rva <= UINT32_MAX ? verify_section_at(search->code->image, (uint32_t)rva) : NULL;
+    bool is_lost = false;
+    for (size_t i = 0; i < search->target_count && !search->has_parts; i++)
+        is_lost = is_lost || !verify_is_discardable_init(search->targets[i].section);
+    return is_lost && (rva < search->code->image->headers_nbytes ||
+                       (led_to && !(led_to->characteristics & SCN_MEM_WRITE)));
+}
+
+/* A store through the address of what cannot be written is one somewhere else: to the address something was
+ * added, such as a distance, or an RVA, that stands in a table. */
+static bool judge_added_number(struct verify_write_search *search, const struct verify_field_in_code *field,
+                               uint64_t rva, unsigned use)
+{
+    return !is_constant(search, rva) || !is_stored_through(search, field, use) ||
+           verify_refute(
+               search->judged, verify_spot_rva(search->judged, field->section->rva + (uint32_t)field->at),
+               "Section %s loses MEM_WRITE, but what takes the address of RVA 0x%X, which cannot be "
+               "written, stores through it: with what is added, it may mean the section.",
+               search->targets[0].section->name, (unsigned)rva);
+}
+
 bool verify_judge_loaded_pointer(struct verify_write_search *search, const struct verify_field_in_code *field,
                                  uint64_t rva)
 {
     if (!judge_far_store(search, field, rva))
+        return false;
+    unsigned possible = verify_uses_possible(search->code, field).uses;
+    if (rva >= search->code->image->headers_nbytes && (possible & USE_ADDRESS) &&
+        !judge_added_number(search, field, rva, USE_ADDRESS))
         return false;
     const struct verify_image *image = search->code->image;
     uint64_t va;
     if (!verify_read_at(image, rva, image->is_64 ? 8 : 4, &va) || va < image->base_va)
         return true;
     const struct verify_target *target = verify_target_at(search, va - image->base_va);
-    return !target || !(verify_uses_possible(search->code, field).uses & USE_READ) ||
-           !is_stored_through(search, field, USE_READ) ||
+    if (!(possible & USE_READ))
+        return true;
+    if (!target)
+        return judge_added_number(search, field, va - image->base_va, USE_READ);
+    return !is_stored_through(search, field, USE_READ) ||
            refute_store_through(search, target, field, (uint32_t)(va - image->base_va));
 }
 
