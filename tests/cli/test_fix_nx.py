@@ -153,6 +153,20 @@ class Nx(unittest.TestCase):
                     with open(stubs, encoding="utf-8") as file:
                         self.assertEqual({stub["function"] for stub in json.load(file)["no_execute_stubs"]}, functions)
 
+    def test_room_behind_the_sections_is_refused(self):
+        """Another section would begin where the image ends, and Windows wants it where the sections end."""
+        for machine in MACHINES:
+            with self.subTest(machine=machine):
+                image = pefile.PE(fixture("executable_pool", machine))
+                image.OPTIONAL_HEADER.SizeOfImage += 0x3000
+                path = os.path.join(self.folder, "larger.sys")
+                image.write(path)
+                image.close()
+                code, image = self.fix(path)
+                self.assertEqual((code, image["status"], image["written"]), (1, "refused", False))
+                refusals = [finding["message"] for finding in image["findings"] if finding["code"] == "HVCI9022"]
+                self.assertEqual(["SizeOfImage" in refusal for refusal in refusals], [True])
+
     def test_old_targets_are_refused(self):
         code, image = self.fix(fixture("executable_pool", "x64"), "--target", "7")
         self.assertEqual((code, image["status"]), (1, "refused"))

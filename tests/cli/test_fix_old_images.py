@@ -129,6 +129,25 @@ class DebugDataBehindTheSections(OldImages):
                         self.assertEqual(self.judged(fixture, mutant), 1)
 
 
+class BytesOfNoPage(OldImages):
+    def test_what_only_the_file_shows_is_refused(self):
+        """The last section's raw data go on behind its pages: with zeros nothing is lost, with anything else it would be."""
+        for fixture in fixtures("iat_in_text"):
+            if fixture.machine == "arm64":
+                continue
+            for tail, code in ((bytes(0x1200), 0), (bytes(0x11FF) + b"x", 1)):
+                with self.subTest(fixture=fixture.file_name, code=code):
+                    image = pefile.PE(data=images.read(fixture.path) + tail)
+                    last = max(image.sections, key=lambda section: section.PointerToRawData)
+                    self.assertEqual(last.PointerToRawData + last.SizeOfRawData + len(tail), len(image.__data__))
+                    last.SizeOfRawData += len(tail)
+                    path = os.path.join(self.folder, "old.sys")
+                    image.write(path)
+                    done = tool.run("fix", path, "-o", self.path)
+                    self.assertEqual(done.returncode, code, done.stdout)
+                    self.assertEqual(b"in none of its pages" in done.stdout, code == 1)
+
+
 def imports(data):
     """[(place of the descriptor, its fields, [(slot's place, slot, lookup entry)])]."""
     image = pefile.PE(data=data)

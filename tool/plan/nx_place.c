@@ -28,6 +28,20 @@ static bool up(uint64_t value, uint32_t align, uint32_t *rounded)
     return round_up_u32(value, align, rounded);
 }
 
+/* Windows wants no gap between sections, and a new one begins where the image ends. */
+static bool ends_with_sections(const struct image *image)
+{
+    uint64_t end_rva = 0;
+    for (uint32_t i = 0; i < image->section_count; i++) {
+        uint64_t section_end_rva = (uint64_t)image->sections[i].rva + image->sections[i].memory_nbytes;
+        end_rva = section_end_rva > end_rva ? section_end_rva : end_rva;
+    }
+    uint32_t sections_nbytes, image_nbytes;
+    return up(end_rva, image->section_alignment, &sections_nbytes) &&
+           up(image->image_nbytes, image->section_alignment, &image_nbytes) &&
+           sections_nbytes == image_nbytes;
+}
+
 /* What the file has behind its sections must have a name: a program may look for other bytes at the file's
  * end. */
 static bool check_kind(const struct nx_input *input, struct arena *arena, struct finding *error)
@@ -41,6 +55,9 @@ static bool check_kind(const struct nx_input *input, struct arena *arena, struct
                       "Repair HVCI2004 as well (no --only, or --only HVCI2004 too).");
     if (image->is_managed)
         return refuse(arena, error, NO_FILE_OFFSET, "it is managed", relink);
+    if (!ends_with_sections(image))
+        return refuse(arena, error, (uint64_t)image->opt_foff + OPT_SIZE_OF_IMAGE,
+                      "its size in memory (SizeOfImage) is not where its sections end", relink);
     if (!image->is_64 &&
         ((image->coff_characteristics & COFF_RELOCS_STRIPPED) || !image_directory(image, DIR_BASERELOC)))
         return refuse(arena, error, NO_FILE_OFFSET, "it has no base relocations", relink);

@@ -47,6 +47,16 @@ bool plan_is_inert(const struct image *image, const struct refset *refs)
     return image->entry_rva == 0 && !(image->coff_characteristics & COFF_RELOCS_STRIPPED);
 }
 
+/* Bytes in the file that no page of the section shows: somebody keeps them there for a reader of the file. */
+static bool has_hidden_bytes(const struct image *image, const struct section *section)
+{
+    struct span tail;
+    return image->section_alignment >= PAGE_NBYTES && section->raw_nbytes > section->file_nbytes &&
+           span_part(image->file, (uint64_t)section->raw_foff + section->file_nbytes,
+                     section->raw_nbytes - section->file_nbytes, &tail) &&
+           !span_is_filled(tail, 0);
+}
+
 /* What is damaged or contradictory may mean something else to Windows than to this reader: no repair builds
  * on it. */
 bool plan_damage(struct plan_context *context)
@@ -87,6 +97,12 @@ bool plan_damage(struct plan_context *context)
                 arena_printf(context->arena,
                              "section %s lies at file offset 0x%X, which Windows rounds down.", section->name,
                              section->stored_raw_foff));
+        if (has_hidden_bytes(image, section))
+            return refuse_damage(
+                context, section->rva, section->header_foff + SECTION_SIZE_OF_RAW_DATA,
+                arena_printf(context->arena,
+                             "section %s has bytes in the file that are in none of its pages.",
+                             section->name));
     }
     for (size_t i = 0; i < image->overlap_count; i++) {
         const struct region_overlap *overlap = &image->overlaps[i];
