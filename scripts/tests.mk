@@ -39,8 +39,8 @@ $(BUILD)/tests/relayout: $(RELAYOUT_SOURCES) $(wildcard tests/relayout/*.h) $(BU
 # A loader stricter than Wine (docs/TESTING.md), for each machine; without a C library, since there need be none for x86.
 LOADER_CFLAGS := -std=c17 $(WARNINGS) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -fno-pie \
 	-fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -mno-red-zone
-# Where no driver wants to be.
-LOADER_LINK := -nostdlib -static -no-pie -Wl,-z,noexecstack -Wl,-Ttext-segment=0x70000000
+# Where no driver wants to be: GNU ld makes the base of an x86 image, from 0x61300000 to 0x712C0000, of its path.
+LOADER_LINK := -nostdlib -static -no-pie -Wl,-z,noexecstack -Wl,-Ttext-segment=0x72000000
 
 $(BUILD)/tests/strict-loader-x64: LOADER_MACHINE := -m64
 $(BUILD)/tests/strict-loader-x86: LOADER_MACHINE := -m32
