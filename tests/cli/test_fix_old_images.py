@@ -165,6 +165,39 @@ def imports(data):
     return found
 
 
+class EditedImports(OldImages):
+    """Who adds an import to a linked image puts its slots elsewhere, and leaves data directory 12 as it was."""
+
+    def test_the_directory_may_leave_out_slots(self):
+        old, width = os.path.join(self.folder, "old.sys"), 4
+        fixture = next(fixture for fixture in fixtures("cookie_in_text") if fixture.file_name.endswith("_x86"))
+        data = bytearray(images.read(fixture.path))
+        before = pefile.PE(data=bytes(data))
+        directory = before.OPTIONAL_HEADER.DATA_DIRECTORY[12]
+        entry, rva, size = directory.get_file_offset(), directory.VirtualAddress, directory.Size
+        for place in ((rva, size - 2 * width), (rva + width, size - width), (rva, width)):
+            with self.subTest(place=place):
+                struct.pack_into("<II", data, entry, *place)
+                with open(old, "wb") as file:
+                    file.write(data)
+                done = tool.run("fix", old, "-o", self.path)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                new = images.read(self.path)
+                after = pefile.PE(data=new)
+                moved = (after.DIRECTORY_ENTRY_IMPORT[0].struct.FirstThunk
+                         - before.DIRECTORY_ENTRY_IMPORT[0].struct.FirstThunk)
+                directory = after.OPTIONAL_HEADER.DATA_DIRECTORY[12]
+                self.assertEqual((directory.VirtualAddress - moved, directory.Size), place)
+                self.assertEqual(tool.run("verify", old, self.path).returncode, 0)
+                mutant = bytearray(new)
+                struct.pack_into("<I", mutant, directory.get_file_offset(), directory.VirtualAddress + width)
+                headers = images.Headers(bytes(mutant))
+                struct.pack_into("<I", mutant, headers.checksum_foff, headers.right_checksum())
+                with open(self.path, "wb") as file:
+                    file.write(mutant)
+                self.assertEqual(tool.run("verify", old, self.path).returncode, 1)
+
+
 class BoundImports(OldImages):
     NAMES = ("bound_low_200", "bound_iat_in_text")
 

@@ -20,6 +20,10 @@ enum verify_header_origin verify_header_origin(const struct verify_moves *moves,
 /* False when a section is larger in memory than what it holds, or the image far larger than it was. */
 bool verify_moved_sizes(struct verify_moves *moves);
 
+/* False when something that the loader writes is executable, or read-only where it may not be, or when data
+ * directory 12 is not that of the import slots. */
+bool verify_moved_slots(struct verify_moves *moves);
+
 /* Rights that something in the section had: executable code, or data that was written. Parts that a repair
  * added are judged with it. */
 uint32_t verify_rights_of_content(const struct verify_moves *moves, const struct verify_section *section);

@@ -1,4 +1,4 @@
-/* verify_moved_sections.c - rights, paging and loader-written places of a moved image.
+/* verify_moved_sections.c - rights and paging of a moved image.
  * Takes: struct verify_moves.  Gives: true, or the section that must not be so.
  * Must not: accept a section by its name alone.  Source: PE-format rules for drivers: PAGE and .eda are paged
  * by name, discardable sections vanish after start. */
@@ -214,62 +214,6 @@ static bool check_piece(struct verify_moves *moves, const struct verify_piece *p
     return true;
 }
 
-/* No place that the loader writes is executable. */
-static bool check_slots(struct verify_moves *moves)
-{
-    struct verify_case *judged = moves->judged;
-    struct verify_directory iat = judged->new_image.directory_count > DIR_IAT
-                                      ? judged->new_image.directories[DIR_IAT]
-                                      : (struct verify_directory){0, 0};
-    uint64_t first_rva = UINT64_MAX, last_rva = 0;
-    for (size_t i = 0; i < moves->new_tables.written.count; i++) {
-        const struct verify_range *range = &moves->new_tables.written.items[i];
-        const struct verify_section *section = verify_section_at(&judged->new_image, (uint32_t)range->rva);
-        bool is_import = strstr(range->what, "FirstThunk") != NULL;
-        if (!section && range->rva == iat.rva && !verify_section_at(&judged->old_image, iat.rva))
-            return verify_moves_unproved(
-                moves, iat.rva, "The IAT's data directory leads to RVA 0x%X, which is in no section.",
-                (unsigned)iat.rva);
-        if (!section || (section->characteristics & SCN_MEM_EXECUTE))
-            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
-                                 "%s at RVA 0x%llX of the new image is in an executable section or in none.",
-                                 range->what, (unsigned long long)range->rva);
-        if (verify_needs_write(range->what) && !(section->characteristics & SCN_MEM_WRITE))
-            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
-                                 "%s at RVA 0x%llX of the new image is not in a writable section.",
-                                 range->what, (unsigned long long)range->rva);
-        if (is_import && range->rva < first_rva)
-            first_rva = range->rva;
-        if (is_import && range->end_rva > last_rva)
-            last_rva = range->end_rva;
-        if (is_import && iat.nbytes != 0 &&
-            (range->rva < iat.rva || range->end_rva > (uint64_t)iat.rva + iat.nbytes))
-            return verify_refute(judged, verify_spot_rva(judged, (uint32_t)range->rva),
-                                 "The thunk array at RVA 0x%llX is not inside data directory 12.",
-                                 (unsigned long long)range->rva);
-    }
-    struct verify_directory old_iat = judged->old_image.directory_count > DIR_IAT
-                                          ? judged->old_image.directories[DIR_IAT]
-                                          : (struct verify_directory){0, 0};
-    if (iat.nbytes == 0 && old_iat.nbytes == 0)
-        return true;
-    /* Exactly the arrays, or the arrays joined with what the directory had before. */
-    uint64_t old_first_rva = old_iat.rva;
-    const struct verify_piece *piece = verify_piece_at(&moves->map, old_first_rva);
-    uint64_t was_first_rva = piece ? (uint64_t)((int64_t)old_iat.rva + piece->delta) : first_rva;
-    uint64_t was_end_rva = piece ? was_first_rva + old_iat.nbytes : last_rva;
-    uint64_t joined_first = was_first_rva < first_rva ? was_first_rva : first_rva;
-    uint64_t joined_end = was_end_rva > last_rva ? was_end_rva : last_rva;
-    bool is_arrays = iat.rva == first_rva && (uint64_t)iat.rva + iat.nbytes == last_rva;
-    bool is_joined = iat.rva == joined_first && (uint64_t)iat.rva + iat.nbytes == joined_end;
-    return is_arrays || is_joined ||
-           verify_refute(judged, verify_spot_rva(judged, iat.rva),
-                         "Data directory 12 of the new image is RVA 0x%X to 0x%llX; the import slots are RVA "
-                         "0x%llX to 0x%llX.",
-                         (unsigned)iat.rva, (unsigned long long)iat.rva + iat.nbytes,
-                         (unsigned long long)first_rva, (unsigned long long)last_rva);
-}
-
 bool verify_moved_sections(struct verify_moves *moves)
 {
     for (uint32_t i = 0; i < moves->judged->new_image.section_count; i++)
@@ -278,5 +222,5 @@ bool verify_moved_sections(struct verify_moves *moves)
     for (size_t i = 0; i < moves->map.count; i++)
         if (!check_piece(moves, &moves->map.pieces[i]))
             return false;
-    return check_slots(moves) && verify_constants_are_protected(moves) && verify_moved_sizes(moves);
+    return verify_moved_slots(moves) && verify_constants_are_protected(moves) && verify_moved_sizes(moves);
 }
