@@ -3,7 +3,6 @@ that lie beside each other belong together, or differ in their GUID; no PDB of a
 `restore`, brings everything to its end.
 """
 
-import os
 import pathlib
 import re
 import shutil

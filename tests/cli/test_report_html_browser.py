@@ -4,8 +4,6 @@ printed to PDF with everything that it says.
 
 import os
 import re
-import shutil
-import tempfile
 import unittest
 
 import test_report_html as pages

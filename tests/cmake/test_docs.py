@@ -5,7 +5,6 @@ A block ```sh has one command a line; "# exit code N" behind it says how it ends
 """
 
 import os
-import pathlib
 import re
 import shutil
 import subprocess

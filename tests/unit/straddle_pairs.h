@@ -319,11 +319,6 @@ static inline void put_copy(const struct straddle_pair *pair, uint8_t *code, uin
     }
 }
 
-static inline bool site_straddles(uint32_t rva, bool is_64)
-{
-    return rva % PAGE_NBYTES + (is_64 ? 8 : 4) > PAGE_NBYTES;
-}
-
 /* Where a relocation of the old image is now; false when the stub applies it. */
 static inline bool repaired_site(const struct straddle_pair *pair, uint32_t rva, uint32_t *new_rva)
 {

@@ -71,24 +71,24 @@ enum finding_code {
     HVCI9051_PACKAGE_ENCRYPTED = 9051,    /* a part of a package that only a password opens */
     HVCI9052_PACKAGE_LIMIT = 9052,        /* a package that is larger inside than is looked at */
     HVCI9053_PACKAGE_REJECTED = 9053,     /* `enforce` rejects an image inside, so the package too */
-    HVCI9054_PACKAGE_NOT_REPAIRED = 9054, /* `fix` does not repair inside packages */
+    HVCI9054_PACKAGE_NOT_REPAIRED = 9054, /* an image in a package, where this command does not repair it */
     HVCI9055_PACKAGE_LACKS_DRIVER = 9055, /* an INF names a driver that is not in its package */
     HVCI9056_CATALOG_STALE = 9056,        /* a catalog lists a file that was changed, so it is left out */
     HVCI9057_PACKAGE_NOT_WRITTEN = 9057,  /* an image inside was refused, so the package is not written */
     HVCI9058_SIGNING_FAILED = 9058,       /* the program of --sign-with failed, or changed too much */
-    HVCI9080_PDB_UNREADABLE = 9080,       /* a PDB that is damaged or of a kind that is not understood */
-    HVCI9081_PDB_OTHER_IMAGE = 9081,      /* a PDB that belongs to another image */
-    HVCI9082_PDB_CANNOT_FOLLOW = 9082,    /* refusal: names would be wrong after the repair */
-    /* Printed by msbuild/build/native/HvciFix.targets alone. */
+    /* Printed by msbuild/build/native/HvciFix.targets alone: */
     HVCI9060_HOOK_NO_PROGRAM = 9060,
     HVCI9061_HOOK_OTHER_IMAGE = 9061,
     HVCI9062_HOOK_TOO_LATE = 9062,
     HVCI9063_HOOK_REJECTED = 9063,
-    HVCI9090_UNDO_MISSING = 9090,     /* there is nothing that leads back from the image */
-    HVCI9091_UNDO_DAMAGED = 9091,     /* an undo file that cannot be read */
-    HVCI9092_UNDO_NEWER = 9092,       /* an undo file of a later version */
-    HVCI9093_UNDO_OTHER_IMAGE = 9093, /* the image is not the one that the repair wrote */
-    HVCI9094_UNDO_NOT_LEFT = 9094     /* no undo file can be left, so there is no repair in place */
+    HVCI9080_PDB_UNREADABLE = 9080,    /* a PDB that is damaged or of a kind that is not understood */
+    HVCI9081_PDB_OTHER_IMAGE = 9081,   /* a PDB that belongs to another image */
+    HVCI9082_PDB_CANNOT_FOLLOW = 9082, /* refusal: names would be wrong after the repair */
+    HVCI9090_UNDO_MISSING = 9090,      /* there is nothing that leads back from the image */
+    HVCI9091_UNDO_DAMAGED = 9091,      /* an undo file that cannot be read */
+    HVCI9092_UNDO_NEWER = 9092,        /* an undo file of a later version */
+    HVCI9093_UNDO_OTHER_IMAGE = 9093,  /* the image is not the one that the repair wrote */
+    HVCI9094_UNDO_NOT_LEFT = 9094      /* no undo file can be left, so there is no repair in place */
 };
 
 enum finding_level { LEVEL_OFF, LEVEL_NOTE, LEVEL_WARNING, LEVEL_ERROR };
@@ -100,10 +100,9 @@ enum { FINDING_CERTAINTY_COUNT = 3 };
 
 /* The call that a finding is about, in words. */
 struct finding_call {
-    const char *verdict; /* "executable", "depends", "unknown" */
-    const char *api;     /* the function of Windows */
-    const char
-        *function; /* "name+0x12": the driver's function that holds the call, or NULL: it has no name */
+    const char *verdict;  /* "executable", "depends", "unknown" */
+    const char *api;      /* the function of Windows */
+    const char *function; /* of the driver, that holds the call: "name+0x12", or NULL: it has no name */
     const char *own_name; /* what the image itself calls that function, or NULL: the same in every run */
     uint32_t function_rva;
     const char *argument; /* the deciding one, or NULL: none does */

@@ -37,11 +37,11 @@ void search_kmdf(struct call_search *search)
         uint32_t function_count = load_u32(bytes.bytes + 12);
         if (!image_va_to_rva(image, table_va, &table_rva) || function_count > KMDF_MOST_FUNCTIONS)
             continue;
+        uint32_t major = load_u32(bytes.bytes), minor = load_u32(bytes.bytes + 4);
         search->kmdf = (struct kmdf_binding){.is_bound = true,
                                              .table_rva = table_rva,
-                                             .function_count = function_count,
-                                             .major = load_u32(bytes.bytes),
-                                             .minor = load_u32(bytes.bytes + 4)};
+                                             .is_pointer = major > 1 || minor >= 11,
+                                             .function_count = function_count};
         return;
     }
 }

@@ -85,9 +85,9 @@ static bool read_all_of_interest(struct call_search *search)
             !read_users(search, search->imports.items[i].slot_rva, pointer_nbytes, true))
             return false;
     const struct kmdf_binding *kmdf = &search->kmdf;
-    bool is_pointer = kmdf->major > 1 || kmdf->minor >= 11;
-    if (kmdf->is_bound && !read_users(search, kmdf->table_rva,
-                                      pointer_nbytes * (is_pointer ? 1 : kmdf->function_count + 1), false))
+    if (kmdf->is_bound &&
+        !read_users(search, kmdf->table_rva,
+                    pointer_nbytes * (kmdf->is_pointer ? 1 : kmdf->function_count + 1), false))
         return false;
     return read_cached(search);
 }

@@ -115,9 +115,8 @@ static bool walk_origin(struct walk *walk, const struct atom *atom, uint32_t fun
                                               .origin_rva = origin_rva});
             return true;
         }
-        if (kmdf->is_bound && rva > kmdf->table_rva &&
-            rva - kmdf->table_rva < kmdf->function_count * pointer_nbytes &&
-            !(search->kmdf.major == 1 && search->kmdf.minor >= 11)) {
+        if (kmdf->is_bound && !kmdf->is_pointer && rva > kmdf->table_rva &&
+            rva - kmdf->table_rva < kmdf->function_count * pointer_nbytes) {
             walk_add_leaf(
                 walk, (struct leaf){.kind = LEAF_KMDF, .value = (rva - kmdf->table_rva) / pointer_nbytes});
             return true;

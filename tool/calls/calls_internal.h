@@ -27,8 +27,8 @@ struct read_function {
 struct kmdf_binding {
     bool is_bound;
     uint32_t table_rva; /* the variable that becomes the table's address, or the table itself */
+    bool is_pointer;    /* the former: from version 1.11 on, drivers have a variable */
     uint32_t function_count;
-    uint32_t major, minor;
 };
 
 /* Looking for the origins of values ends here: it stays about linear. */

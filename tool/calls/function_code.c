@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* Bounds of what counts as inside, for functions without unwind data. */
+/* What counts as inside, for functions without unwind data. */
 enum { MOST_NBYTES_WITHOUT_BOUNDS = 1 << 20 };
 
 struct finder {

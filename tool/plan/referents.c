@@ -23,7 +23,6 @@ bool ref_names_end(const struct image *image, const struct ref *ref)
 {
     switch (ref->source) {
     case SOURCE_EXCEPTION:
-        return ref->detail == DETAIL_FUNCTION_END;
     case SOURCE_UNWIND: /* a chained record repeats the function's */
         return ref->detail == DETAIL_FUNCTION_END;
     case SOURCE_HANDLER_DATA:

@@ -15,7 +15,8 @@
 enum { MOST_ARRAYS = 64 }; /* further regular runs are counted with the rest of their section */
 #define NOT_IN_A_SECTION UINT32_MAX
 
-unsigned relocation_nbytes(unsigned type)
+/* Bytes that a relocation of this type changes; 0 for types that this rule does not judge. */
+static unsigned relocation_nbytes(unsigned type)
 {
     return type == BASERELOC_HIGHLOW ? 4 : type == BASERELOC_DIR64 ? 8 : 0;
 }

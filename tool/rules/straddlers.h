@@ -34,10 +34,7 @@ struct straddlers {
 /* False when memory ran out. Work: sorting the straddlers and one pass over the relocations. */
 bool straddlers_find(const struct rule_input *input, struct straddlers *straddlers);
 
-/* Bytes that a relocation of this type changes; 0 for types that this rule does not judge. */
-unsigned relocation_nbytes(unsigned type);
-
-/* The reference is an entry of the relocation table, of such a type. */
+/* The reference is an entry of the relocation table, of a type that this rule judges: HIGHLOW or DIR64. */
 bool relocation_is_judged(const struct ref *ref);
 
 #endif

@@ -37,8 +37,8 @@ struct verify_followed verify_follow(struct verify_code *code, const struct veri
 
 /* Whether something is stored through that address on some way: in the function, or in one that is called
  * directly from there and gets it in a register or, on x86, on the stack; or by an import that is known to
- * write through its argument. Here `push` may be the first
- * instruction too, and ways go on where another one cannot be followed. */
+ * write through its argument. Here `push` may be the first instruction too, and ways go on where another one
+ * cannot be followed. */
 bool verify_follow_writes(struct verify_code *code, const struct verify_code_section *section, size_t at);
 
 #endif

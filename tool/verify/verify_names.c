@@ -1,5 +1,5 @@
 /* verify_names.c - one pass over all code bytes, one over each table.
- * Takes: struct verify_code.  Gives: its `named`, `near` and `called` maps.  Must not: decode. */
+ * Takes: struct verify_code.  Gives: its `named`, `near`, `called` and `pointed` maps.  Must not: decode. */
 #include "verify/verify_names.h"
 #include "verify/verify_branch_field.h"
 #include "verify/verify_relocations.h"

@@ -1,5 +1,6 @@
 /* verify_names.h - marks every address in code that something may lead to.
- * Takes: code sections with relocations and functions.  Gives: the `named`, `near` and `called` maps.
+ * Takes: code sections with relocations and functions.  Gives: the `named`, `near`, `called` and
+ * `pointed` maps.
  * Must not: decide whether the bytes that name are really an instruction: a superset is wanted. */
 #ifndef HVCIFIX_VERIFY_VERIFY_NAMES_H
 #define HVCIFIX_VERIFY_VERIFY_NAMES_H
