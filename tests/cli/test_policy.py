@@ -198,6 +198,21 @@ class Judging(Policies):
         self.assertEqual(self.diagnostics(done.stderr), [("policy.ini(5,1)", "error", "HVCI9042")])
         self.assertIn(b"error HVCI2003: Section", done.stdout)
 
+    def test_reports_say_why_the_run_failed(self):
+        """An expired waiver alone ends a run with 1; whoever has only the report must find it there."""
+        policy = self.write(WAIVER.format(name="w", image="other.sys", expires="2026-11-21"))
+        text, sarif = (os.path.join(self.folder, name) for name in ("r.txt", "r.sarif"))
+        for verb, level, code in (("check", "error", 1), ("enforce", "warning", 0)):
+            words = ["--report", text, "--report", sarif] + (["--mode", "audit"] if verb == "enforce" else [])
+            done = self.run_tool(verb, "--policy", policy, *words, fixture("clean_x64"))
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(self.diagnostics(images.read(text)), [("policy.ini(1,1)", level, "HVCI9042")])
+            with open(sarif, encoding="utf-8") as file:
+                told = json.load(file)["runs"][0]["invocations"][0]
+            self.assertEqual([(one["descriptor"]["id"], one["level"]) for one in told["toolConfigurationNotifications"]],
+                             [("HVCI9042", level)])
+            self.assertTrue(told["executionSuccessful"])
+
     def test_a_waiver_that_waives_nothing_is_said(self):
         bad, good = fixture("all_defects_x64"), fixture("clean_x64")
         text = "".join(WAIVER.format(name=name, image=image, expires="2027-11-22") for name, image in

@@ -20,6 +20,8 @@ static void text_whole(struct text *text, const struct report_run *run, const ch
 {
     text_add(text, fragments, fragments_nbytes);
     report_text_summary(text, &run->totals, &plain_style);
+    if (run->policy)
+        report_text_expired_waivers(text, run->policy, run->verb, &plain_style);
     if (run->policy && run->waiver_uses)
         report_text_unused_waivers(text, run->policy, run->waiver_uses, &plain_style);
 }

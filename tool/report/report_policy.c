@@ -158,6 +158,33 @@ void report_text_policy(struct text *text, const struct policy *policy)
         add_waiver(text, policy, &policy->waivers[i]);
 }
 
+const char *report_expired_waiver(const struct waiver *waiver, struct arena *arena)
+{
+    char day[CALENDAR_DAY_NBYTES];
+    calendar_name(waiver->expires, day);
+    return arena_printf(arena,
+                        "The waiver \"%s\" has expired: it held until %s. What it waived counts again.",
+                        waiver->name, day);
+}
+
+enum finding_level report_expired_level(const struct policy *policy, const char *verb)
+{
+    return policy->mode == MODE_AUDIT && strcmp(verb, "enforce") == 0 ? LEVEL_WARNING : LEVEL_ERROR;
+}
+
+void report_text_expired_waivers(struct text *text, const struct policy *policy, const char *verb,
+                                 const struct report_style *style)
+{
+    enum finding_level level = report_expired_level(policy, verb);
+    for (size_t i = 0; i < policy->waiver_count; i++) {
+        if (policy->waivers[i].expires >= policy->today)
+            continue;
+        struct policy_problem problem = {policy->waivers[i].origin, HVCI9042_WAIVER_EXPIRED, level,
+                                         report_expired_waiver(&policy->waivers[i], text->arena)};
+        report_text_policy_problem(text, &problem, style);
+    }
+}
+
 void report_text_unused_waivers(struct text *text, const struct policy *policy, const enum waiver_use *uses,
                                 const struct report_style *style)
 {

@@ -1,6 +1,7 @@
 /* sarif_whole.c - the SARIF log of a run.
  * Takes: fragments.  Gives: the log.  Must not: take longer than a few passes over the fragments. */
 #include "report/digits.h"
+#include "report/report_policy.h"
 #include "report/sarif.h"
 #include "version.h"
 
@@ -100,25 +101,34 @@ static void add_tool(struct json_writer *json)
     json_end_object(json);
 }
 
-/* Waivers that have nothing to waive. */
+static void add_notification(struct json_writer *json, enum finding_code code, enum finding_level level,
+                             const char *message)
+{
+    json_begin_object(json, NULL);
+    json_begin_object(json, "descriptor");
+    json_code(json, "id", code);
+    json_end_object(json);
+    json_text(json, "level", finding_level_name(level));
+    json_begin_object(json, "message");
+    json_text(json, "text", message);
+    json_end_object(json);
+    json_end_object(json);
+}
+
+/* Waivers that have expired, and those that have nothing to waive. */
 static void add_configuration_notifications(struct json_writer *json, const struct report_run *run)
 {
+    struct arena *arena = json->text->arena;
     json_begin_array(json, "toolConfigurationNotifications");
-    for (size_t i = 0; run->policy && run->waiver_uses && i < run->policy->waiver_count; i++) {
+    for (size_t i = 0; run->policy && i < run->policy->waiver_count; i++) {
         const struct waiver *waiver = &run->policy->waivers[i];
-        if (run->waiver_uses[i] != WAIVER_UNUSED)
-            continue;
-        json_begin_object(json, NULL);
-        json_begin_object(json, "descriptor");
-        json_code(json, "id", HVCI9043_WAIVER_UNUSED);
-        json_end_object(json);
-        json_text(json, "level", "warning");
-        json_begin_object(json, "message");
-        json_text(json, "text",
-                  arena_printf(json->text->arena, "The waiver '%s' of HVCI%04u waives nothing.", waiver->name,
-                               (unsigned)waiver->code));
-        json_end_object(json);
-        json_end_object(json);
+        if (waiver->expires < run->policy->today)
+            add_notification(json, HVCI9042_WAIVER_EXPIRED, report_expired_level(run->policy, run->verb),
+                             report_expired_waiver(waiver, arena));
+        if (run->waiver_uses && run->waiver_uses[i] == WAIVER_UNUSED)
+            add_notification(json, HVCI9043_WAIVER_UNUSED, LEVEL_WARNING,
+                             arena_printf(arena, "The waiver '%s' of HVCI%04u waives nothing.", waiver->name,
+                                          (unsigned)waiver->code));
     }
     json_end_array(json);
 }
