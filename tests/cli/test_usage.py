@@ -73,6 +73,13 @@ class Usage(unittest.TestCase):
         result = tool.run("check", "--format", "json", "--format", "text", "--quiet", "--quiet", fixture("clean_x64"))
         self.assertEqual((result.returncode, result.stdout), (0, b""))
 
+    def test_empty_names(self):
+        """A variable of a script that nobody has set; no line of a build log names a file that is none."""
+        for words in (["check", ""], ["check", "--policy", "", "x"], ["check", "--baseline=", "x"], ["enforce", "--mode", "fix", ""],
+                      ["fix", "x", "-o", ""], ["fix", "", "--dry-run"], ["verify", "x", ""], ["restore", ""], ["doctor", ""],
+                      ["check", "--output", "", "x"], ["check", "--report", "", "x"], ["policy", "check", ""], ["translate", ""]):
+            self.assert_usage_error(tool.run(*words), "is empty")
+
     def test_the_task_of_policy_behind_options(self):
         self.assertEqual(tool.run("policy", "--preset", "whcp", "init").stdout,
                          tool.run("policy", "init", "--preset", "whcp").stdout)
@@ -231,7 +238,7 @@ class Usage(unittest.TestCase):
     def test_response_file_quoting(self):
         # What CommandLineToArgvW makes of each line, by its documentation.
         cases = [('a"b c"d', ["ab cd"]), (r'"a\\" b', ["a\\", "b"]), (r'a\"b', ['a"b']), (r'a\\\"b', ['a\\"b']),
-                 (r'a\\b', [r"a\\b"]), ('"a b""c"', ['a b"c']), ('""', [""]), ("a\tb\nc", ["a", "b", "c"]),
+                 (r'a\\b', [r"a\\b"]), ('"a b""c"', ['a b"c']), ("a\tb\nc", ["a", "b", "c"]),
                  ("-- @x", ["@x"]), ("@", ["@"]), ("\u017e\u00fc\U0001f600", ["\u017e\u00fc\U0001f600"])]
         with tempfile.TemporaryDirectory() as folder:
             response = os.path.join(folder, "r")
@@ -243,6 +250,9 @@ class Usage(unittest.TestCase):
                     result = tool.run("check", "--format", "json", "@" + response,
                                       alone=arguments != tool.nameable(arguments))
                     self.assertEqual([image["path"] for image in json.loads(result.stdout)["images"]], arguments, text)
+            with open(response, "wb") as file:
+                file.write(b'a "" b')
+            self.assert_usage_error(tool.run("check", "@" + response), "is empty")
 
     def test_damaged_response_files(self):
         """A quotation that nothing closes, and another response file in one: both are guesses, so neither is made."""

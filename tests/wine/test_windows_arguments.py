@@ -70,11 +70,13 @@ class Quotes(Arguments):
     def test_what_is_well_formed_is_read_as_ever(self):
         """By CommandLineToArgvW's documentation."""
         cases = [('"a b".sys', ["a b.sys"]), ('a"b c"d', ["ab cd"]), (r"a\\b c\ d", [r"a\\b", "c\\", "d"]),
-                 ('"" x', ["", "x"]), ('"a b\\\\" c', ["a b\\", "c"]),
+                 ('"a b\\\\" c', ["a b\\", "c"]),
                  ("\u017e\u4e2d\U0001f600", ["\u017e\u4e2d\U0001f600"])]
         for line, arguments in cases:
             with self.subTest(line=line):
                 self.assertEqual(self.paths(self.launch("check --format json " + line), 3), arguments)
+        done = self.launch('check "" x')
+        self.assertEqual((done.returncode, b"is empty" in done.stderr), (2, True), done)
 
     def test_a_quote_in_a_name(self):
         """There are no such names: neither reading makes one, and the message shows what was understood."""

@@ -17,6 +17,9 @@ bool option_take_path(struct option_parser *parser, const char *argument, const 
     enum verb verb = parser->options->verb;
     bool is_word = verb == VERB_EXPLAIN || verb == VERB_LINK || verb == VERB_HELP ||
                    (verb == VERB_TRANSLATE && path != &parser->options->paths[0]);
+    /* What "$IMAGE" of a script becomes when nobody has set it. */
+    if (!is_word && !*argument)
+        return option_fail(parser, "%s", "The name of a file is empty; is a variable not set?");
     *path = is_word ? argument : console_path(argument, parser->arena);
     return *path || option_fail(parser, "There was not enough memory for the path \"%s\".", argument);
 }
