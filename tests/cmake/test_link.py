@@ -53,8 +53,8 @@ class LinkCase(unittest.TestCase):
         self.folder.mkdir()
         shutil.copy(self.home / "d.obj", self.folder)
 
-    def link(self, *words, options=("--quiet",), environment=None, folder=None):
-        return tool.run("link", "--policy", self.home / "policy.ini", *options, "--", *words,
+    def link(self, *words, options=("--quiet",), policy=None, environment=None, folder=None):
+        return tool.run("link", "--policy", policy or self.home / "policy.ini", *options, "--", *words,
                         cwd=folder or self.folder, environment=environment, alone=True)
 
     def made(self):
@@ -149,11 +149,11 @@ class Linkers(LinkCase):
 
     def test_rejected(self):
         (self.folder / "reject.ini").write_text("[policy]\nmode = reject\n")
-        done = self.link("lld-link-19", *DEFECT, "d.obj", "/out:x.sys", options=("--policy", "reject.ini"))
+        done = self.link("lld-link-19", *DEFECT, "d.obj", "/out:x.sys", policy="reject.ini")
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertEqual(self.made(), ["x.sys.rejected"])
         done = self.link("lld-link-19", *DEFECT, "d.obj", "/out:x.sys",
-                         options=("--policy", "reject.ini", "--on-fail=delete"))
+                         policy="reject.ini", options=("--on-fail=delete",))
         self.assertEqual((done.returncode, self.made()), (1, []))  # nor is what was rejected before
 
     def test_linker_that_fails(self):
@@ -190,7 +190,7 @@ class Linkers(LinkCase):
         """No linker runs when nobody could judge its image; the report is not written over it."""
         (self.folder / "bad.ini").write_text("[policy]\nmodus = fix\n")
         words = ["lld-link-19", *DEFECT, "d.obj", "/out:x.sys"]
-        self.assertEqual(self.link(*words, options=("--policy", "bad.ini")).returncode, 2)
+        self.assertEqual(self.link(*words, policy="bad.ini").returncode, 2)
         self.assertEqual(self.link(*words, options=("--output", "x.sys")).returncode, 2)
         self.assertEqual(self.made(), [])
 
