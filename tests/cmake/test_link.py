@@ -109,7 +109,9 @@ class Linkers(LinkCase):
 
     def test_drivers_of_compilers(self):
         flags = ["-nostdlib", "-shared", "d.obj", "-Wl,-e,DriverEntry", "-Wl,--subsystem,native"]
-        (self.folder / "g.c").write_text(SOURCE + '__asm__(".section .wx,\\"wx\\"; nop; .text");\n')
+        # Code that is called: a section of nothing but data would give up the right to execute, not that to write.
+        (self.folder / "g.c").write_text('__asm__(".section .wx,\\"wx\\"; run: ret; .text");\nvoid run(void);\n' +
+                                         SOURCE.replace("return 0", "run(); return 0"))
         subprocess.run([*COMPILER, "g.c", "-o", "d.obj"], cwd=self.folder, check=True)
         gnu = ["x86_64-w64-mingw32-gcc", *flags]
         for name, words in (("x.sys", ["-o", "x.sys"]), ("x.sys", ["-ox.sys"]), ("a.exe", []), ("x.exe", ["-o", "x"])):
