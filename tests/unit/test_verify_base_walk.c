@@ -42,8 +42,10 @@ static const char *walk(const uint8_t *bytes, uint32_t second_rva, bool *is_know
     struct verify_code code;
     struct verify_base_sites sites = {0};
     struct verify_base_walk walk;
-    struct verify_function function = {FUNCTION_RVA, FUNCTION_RVA + FUNCTION_NBYTES, FUNCTION_UNSEEN, true,
-                                       0};
+    struct verify_function function = {.rva = FUNCTION_RVA,
+                                       .end_rva = FUNCTION_RVA + FUNCTION_NBYTES,
+                                       .state = FUNCTION_UNSEEN,
+                                       .is_gap = true};
     const char *problem, *escape = NULL;
     uint64_t foff, rva;
     arena_init(&arena, NULL);

@@ -90,7 +90,7 @@ static bool unwind_info(struct unwind_walk *walk, uint32_t rva, uint32_t begin_r
     if (!(flags & (UNWIND_FLAG_EHANDLER | UNWIND_FLAG_UHANDLER)))
         return true;
     struct span codes = {0};
-    span_part(info, UNWIND_INFO_HEADER_NBYTES, 2u * info.bytes[2], &codes);
+    span_part(info, UNWIND_INFO_HEADER_NBYTES, UINT64_C(2) * info.bytes[2], &codes);
     struct handler_use use = {0, rva + tail + 4, begin_rva, end_rva, frame_nbytes(codes)};
     return verify_moves_rva(walk->moves, (uint64_t)rva + tail, false, "a language handler") &&
            inventory_peek_u32(walk->moves, (uint64_t)rva + tail, &use.handler_rva) && add_use(walk, use);

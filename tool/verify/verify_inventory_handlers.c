@@ -27,7 +27,7 @@ static bool is_scope_table(const struct verify_moves *moves, const struct handle
         uint64_t at_rva = (uint64_t)use->data_rva + 4 + (uint64_t)i * SCOPE_ENTRY_NBYTES;
         moves->judged->verdict->step_count++;
         for (unsigned k = 0; k < 4; k++)
-            if (!inventory_peek_u32(moves, at_rva + 4 * k, &words[k]))
+            if (!inventory_peek_u32(moves, at_rva + UINT64_C(4) * k, &words[k]))
                 return false;
         if (words[0] >= words[1] || words[0] < use->begin_rva || words[1] > use->end_rva + 1 ||
             !verify_code_at(&moves->code, words[0]))
@@ -100,7 +100,7 @@ static bool cxx_fields(struct verify_moves *moves, const struct handler_use *use
         return false;
     inventory_peek_u32(moves, use->data_rva, &info_rva);
     for (unsigned i = 0; i < 10; i++)
-        if (!inventory_peek_u32(moves, (uint64_t)info_rva + 4 * i, &words[i]))
+        if (!inventory_peek_u32(moves, info_rva + UINT64_C(4) * i, &words[i]))
             return verify_moves_unproved(moves, info_rva, "C++ handler data cannot be read.");
     if (words[1] > CXX_MAX_COUNT || words[3] > CXX_MAX_COUNT || words[5] > CXX_MAX_COUNT || words[8] != 0)
         return verify_moves_unproved(moves, info_rva, "The C++ handler data at RVA 0x%X are not read here.",
