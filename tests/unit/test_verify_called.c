@@ -207,6 +207,34 @@ static void a_routine_in_data_must_stay_executable(void **state)
         }
 }
 
+/* What the loader adjusts is an operand, or the bytes around it are no routine. */
+static void an_address_among_the_bytes_is_no_operand(void **state)
+{
+    (void)state;
+    for (unsigned is_operand = 0; is_operand < 2; is_operand++) {
+        struct low_case driver;
+        struct arena arena;
+        arena_init(&arena, NULL);
+        low_begin(&driver, MACHINE_I386);
+        driver.made.image_base_va = 0xC3400000;
+        if (is_operand) /* jb +0; je +0; mov eax, [address]; ret */
+            LOW_PUT(
+                &driver,
+                low_put_va(&driver, LOW_PUT(&driver, LOW_DATA_RVA + 0x80, "\x72\0\x74\0\xA1"), LOW_DATA_RVA),
+                "\xC3");
+        else /* jb +0; je +0; the address's bytes: mov eax, [esi]; inc eax; ret */
+            low_put_va(&driver, LOW_PUT(&driver, LOW_DATA_RVA + 0x80, "\x72\0\x74\0"), LOW_DATA_RVA + 0x8B);
+        low_put_va(&driver, LOW_DATA_RVA, LOW_DATA_RVA + 0x80);
+        LOW_PUT(&driver, LOW_TEXT_RVA, "\xC3");
+        struct verify_verdict verdict = judge_driver(&driver, &arena);
+        bool is_refused = verdict.result == VERIFY_REFUTED && verdict.right_not_shown;
+        if (is_refused != is_operand)
+            fail_msg("%u: %d, %s", is_operand, (int)verdict.result, verdict.reason);
+        arena_free(&arena);
+        low_end(&driver);
+    }
+}
+
 /* Tables of addresses decode now and then: what the loader adjusts is no instruction. */
 static void addresses_are_no_routine(void **state)
 {
@@ -238,6 +266,8 @@ int main(void)
         cmocka_unit_test(what_is_called_must_stay_executable),
         cmocka_unit_test(what_is_called_through_memory_must_stay_executable),
         cmocka_unit_test(a_direct_call_must_lead_to_code),
-        cmocka_unit_test(a_routine_in_data_must_stay_executable), cmocka_unit_test(addresses_are_no_routine)};
+        cmocka_unit_test(a_routine_in_data_must_stay_executable),
+        cmocka_unit_test(an_address_among_the_bytes_is_no_operand),
+        cmocka_unit_test(addresses_are_no_routine)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

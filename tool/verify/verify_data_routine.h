@@ -13,6 +13,11 @@
 
 #include "verify/verify_code.h"
 
-bool verify_is_data_routine(struct verify_code *code, uint32_t rva);
+/* How many bytes it has; 0 when none begins there. */
+uint32_t verify_data_routine_nbytes(struct verify_code *code, uint32_t rva);
+
+/* The field is the displacement, or an immediate, of an instruction of the routine that begins at rva. */
+bool verify_is_routine_operand(const struct verify_code *code, uint32_t rva, uint32_t field_rva,
+                               uint32_t field_nbytes);
 
 #endif

@@ -31,10 +31,9 @@ static bool loses_executable(const struct verify_moves *moves)
     return false;
 }
 
-/* The byte at rva is one of an address that the loader adjusts: tables of addresses decode now and then, but
- * no instruction begins in one. No more is said once the searches, each through the whole table, are spent.
- */
-static bool lies_in_relocated_field(struct verify_moves *moves, uint64_t rva)
+/* An address that the loader adjusts lies in the bytes, but is no operand of theirs: tables of addresses
+ * decode now and then. No more is said once the searches, each through the whole table, are spent. */
+static bool holds_a_relocated_field(struct verify_moves *moves, uint32_t rva, uint32_t nbytes)
 {
     enum { MOST_SEARCHES = 64 };
     struct verify_relocation_reader reader = verify_relocations_begin(&moves->judged->old_image);
@@ -43,8 +42,10 @@ static bool lies_in_relocated_field(struct verify_moves *moves, uint64_t rva)
         return false;
     moves->field_search_count++;
     while (verify_relocations_next(&reader, &relocation)) {
+        uint32_t width = verify_relocation_width(relocation.type);
         moves->judged->verdict->step_count++;
-        if (rva >= relocation.rva && rva - relocation.rva < verify_relocation_width(relocation.type))
+        if ((uint64_t)relocation.rva + width > rva && relocation.rva < (uint64_t)rva + nbytes &&
+            !verify_is_routine_operand(&moves->code, rva, relocation.rva, width))
             return true;
     }
     return false;
@@ -53,7 +54,8 @@ static bool lies_in_relocated_field(struct verify_moves *moves, uint64_t rva)
 /* A routine in a section that is not marked as code: whoever has its address may call it. */
 static bool judge_routine(struct verify_moves *moves, uint32_t field_rva, uint64_t rva)
 {
-    return !verify_is_data_routine(&moves->code, (uint32_t)rva) || lies_in_relocated_field(moves, rva) ||
+    uint32_t nbytes = verify_data_routine_nbytes(&moves->code, (uint32_t)rva);
+    return nbytes == 0 || holds_a_relocated_field(moves, (uint32_t)rva, nbytes) ||
            verify_moves_unproved(
                moves, field_rva,
                "The address at RVA 0x%X leads to RVA 0x%llX, which looks like code and is no "
