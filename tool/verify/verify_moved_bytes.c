@@ -214,6 +214,13 @@ static bool check_rest(struct verify_moves *moves, const struct verify_section *
         bool is_padding =
             byte == 0 || (byte == 0xCC && ((section->characteristics & SCN_MEM_EXECUTE) ||
                                            (i > 0 && is_old_padding(moves, &intervals[i - 1], rva))));
+        /* Fill may have left code among data: where the map does not know of it, it may be wrong. */
+        if (!is_padding && byte == 0xCC && !is_in_relocations(&judged->new_image, rva))
+            return verify_moves_unproved(
+                moves, UINT32_MAX,
+                "The byte at RVA 0x%llX of the new image is fill; it is not shown where it "
+                "comes from.",
+                (unsigned long long)rva);
         if (!is_padding && !is_in_relocations(&judged->new_image, rva))
             return verify_refute(
                 judged, verify_spot_rva(judged, (uint32_t)rva),
