@@ -147,18 +147,20 @@ class Results(FixedFixtures):
                 self.assertEqual(images.read(case.path), before[case.path])
 
     def test_pages_are_writable_or_executable_but_not_both(self):
-        """As llvm-readobj has the sections: aligned to pages, ascending without gaps, no pages beside them."""
+        """As llvm-readobj has the sections: aligned to pages or more, ascending without gaps, no pages beside them."""
         for case in self.chosen(self.fixed.repaired[::STEP]):
             with self.subTest(case=str(case)):
                 sections = [readobj.Section(part) for part in readobj.read("--sections", case.path).split("Section {")[1:]]
                 headers = readobj.read("--file-headers", case.path)
-                next_rva = -(-readobj.number(headers, "SizeOfHeaders") // readobj.PAGE_NBYTES) * readobj.PAGE_NBYTES
+                align = readobj.number(headers, "SectionAlignment")
+                self.assertEqual(align % readobj.PAGE_NBYTES, 0)
+                next_rva = -(-readobj.number(headers, "SizeOfHeaders") // align) * align
                 for section in sections:
                     if case.fixture.chain != "program":
                         self.assertNotEqual(section.flags & (readobj.EXECUTE | WRITE), readobj.EXECUTE | WRITE)
                     self.assertEqual(section.rva, next_rva, section.name)
                     nbytes = readobj.number(section.text, "VirtualSize") or readobj.number(section.text, "RawDataSize")
-                    next_rva += -(-nbytes // readobj.PAGE_NBYTES) * readobj.PAGE_NBYTES
+                    next_rva += -(-nbytes // align) * align
                 self.assertEqual(readobj.number(headers, "SizeOfImage"), next_rva)
 
 

@@ -13,17 +13,24 @@ static _Noreturn void wrong(const struct section *section, const char *words)
     give_up_saying(words);
 }
 
+/* Headers and sections take whole units of SectionAlignment, a power of two that may be larger than a page.
+ */
+static uint64_t aligned_up(const struct image *image, uint64_t value)
+{
+    return (value + image->alignment - 1) & ~((uint64_t)image->alignment - 1);
+}
+
 void judge_sections(const struct image *image)
 {
-    if (image->is_low_aligned || image->alignment % PAGE_NBYTES != 0)
+    if (image->is_low_aligned || (image->alignment & (image->alignment - 1)) != 0)
         give_up_saying("sections are not aligned to pages");
-    uint64_t end = page_up(image->headers_nbytes);
+    uint64_t end = aligned_up(image, image->headers_nbytes);
 
     for (unsigned i = 0; i < image->section_count; i++) {
         const struct section *section = &image->sections[i];
 
-        if (section->rva % PAGE_NBYTES != 0)
-            wrong(section, " does not begin at a page");
+        if (section->rva % image->alignment != 0)
+            wrong(section, " does not begin at a multiple of SectionAlignment");
         if (section->rva != end)
             wrong(section, i == 0 ? " does not begin behind the headers"
                                   : " does not begin where the one before it ends");
@@ -31,9 +38,9 @@ void judge_sections(const struct image *image)
             wrong(section, " is writable and executable");
         if ((section->flags & SECTION_EXECUTE) && page_up(section->raw_nbytes) < section->nbytes)
             wrong(section, " is executable and has pages that the file does not fill");
-        end += section->nbytes;
+        end += aligned_up(image, section->nbytes);
     }
-    if (end != page_up(image->nbytes))
+    if (end != aligned_up(image, image->nbytes))
         give_up_saying("SizeOfImage is not where the last section ends");
 }
 

@@ -6,10 +6,12 @@ are not their own, started, asked and stopped; export drivers also by DllInitial
 
 import os
 import re
+import shutil
+import subprocess
 import tempfile
 import unittest
 
-from support import fixing, images, strict_loader
+from support import fixing, images, strict_loader, tool
 
 VARIANTS = ("plain",)
 FEWEST_REPAIRED = 90  # of each machine
@@ -24,6 +26,26 @@ def is_loadable(case):
 
 def loader_options(case):
     return ["--whole-pages"] if case.options else []  # the only options of the table name an older target
+
+
+class WideSections(unittest.TestCase):
+    """Headers and sections that take whole units of more than a page, and every defect that moves something."""
+
+    def test_repaired_drivers_do_what_they_did(self):
+        row = "wide\tx64,x86\tclang+lld\tplain\t-\t/merge:.rdata=.text /section:PAGE,erw /section:INIT,erwd /align:{}\t-\t-\t-\n"
+        for align in (0x2000, 0x10000):
+            with tempfile.TemporaryDirectory(prefix="hvcifix-test-") as folder:
+                fixtures = os.path.join(folder, "fixtures")
+                shutil.copytree(os.path.join(os.environ["HVCIFIX_SOURCE"], "fixtures"), fixtures)
+                with open(os.path.join(fixtures, "matrix.tsv"), "a", encoding="utf-8") as file:
+                    file.write(row.format(hex(align)))
+                for machine in ("x64", "x86"):
+                    with self.subTest(machine, align=hex(align)):
+                        old, new = (os.path.join(folder, f"{name}_{machine}.sys") for name in ("wide", "new"))
+                        subprocess.run([os.path.join(fixtures, "build.sh"), f"wide_{machine}", old], check=True)
+                        done = tool.run("fix", old, "-o", new)
+                        self.assertEqual(done.returncode, 0, done.stdout.decode())
+                        self.assertEqual(strict_loader.differences(old, new), "")
 
 
 class EveryFixture(unittest.TestCase):
