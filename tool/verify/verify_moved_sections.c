@@ -62,7 +62,7 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     const struct verify_section *section = &judged->new_image.sections[index];
     uint32_t flags = section->characteristics;
     const uint8_t *header = judged->new_image.file.bytes + section->header_foff;
-    uint32_t known = SCN_CNT_CODE | SCN_CNT_INITIALIZED_DATA | SCN_CNT_UNINITIALIZED_DATA |
+    uint32_t known = SCN_CNT_CODE | SCN_CNT_INITIALIZED_DATA | SCN_CNT_UNINITIALIZED_DATA | SCN_ALIGN_MASK |
                      SCN_MEM_DISCARDABLE | SCN_MEM_NOT_PAGED | SCN_MEM_EXECUTE | SCN_MEM_READ | SCN_MEM_WRITE;
     enum verify_header_origin origin = verify_header_origin(moves, index);
     if (load_u32(header + SECTION_POINTER_TO_RELOCATIONS) != 0 ||
