@@ -200,7 +200,8 @@ static bool is_constant(const struct verify_write_search *search, uint64_t rva)
 static bool judge_added_number(struct verify_write_search *search, const struct verify_field_in_code *field,
                                uint64_t rva, unsigned use)
 {
-    return !is_constant(search, rva) || !is_stored_through(search, field, use) ||
+    return !(verify_uses_possible(search->code, field).uses & use) ||
+           !is_stored_through(search, field, use) ||
            verify_refute(
                search->judged, verify_spot_rva(search->judged, field->section->rva + (uint32_t)field->at),
                "Section %s loses MEM_WRITE, but what takes the address of RVA 0x%X, which cannot be "
@@ -213,20 +214,19 @@ bool verify_judge_loaded_pointer(struct verify_write_search *search, const struc
 {
     if (!judge_far_store(search, field, rva))
         return false;
-    unsigned possible = verify_uses_possible(search->code, field).uses;
-    if (rva >= search->code->image->headers_nbytes && (possible & USE_ADDRESS) &&
+    const struct verify_image *image = search->code->image;
+    if (rva >= image->headers_nbytes && is_constant(search, rva) && may_take_address(field) &&
         !judge_added_number(search, field, rva, USE_ADDRESS))
         return false;
-    const struct verify_image *image = search->code->image;
     uint64_t va;
     if (!verify_read_at(image, rva, image->is_64 ? 8 : 4, &va) || va < image->base_va)
         return true;
     const struct verify_target *target = verify_target_at(search, va - image->base_va);
-    if (!(possible & USE_READ))
-        return true;
     if (!target)
-        return judge_added_number(search, field, va - image->base_va, USE_READ);
-    return !is_stored_through(search, field, USE_READ) ||
+        return !is_constant(search, va - image->base_va) ||
+               judge_added_number(search, field, va - image->base_va, USE_READ);
+    return !(verify_uses_possible(search->code, field).uses & USE_READ) ||
+           !is_stored_through(search, field, USE_READ) ||
            refute_store_through(search, target, field, (uint32_t)(va - image->base_va));
 }
 
