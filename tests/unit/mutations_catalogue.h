@@ -345,7 +345,7 @@ static const struct mutation single_mutations[] = {
     {"sections", "last one too long", "address space for nothing", last_section_too_long, 1, 0x100000, 0, 0,
      0},
     {"sections", "last one far too long", "there is no such room", last_section_too_long, 1, 0x60000000, 0, 0,
-     0},
+     MISLEADS},
     {"sections", "longer in the file than in memory", "what discards it takes pages behind it along",
      raw_data_beyond_memory, 1, 0, 0, 0, 0},
     {"sections", "longer than its gap", "it lies over the next", section_field_changed, 2, SECTION_ANY,
