@@ -101,9 +101,12 @@ static void claim_explained(struct span old_file, struct span new_file)
         uint64_t header = foff - SECTION_CHARACTERISTICS - 3;
         uint32_t was = load_u32(old_file.bytes + header + SECTION_CHARACTERISTICS);
         uint32_t is = load_u32(new_file.bytes + header + SECTION_CHARACTERISTICS);
-        CLAIM(is == (was & ~SCN_MEM_WRITE) && (was & SCN_MEM_EXECUTE) != 0,
+        bool had_both = (was & SCN_MEM_WRITE) && (was & SCN_MEM_EXECUTE);
+        bool lost_execute = had_both && !(was & SCN_CNT_CODE) && is == (was & ~SCN_MEM_EXECUTE);
+        CLAIM(lost_execute || (is == (was & ~SCN_MEM_WRITE) && (was & SCN_MEM_EXECUTE) != 0),
               "proved, and characteristics went from 0x%X to 0x%X", (unsigned)was, (unsigned)is);
-        claim_iat_stays_writable(new_file, &frame, header);
+        if (!lost_execute)
+            claim_iat_stays_writable(new_file, &frame, header);
     }
     uint32_t stored = load_u32(new_file.bytes + frame.checksum_foff);
     CLAIM(same_at(old_file, new_file, frame.checksum_foff, 4) ||
