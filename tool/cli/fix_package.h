@@ -17,9 +17,11 @@ void fix_package(const struct image_run *run, const struct work_item *item, size
 /* A program that was repaired, or needs none, may carry images that do: then it is said where to go. */
 void fix_looks_inside(const struct image_run *run, struct outcome *outcome);
 
-/* The option of `fix` that only a package can have, where what was named may be none; NULL: there is none. /
- * With one, a lone image is not repaired: it was only judged, and the outcome ends with the reason. */
+/* The option of `fix` that only a package can have, where what was named may be none; NULL: there is none. */
 const char *fix_asks_for_package(const struct cli_options *options, const struct work_item *item);
+
+/* With such an option a lone image is not repaired: it was only judged, and the outcome ends with the reason.
+ */
 void fix_refuse_lone_image(const struct cli_options *options, const struct work_item *item,
                            struct outcome *outcome);
 
