@@ -73,6 +73,37 @@ class Sample(unittest.TestCase):
             self.assertIn("\trefused\t", relayout(path).stdout)
 
 
+class Headers(unittest.TestCase):
+    """What linkers and packers leave in section headers, and Windows does not read, is in nobody's way."""
+
+    def relayout_with(self, change):
+        """The results for a driver of each machine, with each header changed by change(section, number)."""
+        results = []
+        with tempfile.TemporaryDirectory() as folder:
+            for machine in ("x64", "x86"):
+                content = bytearray((pathlib.Path(os.environ["HVCIFIX_FIXTURES"]) / f"rich_{machine}.sys").read_bytes())
+                for number, section in enumerate(images.Headers(bytes(content)).pe.sections):
+                    change(section, number)
+                    at = section.get_file_offset()
+                    content[at : at + section.sizeof()] = section.__pack__()
+                path = pathlib.Path(folder) / f"{machine}.sys"
+                path.write_bytes(content)
+                results += [line.split("\t")[2] for seed in SEEDS for line in relayout("-s", seed, path).stdout.splitlines()]
+        return results
+
+    def test_names(self):
+        for name in ("", "PAGE%u"):
+            with self.subTest(name=name):
+                def rename(section, number, name=name):
+                    section.Name = (name % number if name else "").encode().ljust(8, b"\0")
+                self.assertEqual(self.relayout_with(rename), ["verified"] * 2 * len(SEEDS))
+
+    def test_alignment_of_object_files(self):
+        def align(section, _number):
+            section.Characteristics |= 0x00300000
+        self.assertEqual(self.relayout_with(align), ["verified"] * 2 * len(SEEDS))
+
+
 class Tools(unittest.TestCase):
     """The tools of the Windows SDK for x64."""
 

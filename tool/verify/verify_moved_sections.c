@@ -45,6 +45,21 @@ static bool holds_relocations_only(const struct verify_moves *moves, const struc
     return true;
 }
 
+/* Its bytes are the relocation table, and the old section with the old one has the same name. */
+static bool is_old_relocation_section(const struct verify_moves *moves, const struct verify_section *section)
+{
+    const struct verify_image *a = &moves->judged->old_image, *b = &moves->judged->new_image;
+    if (a->directory_count <= DIR_BASERELOC || b->directory_count <= DIR_BASERELOC ||
+        b->directories[DIR_BASERELOC].rva != section->rva ||
+        b->directories[DIR_BASERELOC].nbytes < section->virtual_nbytes)
+        return false;
+    const struct verify_section *had = verify_section_at(a, a->directories[DIR_BASERELOC].rva);
+    return had &&
+           memcmp(a->file.bytes + had->header_foff, b->file.bytes + section->header_foff,
+                  SECTION_NAME_NBYTES) == 0 &&
+           holds_relocations_only(moves, section);
+}
+
 /* Data left it so that it need not be writable. */
 static bool is_split_and_writable(const struct verify_moves *moves, const struct verify_section *section)
 {
@@ -96,7 +111,8 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if (needless)
         return verify_refute(judged, spot_of(moves, section), "Section %s is %s, but holds nothing that was.",
                              section->name, needless & SCN_MEM_EXECUTE ? "executable" : "writable");
-    if (header[SECTION_NAME] == 0 || is_paged_name(section->name))
+    bool has_paging_name = header[SECTION_NAME] == 0 || is_paged_name(section->name);
+    if (has_paging_name && !is_old_relocation_section(moves, section)) /* the loader reads it once */
         return verify_refute(judged, spot_of(moves, section),
                              "Section %s is paged, or kept from it, by its name; its content was not.",
                              section->name);
