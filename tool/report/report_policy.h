@@ -17,10 +17,13 @@ void report_text_policy_result(struct text *text, const struct policy *policy,
 /* `rules --policy`: every value that holds, and where it was set. */
 void report_text_policy(struct text *text, const struct policy *policy);
 
-/* The sentence about a waiver that has expired. / How grave it is: an audit (`enforce` in that mode) stops
- * nothing. / All that have expired, as problems. */
+/* The sentence about a waiver that has expired. */
 const char *report_expired_waiver(const struct waiver *waiver, struct arena *arena);
+
+/* How grave that is: an audit (`enforce` in that mode) stops nothing. */
 enum finding_level report_expired_level(const struct policy *policy, const char *verb);
+
+/* All waivers that have expired, as problems. */
 void report_text_expired_waivers(struct text *text, const struct policy *policy, const char *verb,
                                  const struct report_style *style);
 

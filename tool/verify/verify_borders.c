@@ -14,7 +14,7 @@ enum verify_border verify_border_at(const struct verify_write_search *search, ui
     bool is_in_place = !search->has_parts && search->code->image->section_alignment >= PAGE_NBYTES;
     for (size_t i = 0; i < search->target_count && is_in_place; i++) {
         const struct verify_section *section = search->targets[i].section;
-        uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
+        uint32_t used_nbytes = verify_used_nbytes(section);
         *target = &search->targets[i];
         if (rva == (uint64_t)section->rva + used_nbytes && rva >= search->targets[i].end_rva)
             return BORDER_PAST_END;

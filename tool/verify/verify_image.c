@@ -191,6 +191,18 @@ bool verify_is_discardable_init(const struct verify_section *section)
     return strcmp(section->name, "INIT") == 0 && (section->characteristics & SCN_MEM_DISCARDABLE) != 0;
 }
 
+uint32_t verify_used_nbytes(const struct verify_section *section)
+{
+    return section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
+}
+
+bool verify_gave_up_execute(const struct verify_section *old_section, const struct verify_section *section)
+{
+    uint32_t had = old_section->characteristics;
+    return (had & SCN_MEM_WRITE) && (had & SCN_MEM_EXECUTE) &&
+           (had ^ section->characteristics) == SCN_MEM_EXECUTE;
+}
+
 const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva)
 {
     uint32_t place = *image->near_place;

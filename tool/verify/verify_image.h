@@ -51,6 +51,12 @@ bool verify_image_read(struct span file, struct arena *arena, struct verify_imag
  * there do not write to it once they are loaded. */
 bool verify_is_discardable_init(const struct verify_section *section);
 
+/* How much of its memory a section says it uses: VirtualSize; all of it where that is 0. */
+uint32_t verify_used_nbytes(const struct verify_section *section);
+
+/* A section with both rights gave up executing, and nothing else of its characteristics changed. */
+bool verify_gave_up_execute(const struct verify_section *old_section, const struct verify_section *section);
+
 /* The section whose memory holds rva, or NULL (headers, gaps, past the end). */
 const struct verify_section *verify_section_at(const struct verify_image *image, uint32_t rva);
 

@@ -134,8 +134,7 @@ static bool is_mostly_code(const struct verify_image *image, uint32_t first_rva,
 /* It stays, and gave up executing for writing. */
 static bool is_now_data(const struct verify_section *section, const struct verify_section *now)
 {
-    return now->rva == section->rva && (section->characteristics & SCN_MEM_WRITE) &&
-           (now->characteristics ^ section->characteristics) == SCN_MEM_EXECUTE;
+    return now->rva == section->rva && verify_gave_up_execute(section, now);
 }
 
 /* Code stays executable; what is only written is not written elsewhere. An executable section may have left

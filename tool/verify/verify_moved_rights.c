@@ -8,7 +8,7 @@ bool verify_needs_write(const char *what)
     return strstr(what, "cookie") || strstr(what, "delay") || strstr(what, "TLS") || strstr(what, "LOCK");
 }
 
-static bool has_name_of(const struct verify_moves *moves, const struct verify_section *old_section,
+bool verify_has_name_of(const struct verify_moves *moves, const struct verify_section *old_section,
                         const struct verify_section *section)
 {
     return memcmp(moves->judged->old_image.file.bytes + old_section->header_foff,
@@ -40,7 +40,8 @@ static bool is_in_place(const struct verify_moves *moves, const struct verify_se
             return true;
         has_content = true;
     }
-    return !has_content && section->rva == old_section->rva && has_name_of(moves, old_section, section);
+    return !has_content && section->rva == old_section->rva &&
+           verify_has_name_of(moves, old_section, section);
 }
 
 /* All content of the old section, but for slots that have a place of their own, lies in this one and nothing
@@ -68,8 +69,8 @@ static bool went_with_content(const struct verify_moves *moves, const struct ver
     const struct verify_image *a = &moves->judged->old_image;
     for (uint32_t i = 0; i < a->section_count; i++)
         if (a->sections[i].characteristics == section->characteristics &&
-            has_name_of(moves, &a->sections[i], section) && has_size_of(moves, &a->sections[i], section) &&
-            holds_all_of(moves, &a->sections[i], section))
+            verify_has_name_of(moves, &a->sections[i], section) &&
+            has_size_of(moves, &a->sections[i], section) && holds_all_of(moves, &a->sections[i], section))
             return true;
     return false;
 }
@@ -100,14 +101,13 @@ enum verify_header_origin verify_header_origin(const struct verify_moves *moves,
     if (a->section_alignment < PAGE_NBYTES)
         return HEADER_NEW;
     const struct verify_section *old_section = old_section_of(moves, index);
-    if (old_section && has_name_of(moves, old_section, section) && has_size_of(moves, old_section, section) &&
-        old_section->rva == section->rva) {
+    if (old_section && verify_has_name_of(moves, old_section, section) &&
+        has_size_of(moves, old_section, section) && old_section->rva == section->rva) {
         if (section->characteristics == old_section->characteristics)
             return HEADER_KEPT;
         if ((section->characteristics | SCN_MEM_WRITE) == old_section->characteristics)
             return HEADER_LOST_WRITE;
-        if ((section->characteristics | SCN_MEM_EXECUTE) == old_section->characteristics &&
-            (section->characteristics & SCN_MEM_WRITE))
+        if (verify_gave_up_execute(old_section, section))
             return HEADER_LOST_EXECUTE;
     }
     if (old_section && is_in_place(moves, old_section, section))

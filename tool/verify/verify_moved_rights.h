@@ -17,6 +17,16 @@ enum verify_header_origin {
 };
 enum verify_header_origin verify_header_origin(const struct verify_moves *moves, uint32_t index);
 
+/* It stays where it was, with its size, whatever right it lost. */
+static inline bool verify_header_stays(enum verify_header_origin origin)
+{
+    return origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_LOST_EXECUTE;
+}
+
+/* A section of the new image has all eight bytes of the old one's name. */
+bool verify_has_name_of(const struct verify_moves *moves, const struct verify_section *old_section,
+                        const struct verify_section *section);
+
 /* False when a section is larger in memory than what it holds, or the image far larger than it was. */
 bool verify_moved_sizes(struct verify_moves *moves);
 

@@ -54,10 +54,7 @@ static bool is_old_relocation_section(const struct verify_moves *moves, const st
         b->directories[DIR_BASERELOC].nbytes < section->virtual_nbytes)
         return false;
     const struct verify_section *had = verify_section_at(a, a->directories[DIR_BASERELOC].rva);
-    return had &&
-           memcmp(a->file.bytes + had->header_foff, b->file.bytes + section->header_foff,
-                  SECTION_NAME_NBYTES) == 0 &&
-           holds_relocations_only(moves, section);
+    return had && verify_has_name_of(moves, had, section) && holds_relocations_only(moves, section);
 }
 
 /* Data left it so that it need not be writable. */
@@ -90,8 +87,7 @@ static bool check_header(struct verify_moves *moves, uint32_t index)
     if ((flags & SCN_MEM_EXECUTE) && (flags & SCN_MEM_WRITE))
         return verify_refute(judged, spot_of(moves, section), "Section %s is writable and executable.",
                              section->name);
-    if (origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_LOST_EXECUTE ||
-        origin == HEADER_MOVED)
+    if (verify_header_stays(origin) || origin == HEADER_MOVED)
         return true;
     if (origin == HEADER_CHANGED)
         return verify_refute(judged, spot_of(moves, section),

@@ -45,9 +45,8 @@ static bool check_size(struct verify_moves *moves, uint32_t index)
     /* What left may leave a hole behind the rest, up to the next section. */
     uint64_t most_end_rva = end_rva + a->image_nbytes + PAGE_NBYTES;
     enum verify_header_origin origin = verify_header_origin(moves, index);
-    bool is_kept = origin == HEADER_KEPT || origin == HEADER_LOST_WRITE || origin == HEADER_LOST_EXECUTE;
     bool has_old_size = false;
-    for (uint32_t i = 0; i < a->section_count && is_kept; i++)
+    for (uint32_t i = 0; i < a->section_count && verify_header_stays(origin); i++)
         has_old_size = has_old_size || (a->sections[i].rva == section->rva &&
                                         section->virtual_nbytes <= a->sections[i].virtual_nbytes);
     return end_rva == 0 || has_old_size || (uint64_t)section->rva + section->virtual_nbytes <= most_end_rva ||

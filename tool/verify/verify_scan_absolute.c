@@ -32,7 +32,7 @@ static bool is_near_target(struct verify_write_search *search, uint64_t rva)
         const struct verify_section *section = target->section;
         if (!verify_is_discardable_init(section) && rva + FAR_FOLD_NBYTES > section->rva &&
             rva < (uint64_t)section->rva + section->memory_nbytes + FAR_FOLD_NBYTES) {
-            uint32_t used_nbytes = section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes;
+            uint32_t used_nbytes = verify_used_nbytes(section);
             if (!target->is_looked_through)
                 target->has_room = verify_has_room(search->code, search->judged->arena, section->rva,
                                                    (uint64_t)section->rva + used_nbytes);

@@ -36,9 +36,7 @@ static bool is_code_at(struct verify_write_search *search, uint32_t rva)
 static const struct verify_target *number_target(struct verify_write_search *search, uint32_t number)
 {
     const struct verify_target *target = verify_target_at(search, number);
-    bool is_used = target && number - target->section->rva < (target->section->virtual_nbytes
-                                                                  ? target->section->virtual_nbytes
-                                                                  : target->section->memory_nbytes);
+    bool is_used = target && number - target->section->rva < verify_used_nbytes(target->section);
     return is_used && !verify_is_discardable_init(target->section) && !is_code_at(search, number) ? target
                                                                                                   : NULL;
 }

@@ -30,21 +30,12 @@ static const char *name_of_flag(struct arena *arena, uint32_t flags)
     return arena_printf(arena, "bits 0x%X", (unsigned)flags);
 }
 
-/* Of a section with both rights. */
-static bool loses_execute_alone(const struct verify_section *old_section,
-                                const struct verify_section *new_section)
-{
-    return (old_section->characteristics & SCN_MEM_WRITE) &&
-           (old_section->characteristics ^ new_section->characteristics) == SCN_MEM_EXECUTE &&
-           (old_section->characteristics & SCN_MEM_EXECUTE);
-}
-
 static bool only_a_right_goes(struct verify_case *judged, const struct verify_section *old_section,
                               const struct verify_section *new_section)
 {
     uint32_t gained = new_section->characteristics & ~old_section->characteristics;
     uint32_t lost = old_section->characteristics & ~new_section->characteristics & ~SCN_MEM_WRITE;
-    if (loses_execute_alone(old_section, new_section))
+    if (verify_gave_up_execute(old_section, new_section))
         return true;
     struct verify_spot spot = verify_spot_foff(judged, new_section->header_foff + SECTION_CHARACTERISTICS);
     spot.rva = new_section->rva;
@@ -113,7 +104,7 @@ static bool judge_unexecuted(struct verify_case *judged, uint32_t *section_indic
         uint32_t index = section_indices[i];
         const struct verify_section *section = &judged->new_image.sections[index];
         const char *summary;
-        if (!loses_execute_alone(&judged->old_image.sections[index], section))
+        if (!verify_gave_up_execute(&judged->old_image.sections[index], section))
             section_indices[kept_count++] = index;
         else if (!verify_nothing_executes(judged, section, &summary) ||
                  !explain_section(judged, index, summary)) {
@@ -136,7 +127,8 @@ bool verify_sections(struct verify_case *judged, const uint32_t *section_indices
         if (!only_a_right_goes(judged, &judged->old_image.sections[index],
                                &judged->new_image.sections[index]) ||
             (is_assumed &&
-             !loses_execute_alone(&judged->old_image.sections[index], &judged->new_image.sections[index]) &&
+             !verify_gave_up_execute(&judged->old_image.sections[index],
+                                     &judged->new_image.sections[index]) &&
              !may_be_assumed(judged, &judged->new_image.sections[index])))
             return false;
     }

@@ -150,8 +150,7 @@ static bool judge_routines(const struct unexecuted *search)
 bool verify_nothing_executes(struct verify_case *judged, const struct verify_section *section,
                              const char **summary)
 {
-    struct unexecuted search = {judged, &judged->new_image, section,
-                                section->virtual_nbytes ? section->virtual_nbytes : section->memory_nbytes};
+    struct unexecuted search = {judged, &judged->new_image, section, verify_used_nbytes(section)};
     uint64_t examined_nbytes = 0;
     if (!verify_decodes_machine(search.image))
         return refute(&search, section->rva, "the code of this machine is not decoded");

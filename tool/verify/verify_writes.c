@@ -19,7 +19,7 @@ static void add_target(struct verify_write_search *search, const struct verify_i
     if (place > 0) {
         /* One past the end of the section before is how its own arrays end. */
         const struct verify_section *before = image->by_rva[place - 1];
-        uint32_t used_nbytes = before->virtual_nbytes ? before->virtual_nbytes : before->memory_nbytes;
+        uint32_t used_nbytes = verify_used_nbytes(before);
         uint64_t used_end_rva = (uint64_t)before->rva + used_nbytes + 1;
         rva = used_end_rva < rva ? used_end_rva : rva;
     }
