@@ -207,8 +207,25 @@ static void what_looks_like_data_is_code_where_the_function_goes_through_it(void
     /* The jump back does not lead there. */
     driver = make_constant("\xEB\x07\x40\x00\xAE\x90\x00\x00\x00\xD1\x6F\x28\x75\xFB");
     expect(&driver, "at RVA 0x4070 in section INIT stores into it");
-    /* Nothing in front of it leads behind it. */
-    driver = make_constant("\x33\xC0\x40\x00\xAE\x90\x00\x00\x00\xD1\x6F\x28\x75\xF4");
+    /* Nothing in front of it leads behind it, but all that follows is run into, up to a return. */
+    static const char straight[] = "\x33\xC0\x40\x00\xAE\x90\x00\x00\x00\xD1\x6F\x28\x75\xF4";
+    driver = make_constant(straight);
+    expect(&driver, NULL);
+    /* The return is followed by more, which nothing leads to; by fill. */
+    driver = make_constant(straight);
+    add_function(&driver, FUNCTION_RVA + 27);
+    driver_put(&driver, FUNCTION_RVA + 25, "\x33\xC0", 2);
+    expect(&driver, "at RVA 0x4070 in section INIT stores into it");
+    driver = make_constant(straight);
+    add_function(&driver, FUNCTION_RVA + 27);
+    driver_put(&driver, FUNCTION_RVA + 25, "\x90\x90", 2);
+    expect(&driver, NULL);
+    /* What follows ends without a return, or with a trap. */
+    driver = make_constant(straight);
+    add_function(&driver, FUNCTION_RVA + 24);
+    expect(&driver, "at RVA 0x4070 in section INIT stores into it");
+    driver = make_constant(straight);
+    driver_put(&driver, FUNCTION_RVA + 24, "\xCC", 1);
     expect(&driver, "at RVA 0x4070 in section INIT stores into it");
 }
 

@@ -31,6 +31,26 @@ static bool spread(struct verify_code *code, const struct verify_code_section *s
     return true;
 }
 
+/* From here to the end every instruction is run into, or is fill, and the last of them leaves. No text and no
+ * table of RVAs ends so, and other data does by chance only. */
+static bool ends_as_code(struct verify_code *code, const struct verify_code_section *section, size_t at,
+                         size_t end)
+{
+    struct verify_instruction instruction;
+    bool leaves = false;
+    for (; at < end; at += instruction.nbytes) {
+        if (!verify_code_decode(code, section, at, &instruction))
+            return false;
+        bool is_fill = section->bytes.bytes[at] == 0xCC || section->bytes.bytes[at] == 0x90;
+        if (is_fill && leaves)
+            continue;
+        if (!verify_bit(section->reached, at))
+            return false;
+        leaves = !is_fill && (instruction.flow == FLOW_JUMP || instruction.flow == FLOW_STOP);
+    }
+    return leaves;
+}
+
 bool verify_unlikely_is_reached(struct verify_code *code, const struct verify_code_section *section,
                                 size_t begin, size_t end)
 {
@@ -44,8 +64,10 @@ bool verify_unlikely_is_reached(struct verify_code *code, const struct verify_co
     for (size_t at = begin; at < end; at += instruction.nbytes) {
         if (!verify_code_decode(code, section, at, &instruction))
             return false;
-        if (instruction.is_unlikely && (!verify_bit(section->reached, at) || farthest <= (int64_t)at))
+        if (instruction.is_unlikely && !verify_bit(section->reached, at))
             return false;
+        if (instruction.is_unlikely && farthest <= (int64_t)at)
+            return ends_as_code(code, section, at, end);
         int64_t target = (int64_t)at + instruction.target;
         bool is_inside = instruction.has_target && instruction.flow != FLOW_CALL && target < (int64_t)end;
         if (is_inside && verify_bit(section->reached, at) && target > farthest)
