@@ -214,6 +214,56 @@ static void test_one_byte_more(void **state)
     image_list_close(&images);
 }
 
+/* The load of a slot becomes one of twice its width that begins at the slot before: it reads the function's
+ * address, too, though it does not lead to the slot. Five slots before, it does not. */
+static void check_wide_load(const char *name, const uint8_t *opcode, size_t opcode_nbytes)
+{
+    struct image_list images;
+    struct rewritten done;
+    struct nx_plan plan;
+    size_t load = 0;
+    if (!load_fixture(&images, name)) {
+        print_message("HVCIFIX_IMAGES does not list the fixture\n");
+        skip();
+    }
+    struct span file = {images.bytes, images.nbytes};
+    assert_true(rewrite_read(&done, file, SOURCE_ALL) && rewrite_nx(&done, &plan));
+    while (load < plan.site_count &&
+           (plan.sites[load].kind != NX_SITE_LOAD || plan.sites[load].field_at != opcode_nbytes))
+        load++;
+    assert_true(load < plan.site_count);
+    uint8_t *bytes = arena_alloc(&done.arena, file.nbytes);
+    uint32_t slot_nbytes = done.image.is_64 ? 8 : 4;
+    assert_non_null(bytes);
+    memcpy(bytes, file.bytes, file.nbytes);
+    uint8_t *site = bytes + plan.sites[load].foff;
+    memcpy(site, opcode, opcode_nbytes);
+    uint32_t field = load_u32(site + opcode_nbytes);
+    for (unsigned count = 1; count <= 5; count += 4) {
+        struct rewritten wide;
+        struct nx_plan other;
+        struct verify_verdict verdict;
+        store_u32(site + opcode_nbytes, field - count * slot_nbytes);
+        assert_true(rewrite_read(&wide, (struct span){bytes, file.nbytes}, SOURCE_ALL));
+        assert_true(rewrite_nx(&wide, &other) && other.redirect_count != 0);
+        assert_true(verify_pair((struct span){bytes, file.nbytes},
+                                (struct span){wide.output.bytes, wide.output.nbytes}, &wide.arena, &verdict));
+        assert_int_equal(verdict.result, count == 1 ? VERIFY_REFUTED : VERIFY_PROVED_WITH_ASSUMPTIONS);
+        if (count == 1)
+            assert_non_null(strstr(verdict.reason, "still refer to the import slot"));
+        rewritten_free(&wide);
+    }
+    rewritten_free(&done);
+    image_list_close(&images);
+}
+
+static void test_wide_load(void **state)
+{
+    (void)state;
+    check_wide_load("executable_pool_x64.sys", (const uint8_t[]){0x0F, 0x10, 0x05}, 3); /* movups xmm0, [] */
+    check_wide_load("executable_pool_x86.sys", (const uint8_t[]){0xDD, 0x05}, 2);       /* fld qword [] */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -221,8 +271,8 @@ int main(void)
 #if CAN_RUN
         cmocka_unit_test(test_run),
 #endif
-        cmocka_unit_test(test_compared_slot),
-        cmocka_unit_test(test_one_byte_more),
+        cmocka_unit_test(test_compared_slot), cmocka_unit_test(test_one_byte_more),
+        cmocka_unit_test(test_wide_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

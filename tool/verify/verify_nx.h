@@ -68,6 +68,20 @@ bool verify_nx_relocations(struct verify_case *judged, const struct verify_nx *n
 /* The site that holds rva, or NULL. */
 const struct verify_nx_site *verify_nx_site_at(const struct verify_nx *nx, uint64_t rva);
 
+struct verify_moves;
+
+/* No code of the image before the step reaches a slot that has a stub, but the sites. */
+bool verify_nx_judge_left(struct verify_moves *moves, const struct verify_nx *nx);
+
+/* The stub whose slot holds the byte at rva, or NULL. */
+const struct verify_nx_stub *verify_nx_stub_of_slot(const struct verify_nx *nx, uint64_t rva);
+
+/* What is at rva reaches the slot of the stub: not shown. Always false. */
+bool verify_nx_refuse_left(struct verify_case *judged, uint32_t rva, const struct verify_nx_stub *stub);
+
+/* What is not shown is about one import; without its stub the others may still be proved. */
+void verify_nx_about(struct verify_case *judged, const struct verify_nx_stub *stub);
+
 /* Refutes as not shown. Always false. */
 bool verify_nx_unproved(struct verify_case *judged, uint32_t rva, const char *format, ...)
     HVCIFIX_PRINTF(3, 4);

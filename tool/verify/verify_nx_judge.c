@@ -11,13 +11,6 @@
 
 enum { OPERAND_NBYTES = 4 };
 
-/* What is not shown is about one import; without its stub the others may still be proved. */
-static void about(struct verify_case *judged, const struct verify_nx_stub *stub)
-{
-    if (judged->verdict->result != VERIFY_REFUTED)
-        judged->verdict->slot_rva = stub->slot_rva;
-}
-
 /* Each site is an instruction of the old image beyond doubt: elsewhere its bytes would be data. */
 static bool judge_site(struct verify_moves *moves, const struct verify_nx *nx,
                        const struct verify_nx_site *site)
@@ -41,7 +34,7 @@ static bool judge_site(struct verify_moves *moves, const struct verify_nx *nx,
     }
     if (is_certain && found_at == at)
         return true;
-    about(moves->judged, &nx->stubs[site->stub]);
+    verify_nx_about(moves->judged, &nx->stubs[site->stub]);
     return verify_nx_unproved(moves->judged, site->rva,
                               "It is not certain that the instruction at RVA 0x%X, which leads to a stub "
                               "now, is one.",
@@ -63,7 +56,7 @@ static bool judge_branch(struct verify_moves *moves, const struct verify_nx *nx,
     if (!verify_uses_possible(&moves->code, &field).is_operand ||
         !verify_uses_resolved(&moves->code, &field).is_operand)
         return true;
-    about(moves->judged, &nx->stubs[site->stub]);
+    verify_nx_about(moves->judged, &nx->stubs[site->stub]);
     return verify_nx_unproved(
         moves->judged, section->rva + (uint32_t)at,
         "The bytes at RVA 0x%X may be a branch into the middle of the instruction at RVA 0x%X, "
@@ -88,25 +81,6 @@ static bool judge_branches(struct verify_moves *moves, const struct verify_nx *n
     return true;
 }
 
-static const struct verify_nx_stub *stub_of_slot(const struct verify_nx *nx, uint64_t rva)
-{
-    unsigned width_nbytes = nx->image.is_64 ? 8 : 4;
-    for (uint32_t i = 0; i < nx->stub_count; i++)
-        if (rva >= nx->stubs[i].slot_rva && rva - nx->stubs[i].slot_rva < width_nbytes)
-            return &nx->stubs[i];
-    return NULL;
-}
-
-static bool refuse_left(struct verify_case *judged, uint32_t rva, const struct verify_nx_stub *stub)
-{
-    about(judged, stub);
-    return verify_nx_unproved(
-        judged, rva,
-        "The bytes at RVA 0x%X of the new image still refer to the import slot of %s, past its "
-        "stub.",
-        (unsigned)rva, stub->name);
-}
-
 /* Relocated addresses in the new image: none leads into the middle of a site, or to a slot that has a stub,
  * but the stubs' own. */
 static bool judge_addresses(struct verify_case *judged, const struct verify_nx *nx)
@@ -121,12 +95,12 @@ static bool judge_addresses(struct verify_case *judged, const struct verify_nx *
             continue;
         uint64_t rva = (va - image->base_va) & mask;
         const struct verify_nx_site *site = verify_nx_site_at(nx, rva);
-        const struct verify_nx_stub *stub = stub_of_slot(nx, rva);
+        const struct verify_nx_stub *stub = verify_nx_stub_of_slot(nx, rva);
         if (stub && relocation.rva != stub->slot_field_rva)
-            return refuse_left(judged, relocation.rva, stub);
+            return verify_nx_refuse_left(judged, relocation.rva, stub);
         if (!site || rva == site->rva)
             continue;
-        about(judged, &nx->stubs[site->stub]);
+        verify_nx_about(judged, &nx->stubs[site->stub]);
         return verify_nx_unproved(judged, relocation.rva,
                                   "The address at RVA 0x%X leads into the instruction at RVA 0x%X, which "
                                   "leads to a stub now.",
@@ -176,43 +150,6 @@ static bool judge_kind(struct verify_case *judged, const struct verify_nx *nx)
     return true;
 }
 
-/* Four bytes of code that lead to a slot with a stub, and are no site: are they an operand? Behind them are
- * 0, 1, 2 or 4 bytes of the instruction. */
-static bool judge_field(struct verify_moves *moves, const struct verify_nx *nx,
-                        const struct verify_code_section *section, size_t at, uint64_t target_rva)
-{
-    uint32_t rva = section->rva + (uint32_t)at;
-    for (unsigned behind = 0; behind <= 4; behind++) {
-        const struct verify_nx_stub *stub = behind == 3 ? NULL : stub_of_slot(nx, target_rva + behind);
-        struct verify_field_in_code field = {section, at, OPERAND_NBYTES, FIELD_RIP_RELATIVE, behind};
-        if (!stub || verify_nx_site_at(nx, rva) || !verify_uses_possible(&moves->code, &field).is_operand)
-            continue;
-        if (verify_uses_resolved(&moves->code, &field).is_operand)
-            return refuse_left(moves->judged, rva, stub);
-    }
-    return true;
-}
-
-/* The code before the step: what was no site is the same in the new image. */
-static bool judge_left(struct verify_moves *moves, const struct verify_nx *nx)
-{
-    uint32_t first_rva = UINT32_MAX, last_rva = 0;
-    for (uint32_t i = 0; i < nx->stub_count; i++) {
-        first_rva = nx->stubs[i].slot_rva < first_rva ? nx->stubs[i].slot_rva : first_rva;
-        last_rva = nx->stubs[i].slot_rva > last_rva ? nx->stubs[i].slot_rva : last_rva;
-    }
-    for (uint32_t i = 0; nx->image.is_64 && i < moves->code.section_count; i++) {
-        const struct verify_code_section *section = &moves->code.sections[i];
-        for (size_t at = 0; range_fits(section->bytes.nbytes, at, OPERAND_NBYTES); at++) {
-            uint32_t rva = section->rva + (uint32_t)at + OPERAND_NBYTES + load_u32(section->bytes.bytes + at);
-            moves->judged->verdict->step_count++;
-            if (rva + 4 >= first_rva && rva <= last_rva + 7 && !judge_field(moves, nx, section, at, rva))
-                return false;
-        }
-    }
-    return true;
-}
-
 static bool judge_sites(struct verify_case *judged, const struct verify_nx *nx)
 {
     struct verify_moves *moves = arena_alloc(judged->arena, sizeof *moves);
@@ -234,7 +171,7 @@ static bool judge_sites(struct verify_case *judged, const struct verify_nx *nx)
     for (size_t i = 0; i < nx->site_count; i++)
         if (!judge_site(moves, nx, &nx->sites[i]))
             return false;
-    bool holds = judge_branches(moves, nx) && judge_left(moves, nx);
+    bool holds = judge_branches(moves, nx) && verify_nx_judge_left(moves, nx);
     judged->verdict->step_count += tables->step_count + moves->code.step_count;
     return holds;
 }
