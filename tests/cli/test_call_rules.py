@@ -5,17 +5,21 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import sys
 import tempfile
 import unittest
 
-from support import matrix, msbuild, schema, tool
+import pefile
+
+from support import images, matrix, msbuild, schema, tool
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests" / "calls"))
 import test_calls as sites  # noqa: E402  (the compiling of sites.c, and the truths in it)
 
 RULES = ("HVCI2000", "HVCI2001", "HVCI2002")
+CHPE_METADATA_64 = 0xC8  # CHPEMetadataPointer, in the load configuration of PE32+
 LEVELS = {"executable": "error", "depends": "warning", "unknown": "note"}
 VERDICTS = ("executable", "no_execute", "depends", "unknown")
 
@@ -136,6 +140,19 @@ class NotJudged(Case):
         code, said = self.assert_not_judged(fixture("clean_arm64"), "no decoder here for ARM64 code")
         self.assertEqual(code, 0)
         self.assertIn("    calls     not judged: there is no decoder here for ARM64 code\n", said)
+        self.assertIn("calls that may ask for executable memory: not judged in 1 image\n", said)
+
+    def test_hybrid(self):
+        """ARM64EC: the header says x64, but the load configuration names metadata of hybrid code."""
+        data = bytearray(images.read(fixture("executable_pool_guard_x64")))
+        pe = pefile.PE(data=bytes(data), fast_load=True)
+        config_foff = pe.get_offset_from_rva(pe.OPTIONAL_HEADER.DATA_DIRECTORY[10].VirtualAddress)
+        self.assertGreater(pe.get_dword_from_offset(config_foff), CHPE_METADATA_64)
+        struct.pack_into("<Q", data, config_foff + CHPE_METADATA_64, pe.OPTIONAL_HEADER.ImageBase + 0x1000)
+        path = os.path.join(self.shared, "hybrid.sys")
+        with open(path, "wb") as file:
+            file.write(data)
+        _, said = self.assert_not_judged(path, "the image is hybrid")
         self.assertIn("calls that may ask for executable memory: not judged in 1 image\n", said)
 
     def test_no_code(self):

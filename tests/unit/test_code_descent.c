@@ -228,6 +228,36 @@ static void other_machines_are_not_decoded(void **state)
     }
 }
 
+/* ARM64EC drivers say x64, CHPE ones x86: the load configuration tells, as far as its size reaches. */
+static void hybrid_images_are_not_decoded(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t machine;
+        uint32_t at, width_nbytes;
+    } kinds[] = {{MACHINE_AMD64, LC_CHPE_METADATA_64, 8}, {MACHINE_I386, LC_CHPE_METADATA_32, 4}};
+    enum { CONFIG_RVA = CASE_RDATA_RVA + 0x40, AS_DIRECTORY, SET, CUT, ZERO, CASE_COUNT };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        for (int kind = AS_DIRECTORY; kind < CASE_COUNT; kind++) {
+            struct code_case driver;
+            uint32_t end = kinds[i].at + kinds[i].width_nbytes;
+            case_begin(&driver, kinds[i].machine);
+            CASE_PUT(&driver, CASE_TEXT_RVA, "\xC3");
+            case_put_u32(&driver, CONFIG_RVA + LC_SIZE,
+                         kind == AS_DIRECTORY ? 0
+                         : kind == CUT        ? end - 1
+                                              : end);
+            case_put_u32(&driver, CONFIG_RVA + kinds[i].at, kind == ZERO ? 0 : CASE_RDATA_RVA);
+            make_directory(&driver.made, DIR_LOAD_CONFIG, CONFIG_RVA, end);
+            case_read(&driver);
+            assert_int_equal(driver.map.decoded, kind == CUT || kind == ZERO);
+            assert_int_equal(driver.map.not_decoded_reason == NULL, driver.map.decoded);
+            assert_int_equal(image_is_hybrid(&driver.image), !driver.map.decoded);
+            case_end(&driver);
+        }
+    }
+}
+
 /* xorshift: the same images on every machine. */
 static uint32_t next_random(uint32_t *seed)
 {
@@ -402,6 +432,7 @@ int main(void)
         cmocka_unit_test(relocations_refute_a_decode),
         cmocka_unit_test(branches_that_lead_nowhere),
         cmocka_unit_test(other_machines_are_not_decoded),
+        cmocka_unit_test(hybrid_images_are_not_decoded),
         cmocka_unit_test(random_images),
         cmocka_unit_test(hostile_images_stay_linear),
         cmocka_unit_test(memory_running_out_is_told),

@@ -36,11 +36,6 @@ bool calls_leave(const struct image *image, enum calls_state state, const char *
     return find_imports(image, arena, judgement);
 }
 
-static bool has_decoder(const struct image *image)
-{
-    return image->machine == MACHINE_AMD64 || image->machine == MACHINE_I386;
-}
-
 bool calls_judge(const struct image *image, const struct refset *refs, const struct code_map *map,
                  const struct given_names *given, struct arena *arena, struct call_judgement *judgement)
 {
@@ -54,10 +49,8 @@ bool calls_judge(const struct image *image, const struct refset *refs, const str
         judgement->reason = "it is no kernel image";
         return true;
     }
-    if (!has_decoder(image)) {
+    if (!image_is_decoded(image, arena, &judgement->reason)) {
         judgement->state = CALLS_NOT_READ;
-        judgement->reason =
-            arena_printf(arena, "there is no decoder here for %s code", image_machine_name(image));
         return !arena->exhausted;
     }
     if (!judgement->may_ask && !judgement->may_fight) {

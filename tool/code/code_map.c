@@ -209,11 +209,8 @@ static bool settle_candidates(struct code_reader *reader)
 bool code_read(const struct image *image, struct refset *refs, struct arena *arena, struct code_map *map)
 {
     *map = (struct code_map){0};
-    if (image->machine != MACHINE_AMD64 && image->machine != MACHINE_I386) {
-        map->not_decoded_reason =
-            arena_printf(arena, "there is no decoder here for %s code", image_machine_name(image));
+    if (!image_is_decoded(image, arena, &map->not_decoded_reason))
         return !arena->exhausted;
-    }
     map->decoded = true;
     struct code_reader reader = {
         .image = image,

@@ -55,7 +55,7 @@ enum code_ref_detail {
 };
 
 struct code_map {
-    bool decoded; /* false: the machine has no decoder here; nothing below is filled */
+    bool decoded; /* false: the code is for a machine without a decoder here; nothing below is filled */
     const char *not_decoded_reason;
     struct code_section *sections;
     size_t section_count;

@@ -161,6 +161,14 @@ const struct directory *image_directory(const struct image *image, unsigned numb
 /* 4 or 8. */
 unsigned image_pointer_nbytes(const struct image *image);
 
+/* The load configuration names metadata of hybrid code (ARM64EC, ARM64X, CHPE): some of the code is for
+ * another machine than the header says. */
+bool image_is_hybrid(const struct image *image);
+
+/* The code is for a machine that is decoded here, and for no other. When not, *reason is half a sentence on
+ * why (in `arena`; NULL when memory ran out), else NULL. */
+bool image_is_decoded(const struct image *image, struct arena *arena, const char **reason);
+
 /* "x64", "x86", "ARM64", "IA64", "ARM", "ARM64EC" or "machine 0xNNNN" (in the image's arena). */
 const char *image_machine_name(const struct image *image);
 

@@ -91,8 +91,10 @@ bool plan_write_right(struct plan_context *context, const struct finding *findin
         return false;
     if (answer == WRITES_FOUND)
         return refuse_once(context, &why);
-    /* Windows takes the right away itself only from a discardable INIT. */
-    if (answer == WRITES_ASSUMED && finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE)
+    /* Windows takes the right away itself only from a discardable INIT; what it does with hybrid drivers is
+     * not known, as there are none. */
+    if (answer == WRITES_ASSUMED &&
+        (finding->code != HVCI2102_INIT_WRITABLE_EXECUTABLE || image_is_hybrid(context->image)))
         return refuse_undecoded(context, finding, summary);
 
     bool is_unnamed_data = false;
