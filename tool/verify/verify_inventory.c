@@ -5,6 +5,12 @@
 #include "verify/verify_repairs.h"
 #include "verify/verify_tail.h"
 
+/* A table, or what one bounds, that is exactly so long. */
+static bool collect_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
+{
+    return verify_moves_whole(moves, rva, nbytes, what) && verify_moves_inert(moves, rva, nbytes, what);
+}
+
 static bool collect_exports(struct verify_moves *moves)
 {
     struct verify_directory directory = inventory_directory(moves, DIR_EXPORT);
@@ -31,9 +37,9 @@ static bool collect_exports(struct verify_moves *moves)
         !verify_moves_rva(moves, directory.rva + EXPORT_ADDRESS_OF_NAME_ORDINALS, false,
                           "the export ordinal table") ||
         !verify_moves_inert(moves, directory.rva, directory.nbytes, "exports") ||
-        !verify_moves_inert(moves, functions_rva, (uint64_t)function_count * 4, "exports") ||
-        !verify_moves_inert(moves, names_rva, (uint64_t)name_count * 4, "exports") ||
-        !verify_moves_inert(moves, ordinals_rva, (uint64_t)name_count * 2, "exports"))
+        !collect_whole(moves, functions_rva, (uint64_t)function_count * 4, "exports") ||
+        !collect_whole(moves, names_rva, (uint64_t)name_count * 4, "exports") ||
+        !collect_whole(moves, ordinals_rva, (uint64_t)name_count * 2, "exports"))
         return false;
     for (uint32_t i = 0; i < function_count; i++) {
         uint64_t entry_rva = functions_rva + (uint64_t)i * 4;
@@ -48,6 +54,15 @@ static bool collect_exports(struct verify_moves *moves)
             !inventory_text(moves, names_rva + (uint64_t)i * 4, 0))
             return false;
     return true;
+}
+
+static bool collect_resource_data(struct verify_moves *moves, uint64_t leaf_rva)
+{
+    uint32_t data_rva, nbytes;
+    return inventory_read_u32(moves, leaf_rva + RESOURCE_DATA_RVA, &data_rva, "A resource") &&
+           inventory_read_u32(moves, leaf_rva + RESOURCE_DATA_SIZE, &nbytes, "A resource") &&
+           verify_moves_rva(moves, leaf_rva + RESOURCE_DATA_RVA, false, "a resource") &&
+           verify_moves_whole(moves, data_rva, nbytes, "a resource");
 }
 
 /* Directories are walked depth first; three levels are what exists, more are not read. */
@@ -68,8 +83,7 @@ static bool collect_resource_level(struct verify_moves *moves, uint32_t root_rva
         if (offset & RESOURCE_HIGH_BIT) {
             if (!collect_resource_level(moves, root_rva, offset & ~RESOURCE_HIGH_BIT, depth + 1))
                 return false;
-        } else if (!verify_moves_rva(moves, (uint64_t)root_rva + offset + RESOURCE_DATA_RVA, false,
-                                     "a resource"))
+        } else if (!collect_resource_data(moves, (uint64_t)root_rva + offset))
             return false;
     }
     return true;
@@ -140,7 +154,7 @@ static bool collect_debug_entry(struct verify_moves *moves, uint64_t at_rva)
                                      (unsigned long long)at_rva);
     if (!verify_moves_field(moves, at_rva + DEBUG_POINTER_TO_RAW_DATA, 4, new_foff,
                             "the file offset of debug data") ||
-        !verify_moves_inert(moves, data_rva, nbytes, "debug data"))
+        !collect_whole(moves, data_rva, nbytes, "debug data"))
         return false;
     if (type == DEBUG_TYPE_POGO)
         return collect_pogo(moves, data_rva, nbytes);
@@ -163,7 +177,7 @@ static bool collect_debug(struct verify_moves *moves)
     struct verify_directory directory = inventory_directory(moves, DIR_DEBUG);
     if (directory.rva == 0)
         return true;
-    if (!verify_moves_inert(moves, directory.rva, directory.nbytes, "the debug directory"))
+    if (!collect_whole(moves, directory.rva, directory.nbytes, "the debug directory"))
         return false;
     for (uint32_t at = 0; range_fits(directory.nbytes, at, DEBUG_ENTRY_NBYTES); at += DEBUG_ENTRY_NBYTES)
         if (!inventory_take(moves, directory.rva) ||

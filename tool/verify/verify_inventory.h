@@ -80,7 +80,11 @@ bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, con
  * verify_moved_relocations() sees to it that each of them has a base relocation. */
 extern const char verify_own_slot[];
 
-/* Adds a range without arrays. */
+/* Everything in the range moves by one distance: who reads it as one finds behind its begin what was there.
+ * What no piece holds is padding. */
+bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
+
+/* Adds a range without arrays; it may be longer than what is read there. */
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
 
 /* Adds the typed tables to these, sorts and joins them. Behind the inventory. False when memory ran out. */

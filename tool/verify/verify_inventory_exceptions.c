@@ -123,7 +123,8 @@ bool verify_inventory_exceptions(struct verify_moves *moves)
         return true;
     if (image->machine != MACHINE_AMD64)
         return verify_moves_unproved(moves, directory.rva, "The exception directory is not read here.");
-    if (!verify_moves_inert(moves, directory.rva, directory.nbytes, "the exception directory"))
+    if (!verify_moves_whole(moves, directory.rva, directory.nbytes, "the exception directory") ||
+        !verify_moves_inert(moves, directory.rva, directory.nbytes, "the exception directory"))
         return false;
     for (uint32_t at = 0; range_fits(directory.nbytes, at, RUNTIME_FUNCTION_NBYTES);
          at += RUNTIME_FUNCTION_NBYTES) {

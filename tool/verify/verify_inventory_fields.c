@@ -35,6 +35,22 @@ bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbyte
     return true;
 }
 
+bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
+{
+    const struct verify_map *map = &moves->map;
+    const struct verify_piece *first = verify_piece_at(map, rva);
+    if (!first)
+        first = verify_piece_behind(map, rva);
+    for (const struct verify_piece *piece = first;
+         piece && piece < map->pieces + map->count && piece->rva < rva + nbytes; piece++)
+        if (piece->delta != first->delta)
+            return verify_moves_unproved(
+                moves, (uint32_t)rva,
+                "What is read as one at RVA 0x%llX (%s) would be torn apart at RVA 0x%X.",
+                (unsigned long long)rva, what, (unsigned)piece->rva);
+    return true;
+}
+
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
 {
     return verify_range_add(moves->judged->arena, &moves->inert, rva, nbytes, what);

@@ -94,7 +94,8 @@ static bool collect_table(const struct config *config, const struct config_table
         stride_nbytes = 4;
     if (count > moves->budget_count)
         return verify_moves_unproved(moves, config->rva, "The guard tables have no end.");
-    if (!verify_moves_inert(moves, rva, count * stride_nbytes, "a guard table"))
+    if (!verify_moves_whole(moves, rva, count * stride_nbytes, "a guard table") ||
+        !verify_moves_inert(moves, rva, count * stride_nbytes, "a guard table"))
         return false;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at_rva = rva + i * stride_nbytes;
