@@ -38,7 +38,7 @@ static bool keep_old(struct outcome *outcome)
     struct outcome_pdb *pdb = &outcome->pdb;
     struct finding error;
     struct file_replacement kept = {
-        .path = pdb->kept_path, .bytes = pdb->before.bytes, .mode = pdb->before.mode};
+        .path = pdb->kept_path, .bytes = pdb->before.bytes, .mode = pdb->before.mode, .is_relied_on = true};
     if (!pdb->has_before || pdb->was_kept || span_is_equal(pdb->before.bytes, pdb->new_file) ||
         (pdb->before_is_rewritten && !file_is_absent(pdb->kept_path)))
         return true;
@@ -55,7 +55,8 @@ bool pipeline_pdb_write(struct outcome *outcome, const struct pipeline_options *
                                            .bytes = pdb->new_file,
                                            .mode = pdb->file.mode,
                                            .expected = pdb->has_before ? &pdb->before.state : NULL,
-                                           .stop = options->stop};
+                                           .stop = options->stop,
+                                           .is_relied_on = true};
     struct finding error;
     if (!pdb->renews)
         return true;

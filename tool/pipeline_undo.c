@@ -194,7 +194,8 @@ bool pipeline_leave_undo(struct outcome *outcome, const struct pipeline_options 
                                            .mode = outcome->file.mode,
                                            .accept = leads_back,
                                            .context = &check,
-                                           .stop = options->stop};
+                                           .stop = options->stop,
+                                           .is_relied_on = true};
     enum file_write_result result = file_replace(&replacement, arena, &error);
     if (result == FILE_WRITTEN) {
         outcome->undo.is_left = true;

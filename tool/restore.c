@@ -195,7 +195,8 @@ static bool run(struct restore_outcome *outcome, const struct restore_options *o
                                            .expected = options->output_path ? NULL : &image.state,
                                            .accept = is_original,
                                            .context = outcome,
-                                           .stop = options->stop};
+                                           .stop = options->stop,
+                                           .is_relied_on = true}; /* the undo file goes then */
     enum file_write_result result = file_replace(&replacement, arena, &error);
     if (result == FILE_NOT_ACCEPTED && is_stopped(outcome, options))
         return false;

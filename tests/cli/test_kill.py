@@ -5,6 +5,7 @@ strace stops the tool at each of its system calls that could leave a trace: once
 """
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -146,6 +147,20 @@ class Interrupted(unittest.TestCase):
                 self.assertEqual(images.read(self.target), self.old)
                 self.assertEqual(os.listdir(self.folder), ["driver.sys"])
 
+    def wait_until_it_writes(self, process):
+        """Until the traced program has its temporary file open; its first flush takes long then."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                traced = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                opened = [os.readlink(link) for pid in traced for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+            except OSError:  # it begins, or ends
+                opened = []
+            if any(path.startswith(self.folder + "/#") or TEMPORARY.search(os.path.basename(path)) for path in opened):
+                return
+            time.sleep(0.01)
+        self.fail("no temporary file was seen")
+
     def test_changed_by_somebody_else_while_it_writes(self):
         """What is there is no longer what was read: it stays."""
         theirs = bytes(reversed(self.old))
@@ -167,7 +182,7 @@ class Interrupted(unittest.TestCase):
                 with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
                                        "inject=fsync:delay_enter=1s:when=1", tool.TOOL, *arguments],
                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
-                    time.sleep(0.6)
+                    self.wait_until_it_writes(process)
                     change()
                     said = process.communicate(timeout=60)[0]
                 self.assertEqual(process.returncode, 4, said)
@@ -216,7 +231,7 @@ class RestoreInterrupted(Interrupted):
         with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
                                "inject=fsync:delay_enter=1s:when=1", tool.TOOL, "restore", self.target],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
-            time.sleep(0.6)
+            self.wait_until_it_writes(process)
             with open(self.target, "wb") as file:
                 file.write(theirs)
             said = process.communicate(timeout=60)[0]

@@ -53,13 +53,15 @@ struct file_replacement {
     file_accept_fn *accept;  /* NULL accepts */
     void *context;           /* for accept */
     const atomic_bool *stop; /* once it is true nothing is replaced any more: FILE_NOT_ACCEPTED; or NULL */
+    bool is_relied_on;       /* something else is replaced or removed next because this file is there */
 };
 
 /* Puts bytes at a path: writes a temporary file in the same folder, flushes it, reads it back, compares, asks
  * `accept`, looks whether the target is what was expected, and renames the file over it. On any failure the
  * temporary file is removed and the target is as it was, or as somebody else has made it meanwhile. A
  * symbolic link is followed: its target is replaced. The new file gets permissions and, as far as this user
- * may, the owner of the old one. Nothing is allocated once the target is replaced. */
+ * may, the owner of the old one. Nothing is allocated once the target is replaced. When power fails, the old
+ * file or the new one is there; the new one for certain from here on where it is relied on. */
 enum file_write_result file_replace(const struct file_replacement *replacement, struct arena *arena,
                                     struct finding *error);
 

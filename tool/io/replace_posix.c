@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Makes the rename itself lasting. A folder that cannot be flushed (some network file systems) is no reason
- * to call the replaced file a failure. */
+/* Makes the rename itself lasting, which takes as long as the file does. A folder that cannot be flushed
+ * (some network file systems) is no reason to call the replaced file a failure. */
 static void flush_folder(const char *folder)
 {
     int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -186,9 +186,9 @@ enum file_write_result file_replace(const struct file_replacement *replacement, 
     enum file_write_result result = prepare(replacement, target_path, &target, &temporary, arena, error);
     if (result == FILE_WRITTEN && !move_over(replacement, temporary.path, target_path, arena, error))
         result = FILE_WRITE_FAILED;
-    if (result == FILE_WRITTEN)
-        flush_folder(folder);
-    else
+    if (result != FILE_WRITTEN)
         temporary_remove(&temporary);
+    else if (replacement->is_relied_on)
+        flush_folder(folder);
     return result;
 }
