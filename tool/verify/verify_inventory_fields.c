@@ -42,12 +42,15 @@ bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbyte
     if (!first)
         first = verify_piece_behind(map, rva);
     for (const struct verify_piece *piece = first;
-         piece && piece < map->pieces + map->count && piece->rva < rva + nbytes; piece++)
+         piece && piece < map->pieces + map->count && piece->rva < rva + nbytes; piece++) {
+        if (!inventory_take(moves, rva))
+            return false;
         if (piece->delta != first->delta)
             return verify_moves_unproved(
                 moves, (uint32_t)rva,
                 "What is read as one at RVA 0x%llX (%s) would be torn apart at RVA 0x%X.",
                 (unsigned long long)rva, what, (unsigned)piece->rva);
+    }
     return true;
 }
 
