@@ -96,6 +96,20 @@ class Interrupted(unittest.TestCase):
             self.assertEqual(images.read(self.target + UNDO), self.undo, "nothing leads back")
         return content == self.new
 
+    def test_what_is_relied_on_outlasts_a_power_failure(self):
+        """The file that leads back, and its name, are on the disk before the image is replaced; the image is before
+        that file goes."""
+        undo, image = re.escape(self.target + UNDO), re.escape(self.target)
+        first, then = {"fix": (rf'rename\(.*, "{undo}"\)', rf'rename\(.*, "{image}"\)'),
+                       "restore": (rf'rename\(.*, "{image}"\)', rf'unlink\("{undo}"\)')}[self.call[0]]
+        log = pathlib.Path(self.folder, "log")
+        self.renew()
+        done = subprocess.run(["strace", "-f", "-qq", "-y", "-o", log, "-e", "trace=fsync,rename,unlink", tool.TOOL,
+                               *self.call, self.target], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0)
+        flush = rf"fsync\(\d+<{re.escape(self.folder)}>\) *= 0"
+        self.assertRegex(log.read_text(), rf"{first}(?s:.*){flush}(?s:.*){then}")
+
     def test_killed_at_every_call(self):
         calls = self.count_calls()
         for name in ("rename", "write", "fsync", "fchmod"):
