@@ -162,7 +162,7 @@ class Interrupted(unittest.TestCase):
                 self.assertEqual(os.listdir(self.folder), ["driver.sys"])
 
     def wait_until_it_writes(self, process):
-        """Until the traced program has its temporary file open; its first flush takes long then."""
+        """Until the traced program flushes its temporary file, which takes long then."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             try:
@@ -171,6 +171,7 @@ class Interrupted(unittest.TestCase):
             except OSError:  # it begins, or ends
                 opened = []
             if any(path.startswith(self.folder + "/#") or TEMPORARY.search(os.path.basename(path)) for path in opened):
+                time.sleep(0.3)  # it proves what is in there, then flushes it
                 return
             time.sleep(0.01)
         self.fail("no temporary file was seen")

@@ -87,8 +87,12 @@ static enum file_write_result replace(struct folder *folder, const char *path, c
                                       uint32_t mode, const struct file_state *expected,
                                       file_accept_fn *accept, void *context, struct finding *error)
 {
-    struct file_replacement replacement = {
-        path, {(const uint8_t *)text, strlen(text)}, mode, expected, accept, context, NULL};
+    struct file_replacement replacement = {.path = path,
+                                           .bytes = {(const uint8_t *)text, strlen(text)},
+                                           .mode = mode,
+                                           .expected = expected,
+                                           .accept = accept,
+                                           .context = context};
     return file_replace(&replacement, &folder->arena, error);
 }
 
