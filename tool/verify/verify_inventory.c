@@ -5,12 +5,6 @@
 #include "verify/verify_repairs.h"
 #include "verify/verify_tail.h"
 
-/* A table, or what one bounds, that is exactly so long. */
-static bool collect_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
-{
-    return verify_moves_whole(moves, rva, nbytes, what) && verify_moves_inert(moves, rva, nbytes, what);
-}
-
 static bool collect_exports(struct verify_moves *moves)
 {
     struct verify_directory directory = inventory_directory(moves, DIR_EXPORT);
@@ -32,14 +26,15 @@ static bool collect_exports(struct verify_moves *moves)
     if (!first || directory.nbytes == 0 || first->end_rva - directory.rva < directory.nbytes)
         return verify_moves_unproved(moves, directory.rva, "The export directory is not in one piece.");
     if (!verify_moves_rva(moves, directory.rva + EXPORT_NAME, false, "the name of the exporting image") ||
+        !inventory_text(moves, directory.rva + EXPORT_NAME, 0) ||
         !verify_moves_rva(moves, directory.rva + EXPORT_ADDRESS_OF_FUNCTIONS, false, "the export table") ||
         !verify_moves_rva(moves, directory.rva + EXPORT_ADDRESS_OF_NAMES, false, "the export name table") ||
         !verify_moves_rva(moves, directory.rva + EXPORT_ADDRESS_OF_NAME_ORDINALS, false,
                           "the export ordinal table") ||
         !verify_moves_inert(moves, directory.rva, directory.nbytes, "exports") ||
-        !collect_whole(moves, functions_rva, (uint64_t)function_count * 4, "exports") ||
-        !collect_whole(moves, names_rva, (uint64_t)name_count * 4, "exports") ||
-        !collect_whole(moves, ordinals_rva, (uint64_t)name_count * 2, "exports"))
+        !verify_moves_table(moves, functions_rva, (uint64_t)function_count * 4, "exports") ||
+        !verify_moves_table(moves, names_rva, (uint64_t)name_count * 4, "exports") ||
+        !verify_moves_table(moves, ordinals_rva, (uint64_t)name_count * 2, "exports"))
         return false;
     for (uint32_t i = 0; i < function_count; i++) {
         uint64_t entry_rva = functions_rva + (uint64_t)i * 4;
@@ -47,6 +42,11 @@ static bool collect_exports(struct verify_moves *moves)
         bool is_wrapped = verify_stub_of_export(moves, entry_rva, &stub_rva);
         if (is_wrapped ? !verify_moves_field(moves, entry_rva, 4, stub_rva, "the exported DllInitialize")
                        : !verify_moves_rva(moves, entry_rva, false, "an exported address"))
+            return false;
+        uint32_t export_rva;
+        bool is_forwarder = inventory_peek_u32(moves, entry_rva, &export_rva) &&
+                            export_rva >= directory.rva && export_rva - directory.rva < directory.nbytes;
+        if (is_forwarder && !inventory_text(moves, entry_rva, 0))
             return false;
     }
     for (uint32_t i = 0; i < name_count; i++)
@@ -65,6 +65,27 @@ static bool collect_resource_data(struct verify_moves *moves, uint64_t leaf_rva)
            verify_moves_whole(moves, data_rva, nbytes, "a resource");
 }
 
+/* Places in resources are counted from their root: what lies there moves as that does. */
+static bool collect_resource_part(struct verify_moves *moves, uint64_t root_rva, uint64_t at, uint64_t nbytes)
+{
+    const struct verify_piece *root = verify_piece_at(&moves->map, root_rva);
+    const struct verify_piece *part = verify_piece_at(&moves->map, root_rva + at);
+    if (root && part && root->delta != part->delta)
+        return verify_moves_unproved(moves, (uint32_t)(root_rva + at),
+                                     "The resources at RVA 0x%llX would be torn apart at RVA 0x%llX.",
+                                     (unsigned long long)root_rva, (unsigned long long)(root_rva + at));
+    return verify_moves_whole(moves, root_rva + at, nbytes, "resources");
+}
+
+/* The name, in 16-bit units behind their number, when the entry has one. */
+static bool collect_resource_name(struct verify_moves *moves, uint64_t root_rva, uint32_t name)
+{
+    uint64_t at = name & ~RESOURCE_HIGH_BIT, unit_count;
+    return !(name & RESOURCE_HIGH_BIT) ||
+           !verify_read_at(&moves->judged->old_image, root_rva + at, 2, &unit_count) ||
+           collect_resource_part(moves, root_rva, at, 2 + 2 * unit_count);
+}
+
 /* Directories are walked depth first; three levels are what exists, more are not read. */
 static bool collect_resource_level(struct verify_moves *moves, uint32_t root_rva, uint32_t at, unsigned depth)
 {
@@ -75,15 +96,21 @@ static bool collect_resource_level(struct verify_moves *moves, uint32_t root_rva
                      load_u16(directory.bytes + RESOURCE_NUMBER_OF_IDS);
     if (!range_fits(directory.nbytes, RESOURCE_DIRECTORY_NBYTES, (uint64_t)count * RESOURCE_ENTRY_NBYTES))
         return verify_moves_unproved(moves, root_rva, "The resources run past their section.");
+    if (!collect_resource_part(moves, root_rva, at,
+                               RESOURCE_DIRECTORY_NBYTES + (uint64_t)count * RESOURCE_ENTRY_NBYTES))
+        return false;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t offset = load_u32(directory.bytes + RESOURCE_DIRECTORY_NBYTES +
-                                   (size_t)i * RESOURCE_ENTRY_NBYTES + RESOURCE_ENTRY_OFFSET);
-        if (!inventory_take(moves, root_rva))
+        const uint8_t *entry =
+            directory.bytes + RESOURCE_DIRECTORY_NBYTES + (size_t)i * RESOURCE_ENTRY_NBYTES;
+        uint32_t offset = load_u32(entry + RESOURCE_ENTRY_OFFSET);
+        if (!inventory_take(moves, root_rva) ||
+            !collect_resource_name(moves, root_rva, load_u32(entry + RESOURCE_ENTRY_NAME)))
             return false;
         if (offset & RESOURCE_HIGH_BIT) {
             if (!collect_resource_level(moves, root_rva, offset & ~RESOURCE_HIGH_BIT, depth + 1))
                 return false;
-        } else if (!collect_resource_data(moves, (uint64_t)root_rva + offset))
+        } else if (!collect_resource_part(moves, root_rva, offset, RESOURCE_DATA_ENTRY_NBYTES) ||
+                   !collect_resource_data(moves, (uint64_t)root_rva + offset))
             return false;
     }
     return true;
@@ -154,7 +181,7 @@ static bool collect_debug_entry(struct verify_moves *moves, uint64_t at_rva)
                                      (unsigned long long)at_rva);
     if (!verify_moves_field(moves, at_rva + DEBUG_POINTER_TO_RAW_DATA, 4, new_foff,
                             "the file offset of debug data") ||
-        !collect_whole(moves, data_rva, nbytes, "debug data"))
+        !verify_moves_table(moves, data_rva, nbytes, "debug data"))
         return false;
     if (type == DEBUG_TYPE_POGO)
         return collect_pogo(moves, data_rva, nbytes);
@@ -177,7 +204,7 @@ static bool collect_debug(struct verify_moves *moves)
     struct verify_directory directory = inventory_directory(moves, DIR_DEBUG);
     if (directory.rva == 0)
         return true;
-    if (!collect_whole(moves, directory.rva, directory.nbytes, "the debug directory"))
+    if (!verify_moves_table(moves, directory.rva, directory.nbytes, "the debug directory"))
         return false;
     for (uint32_t at = 0; range_fits(directory.nbytes, at, DEBUG_ENTRY_NBYTES); at += DEBUG_ENTRY_NBYTES)
         if (!inventory_take(moves, directory.rva) ||
@@ -198,7 +225,7 @@ static bool collect_tls(struct verify_moves *moves)
     if (!verify_read_at(image, directory.rva, width_nbytes, &start_va) ||
         !verify_read_at(image, (uint64_t)directory.rva + width_nbytes, width_nbytes, &end_va))
         return verify_moves_unproved(moves, directory.rva, "The TLS directory cannot be read.");
-    if (!verify_moves_inert(moves, directory.rva, width_nbytes * 4 + 8, "the TLS directory"))
+    if (!verify_moves_table(moves, directory.rva, width_nbytes * 4 + 8, "the TLS directory"))
         return false;
     if (end_va <= start_va || end_va == 0)
         return true;

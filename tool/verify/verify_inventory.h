@@ -81,8 +81,11 @@ bool verify_moves_rva(struct verify_moves *moves, uint64_t rva, bool is_end, con
 extern const char verify_own_slot[];
 
 /* Everything in the range moves by one distance: who reads it as one finds behind its begin what was there.
- * What no piece holds is padding. */
+ * What no piece holds is padding, and has to be the same there. */
 bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
+
+/* Both: a table, or what one bounds, that is exactly so long. */
+bool verify_moves_table(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);
 
 /* Adds a range without arrays; it may be longer than what is read there. */
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what);

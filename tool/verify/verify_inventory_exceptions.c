@@ -75,7 +75,11 @@ static bool unwind_info(struct unwind_walk *walk, uint32_t rva, uint32_t begin_r
     if (version != 1 && version != 2)
         return verify_moves_unproved(walk->moves, rva, "Unwind data of version %u at RVA 0x%X are not read.",
                                      version, (unsigned)rva);
-    if (!verify_moves_inert(walk->moves, rva, tail + 12, "unwind data"))
+    uint32_t behind_nbytes = flags & UNWIND_FLAG_CHAININFO                           ? RUNTIME_FUNCTION_NBYTES
+                             : flags & (UNWIND_FLAG_EHANDLER | UNWIND_FLAG_UHANDLER) ? 4
+                                                                                     : 0;
+    if (!verify_moves_whole(walk->moves, rva, tail + behind_nbytes, "unwind data") ||
+        !verify_moves_inert(walk->moves, rva, tail + 12, "unwind data"))
         return false;
     if (flags & UNWIND_FLAG_CHAININFO) {
         uint32_t parent_rva, parent_begin_rva, parent_end_rva;
@@ -123,8 +127,7 @@ bool verify_inventory_exceptions(struct verify_moves *moves)
         return true;
     if (image->machine != MACHINE_AMD64)
         return verify_moves_unproved(moves, directory.rva, "The exception directory is not read here.");
-    if (!verify_moves_whole(moves, directory.rva, directory.nbytes, "the exception directory") ||
-        !verify_moves_inert(moves, directory.rva, directory.nbytes, "the exception directory"))
+    if (!verify_moves_table(moves, directory.rva, directory.nbytes, "the exception directory"))
         return false;
     for (uint32_t at = 0; range_fits(directory.nbytes, at, RUNTIME_FUNCTION_NBYTES);
          at += RUNTIME_FUNCTION_NBYTES) {

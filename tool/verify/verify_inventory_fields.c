@@ -3,7 +3,7 @@
  * add a field for an RVA that no part of the map holds. */
 #include "verify/verify_inventory_internal.h"
 
-enum { FAR_NBYTES = 0x100000 };
+enum { FAR_NBYTES = 0x100000, TEXT_MAX_NBYTES = 4096 };
 
 bool verify_moves_unproved(struct verify_moves *moves, uint32_t rva, const char *format, ...)
 {
@@ -35,14 +35,36 @@ bool verify_moves_field(struct verify_moves *moves, uint64_t rva, unsigned nbyte
     return true;
 }
 
+/* Padding of the old image in [rva, end_rva), which belongs to what moved by delta: it has the same bytes
+ * there. What no section has reads as zero. */
+static bool same_padding(struct verify_moves *moves, uint64_t rva, uint64_t end_rva, int64_t delta)
+{
+    const struct verify_image *old_image = &moves->judged->old_image, *new_image = &moves->judged->new_image;
+    for (; rva < end_rva && rva < old_image->image_nbytes; rva++) {
+        uint8_t old_byte = 0, new_byte = 0;
+        verify_memory_byte(old_image, rva, &old_byte);
+        verify_memory_byte(new_image, (uint64_t)((int64_t)rva + delta), &new_byte);
+        if (!inventory_take(moves, rva))
+            return false;
+        if (old_byte != new_byte)
+            return verify_moves_unproved(moves, (uint32_t)rva,
+                                         "The padding at RVA 0x%llX, which is read, would become something "
+                                         "else.",
+                                         (unsigned long long)rva);
+    }
+    return true;
+}
+
 bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
 {
     const struct verify_map *map = &moves->map;
-    const struct verify_piece *first = verify_piece_at(map, rva);
+    const struct verify_piece *first = verify_piece_at(map, rva), *last = map->pieces + map->count;
+    uint64_t at_rva = rva, end_rva = rva + nbytes;
     if (!first)
         first = verify_piece_behind(map, rva);
-    for (const struct verify_piece *piece = first;
-         piece && piece < map->pieces + map->count && piece->rva < rva + nbytes; piece++) {
+    if (!first)
+        return true;
+    for (const struct verify_piece *piece = first; piece < last && piece->rva < end_rva; piece++) {
         if (!inventory_take(moves, rva))
             return false;
         if (piece->delta != first->delta)
@@ -50,13 +72,21 @@ bool verify_moves_whole(struct verify_moves *moves, uint64_t rva, uint64_t nbyte
                 moves, (uint32_t)rva,
                 "What is read as one at RVA 0x%llX (%s) would be torn apart at RVA 0x%X.",
                 (unsigned long long)rva, what, (unsigned)piece->rva);
+        if (!same_padding(moves, at_rva, piece->rva, first->delta))
+            return false;
+        at_rva = piece->end_rva;
     }
-    return true;
+    return same_padding(moves, at_rva, end_rva, first->delta);
 }
 
 bool verify_moves_inert(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
 {
     return verify_range_add(moves->judged->arena, &moves->inert, rva, nbytes, what);
+}
+
+bool verify_moves_table(struct verify_moves *moves, uint64_t rva, uint64_t nbytes, const char *what)
+{
+    return verify_moves_whole(moves, rva, nbytes, what) && verify_moves_inert(moves, rva, nbytes, what);
 }
 
 bool verify_inert_join(struct verify_moves *moves)
@@ -119,16 +149,33 @@ struct verify_directory inventory_directory(const struct verify_moves *moves, ui
     return index < image->directory_count ? image->directories[index] : (struct verify_directory){0, 0};
 }
 
-/* A text at the place that the RVA at field_rva leads to. */
+/* Bytes of the text at rva with the zero that ends it, which may lie behind its section: what no section has
+ * reads as zero. False when it has no end. */
+static bool text_nbytes(struct verify_moves *moves, uint64_t rva, uint64_t *nbytes)
+{
+    const struct verify_image *image = &moves->judged->old_image;
+    size_t length;
+    if (span_cstr(verify_bytes_at(image, rva), 0, TEXT_MAX_NBYTES, &length)) {
+        moves->judged->verdict->step_count += length;
+        *nbytes = length + 1;
+        return true;
+    }
+    for (*nbytes = 1; *nbytes <= TEXT_MAX_NBYTES; ++*nbytes) {
+        uint8_t byte = 0;
+        moves->judged->verdict->step_count++;
+        if (!verify_memory_byte(image, rva + *nbytes - 1, &byte) || byte == 0)
+            return true;
+    }
+    return false;
+}
+
 bool inventory_text(struct verify_moves *moves, uint64_t field_rva, uint32_t skipped_nbytes)
 {
-    uint64_t rva;
-    size_t length;
+    uint64_t rva, nbytes;
     if (!verify_read_at(&moves->judged->old_image, field_rva, 4, &rva))
         return true;
-    struct span bytes = verify_bytes_at(&moves->judged->old_image, rva);
-    if (!span_cstr(bytes, skipped_nbytes, 4096, &length))
-        return true;
-    moves->judged->verdict->step_count += length;
-    return verify_moves_inert(moves, rva, skipped_nbytes + length + 1, "a name");
+    if (!text_nbytes(moves, rva + skipped_nbytes, &nbytes))
+        return verify_moves_unproved(moves, (uint32_t)rva, "The name at RVA 0x%llX has no end.",
+                                     (unsigned long long)rva);
+    return verify_moves_table(moves, rva, skipped_nbytes + nbytes, "a name");
 }

@@ -44,7 +44,7 @@ static bool scope_fields(struct verify_moves *moves, const struct handler_use *u
 {
     uint32_t count = 0, handler_rva;
     inventory_peek_u32(moves, use->data_rva, &count);
-    if (!verify_moves_inert(moves, use->data_rva, 4 + (uint64_t)count * SCOPE_ENTRY_NBYTES, "a scope table"))
+    if (!verify_moves_table(moves, use->data_rva, 4 + (uint64_t)count * SCOPE_ENTRY_NBYTES, "a scope table"))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t at_rva = (uint64_t)use->data_rva + 4 + (uint64_t)i * SCOPE_ENTRY_NBYTES;

@@ -18,8 +18,8 @@ bool inventory_peek_u32(const struct verify_moves *moves, uint64_t rva, uint32_t
 /* Data directory `index` of the old image; zeros when it has none. */
 struct verify_directory inventory_directory(const struct verify_moves *moves, uint32_t index);
 
-/* The text at the place that the RVA at field_rva leads to, skipped_nbytes behind its begin, holds no array.
- */
+/* The text at the place that the RVA at field_rva leads to, skipped_nbytes behind its begin, moves by one
+ * distance up to its end, and holds no array. */
 bool inventory_text(struct verify_moves *moves, uint64_t field_rva, uint32_t skipped_nbytes);
 
 /* One function whose unwind data name a language handler. */

@@ -94,8 +94,7 @@ static bool collect_table(const struct config *config, const struct config_table
         stride_nbytes = 4;
     if (count > moves->budget_count)
         return verify_moves_unproved(moves, config->rva, "The guard tables have no end.");
-    if (!verify_moves_whole(moves, rva, count * stride_nbytes, "a guard table") ||
-        !verify_moves_inert(moves, rva, count * stride_nbytes, "a guard table"))
+    if (!verify_moves_table(moves, rva, count * stride_nbytes, "a guard table"))
         return false;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at_rva = rva + i * stride_nbytes;
@@ -124,7 +123,7 @@ static bool collect_volatile(const struct config *config)
         return true;
     if (!verify_read_at(config->image, rva, 4, &header_nbytes) || header_nbytes != VOLATILE_METADATA_NBYTES)
         return verify_moves_unproved(moves, config->rva, "The volatile metadata cannot be read.");
-    if (!verify_moves_inert(moves, rva, header_nbytes, "the volatile metadata"))
+    if (!verify_moves_table(moves, rva, header_nbytes, "the volatile metadata"))
         return false;
     for (unsigned i = 0; i < 2; i++) {
         unsigned entry_nbytes = i == 0 ? 4 : 8;
@@ -136,7 +135,7 @@ static bool collect_volatile(const struct config *config)
         if (table_nbytes == 0 && table_rva == 0)
             continue;
         if (!verify_moves_rva(moves, rva + tables_at[i], false, "a table of the volatile metadata") ||
-            !verify_moves_inert(moves, table_rva, table_nbytes, "a table of the volatile metadata"))
+            !verify_moves_table(moves, table_rva, table_nbytes, "a table of the volatile metadata"))
             return false;
         for (uint64_t at = 0; at + entry_nbytes <= table_nbytes; at += entry_nbytes)
             if (!verify_moves_rva(moves, table_rva + at, false, "the volatile metadata"))
@@ -174,7 +173,7 @@ bool verify_inventory_load_config(struct verify_moves *moves)
         (image->is_64 ? (uint32_t)LC_LARGEST_KNOWN_NBYTES_64 : (uint32_t)LC_LARGEST_KNOWN_NBYTES_32))
         return verify_moves_unproved(moves, config.rva,
                                      "The load configuration has fields that are not known here.");
-    if (!verify_moves_inert(moves, config.rva, nbytes, "the load configuration"))
+    if (!verify_moves_table(moves, config.rva, nbytes, "the load configuration"))
         return false;
     for (size_t i = 0; i < sizeof unread_fields / sizeof unread_fields[0]; i++)
         if (field_value(&config, unread_fields[i].at_32, unread_fields[i].at_64, config.width_nbytes) != 0)
